@@ -1,0 +1,2 @@
+//! The packet engine of `annotator`.
+#![no_std]

@@ -1,0 +1,1 @@
+//! Helpers for tests that need the whole of `annotator`.

@@ -1,0 +1,1 @@
+//! Finds the compiler and linker that build the BPF program.
