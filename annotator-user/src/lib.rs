@@ -1,1 +1,10 @@
 //! The agent of `annotator` as a library.
+//!
+//! The packet's way, module by module: `capture` or the kernel feed the engine; [`counters`] turns ledgers into counts;
+//! [`observation`] is what a window of time holds; `recognise` finds what many packets mean together; `knowledge` finds the words;
+//! `report` is the result; `write` shows it. Everything from [`observation`] to `report` is a plain function of values: no clock,
+//! no I/O, no BPF.
+
+pub mod counters;
+pub mod finding;
+pub mod observation;

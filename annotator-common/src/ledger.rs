@@ -1,0 +1,320 @@
+//! The counters. In the kernel one element of an array map per CPU, which the agent maps into its own memory; on the heap for a capture.
+
+use crate::packet::Family;
+use crate::{Flag, Flags, Reason};
+
+/// Packets and bytes of one counter.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Count {
+    /// Packets.
+    pub packets: u64,
+    /// Frame bytes.
+    pub bytes: u64,
+}
+
+impl core::ops::AddAssign for Count {
+    fn add_assign(&mut self, other: Count) {
+        self.packets += other.packets;
+        self.bytes += other.bytes;
+    }
+}
+
+impl core::ops::Add for Count {
+    type Output = Count;
+    fn add(mut self, other: Count) -> Count {
+        self += other;
+        self
+    }
+}
+
+/// A counter of packets and bytes in one word, so that counting is one addition: packets in the upper 28 bits, bytes in the lower 36.
+///
+/// Cells are read as differences (see [`Cell::since`]): those are exact as long as fewer than 2^28 packets and 2^36 bytes (64 GiB) lie
+/// between two readings, whatever the cell itself has overflowed to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(transparent)]
+pub struct Cell(u64);
+
+const BYTE_BITS: u32 = 36;
+
+impl Cell {
+    /// Packets that may lie between two readings.
+    pub const MAX_PACKETS: u64 = 1 << (64 - BYTE_BITS);
+    /// Bytes that may lie between two readings.
+    pub const MAX_BYTES: u64 = 1 << BYTE_BITS;
+
+    /// From the raw word.
+    #[inline(always)]
+    pub const fn from_word(word: u64) -> Self {
+        Cell(word)
+    }
+
+    /// The raw word.
+    #[inline(always)]
+    pub const fn word(self) -> u64 {
+        self.0
+    }
+
+    /// Counts one packet of `bytes` bytes.
+    #[inline(always)]
+    pub const fn add(&mut self, bytes: u32) {
+        self.0 = self.0.wrapping_add((1 << BYTE_BITS) + bytes as u64);
+    }
+
+    /// What was counted between an earlier reading and this one.
+    #[inline(always)]
+    pub const fn since(self, earlier: Cell) -> Cell {
+        Cell(self.0.wrapping_sub(earlier.0))
+    }
+
+    /// The sum of two cells.
+    #[inline(always)]
+    pub const fn plus(self, other: Cell) -> Cell {
+        Cell(self.0.wrapping_add(other.0))
+    }
+
+    /// The cell read as a count; right for differences.
+    #[inline(always)]
+    pub const fn count(self) -> Count {
+        Count { packets: self.0 >> BYTE_BITS, bytes: self.0 & (Cell::MAX_BYTES - 1) }
+    }
+}
+
+const PORTS: usize = 1 << 16;
+/// Ports below this are counted as TCP sources, too.
+pub const LOW_PORTS: usize = 1024;
+const TYPES_AND_CODES: usize = 1 << 16;
+/// Flags are counted by the combinations of eight that occur together: four additions count any set.
+const FLAG_GROUPS: usize = 4;
+const COMBINATIONS: usize = 256;
+
+/// Index of IPv6 next headers in [`Ledger::protocols`].
+const ROW_V6: usize = 256;
+/// Index of 802.3 frames.
+const ROW_8023: usize = 512;
+/// Index of frames that reached no protocol.
+const ROW_NONE: usize = 513;
+const PROTOCOL_ROWS: usize = 520;
+const REASON_ROWS: usize = 16;
+
+/// Samples and sources that did not get through, and those that did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(usize)]
+pub enum Tally {
+    /// Samples handed out.
+    Samples,
+    /// Packets that were news, but over budget.
+    SamplesOverBudget,
+    /// Packets that were news, but the ring buffer was full.
+    SamplesRingFull,
+    /// Sources that were given a slot of the source table (again, for those that had lost it).
+    SourcesTracked,
+    /// Packets whose source found no slot.
+    SourcesNotTracked,
+}
+
+const TALLIES: usize = 8;
+
+/// All counters of one CPU. Words throughout: [`Ledger::words`] reads it as such.
+#[repr(C)]
+pub struct Ledger {
+    tcp: [Cell; PORTS],
+    tcp_syn: [Cell; PORTS],
+    udp: [Cell; PORTS],
+    udp_source: [Cell; PORTS],
+    tcp_low_source: [Cell; LOW_PORTS],
+    tcp_low_source_syn: [Cell; LOW_PORTS],
+    icmp: [Cell; TYPES_AND_CODES],
+    icmpv6: [Cell; TYPES_AND_CODES],
+    ethertypes: [Cell; PORTS],
+    protocols: [Cell; PROTOCOL_ROWS],
+    flags: [[Cell; COMBINATIONS]; FLAG_GROUPS],
+    reasons: [Cell; REASON_ROWS],
+    tallies: [u64; TALLIES],
+}
+
+const _: () = assert!(size_of::<Ledger>().is_multiple_of(8));
+// Kernels up to 6.x refuse array map values above KMALLOC_MAX_SIZE, 4 MiB with pages of 4 KiB.
+const _: () = assert!(size_of::<Ledger>() == 3_698_944 && size_of::<Ledger>() <= 4 << 20);
+const _: () = assert!(Reason::ALL.len() <= REASON_ROWS);
+const _: () = assert!(Flag::ALL.len() <= FLAG_GROUPS * 8);
+
+impl Ledger {
+    /// Number of 64-bit words.
+    pub const WORDS: usize = size_of::<Ledger>() / 8;
+
+    #[inline(always)]
+    pub(crate) fn count_tcp(&mut self, source: u16, destination: u16, syn: bool, bytes: u32) {
+        if syn {
+            self.tcp_syn[destination as usize].add(bytes);
+        } else {
+            self.tcp[destination as usize].add(bytes);
+        }
+        if (source as usize) < LOW_PORTS {
+            if syn {
+                self.tcp_low_source_syn[source as usize].add(bytes);
+            } else {
+                self.tcp_low_source[source as usize].add(bytes);
+            }
+        }
+    }
+
+    #[inline(always)]
+    pub(crate) fn count_udp(&mut self, source: u16, destination: u16, bytes: u32) {
+        self.udp[destination as usize].add(bytes);
+        self.udp_source[source as usize].add(bytes);
+    }
+
+    #[inline(always)]
+    pub(crate) fn count_icmp(&mut self, family: Family, icmp_type: u8, code: u8, bytes: u32) {
+        let index = (icmp_type as usize) << 8 | code as usize;
+        match family {
+            Family::V6 => self.icmpv6[index].add(bytes),
+            _ => self.icmp[index].add(bytes),
+        }
+    }
+
+    #[inline(always)]
+    pub(crate) fn count_ip(&mut self, family: Family, protocol: u8, bytes: u32) {
+        let row = if matches!(family, Family::V6) { ROW_V6 } else { 0 };
+        self.protocols[row + protocol as usize].add(bytes);
+    }
+
+    #[inline(always)]
+    pub(crate) fn count_ethertype(&mut self, ethertype: u16, bytes: u32) {
+        if ethertype < crate::parse::ethertype::MINIMUM {
+            self.protocols[ROW_8023].add(bytes);
+        } else {
+            self.ethertypes[ethertype as usize].add(bytes);
+        }
+    }
+
+    #[inline(always)]
+    pub(crate) fn count_without_protocol(&mut self, bytes: u32) {
+        self.protocols[ROW_NONE].add(bytes);
+    }
+
+    #[inline(always)]
+    pub(crate) fn count_reason(&mut self, reason: Reason, bytes: u32) {
+        self.reasons[reason as usize & (REASON_ROWS - 1)].add(bytes);
+    }
+
+    #[inline(always)]
+    pub(crate) fn count_flags(&mut self, flags: Flags, bytes: u32) {
+        let bits = flags.bits();
+        if bits as u8 != 0 {
+            self.flags[0][(bits & 0xff) as usize].add(bytes);
+        }
+        if bits >> 8 != 0 {
+            if (bits >> 8) as u8 != 0 {
+                self.flags[1][((bits >> 8) & 0xff) as usize].add(bytes);
+            }
+            if (bits >> 16) as u8 != 0 {
+                self.flags[2][((bits >> 16) & 0xff) as usize].add(bytes);
+            }
+            if bits >> 24 != 0 {
+                self.flags[3][(bits >> 24) as usize].add(bytes);
+            }
+        }
+    }
+
+    /// Adds one to a tally.
+    #[inline(always)]
+    pub fn tally(&mut self, tally: Tally) {
+        self.tallies[tally as usize] = self.tallies[tally as usize].wrapping_add(1);
+    }
+
+    /// TCP packets to a destination port that are not SYNs.
+    pub fn tcp(&self, port: u16) -> Count {
+        self.tcp[port as usize].count()
+    }
+
+    /// TCP SYNs (without ACK) to a destination port.
+    pub fn tcp_syn(&self, port: u16) -> Count {
+        self.tcp_syn[port as usize].count()
+    }
+
+    /// UDP packets to a destination port.
+    pub fn udp(&self, port: u16) -> Count {
+        self.udp[port as usize].count()
+    }
+
+    /// UDP packets from a source port.
+    pub fn udp_source(&self, port: u16) -> Count {
+        self.udp_source[port as usize].count()
+    }
+
+    /// TCP packets from a source port below [`LOW_PORTS`] that are not SYNs.
+    pub fn tcp_low_source(&self, port: u16) -> Count {
+        self.tcp_low_source.get(port as usize).copied().unwrap_or_default().count()
+    }
+
+    /// TCP SYNs (without ACK) from a source port below [`LOW_PORTS`].
+    pub fn tcp_low_source_syn(&self, port: u16) -> Count {
+        self.tcp_low_source_syn.get(port as usize).copied().unwrap_or_default().count()
+    }
+
+    /// ICMP ([`Family::V4`]) or ICMPv6 ([`Family::V6`]) packets of a type and code.
+    pub fn icmp(&self, family: Family, icmp_type: u8, code: u8) -> Count {
+        let index = (icmp_type as usize) << 8 | code as usize;
+        match family {
+            Family::V6 => self.icmpv6[index].count(),
+            _ => self.icmp[index].count(),
+        }
+    }
+
+    /// Packets of an IP protocol.
+    pub fn protocol(&self, family: Family, protocol: u8) -> Count {
+        let row = if matches!(family, Family::V6) { ROW_V6 } else { 0 };
+        self.protocols[row + protocol as usize].count()
+    }
+
+    /// Frames of an EtherType that is not followed.
+    pub fn ethertype(&self, ethertype: u16) -> Count {
+        self.ethertypes[ethertype as usize].count()
+    }
+
+    /// IEEE 802.3 frames with a length in place of the EtherType.
+    pub fn ieee_802_3(&self) -> Count {
+        self.protocols[ROW_8023].count()
+    }
+
+    /// Frames that reached no protocol (all of them not parsed).
+    pub fn without_protocol(&self) -> Count {
+        self.protocols[ROW_NONE].count()
+    }
+
+    /// Packets with a flag.
+    pub fn flag(&self, flag: Flag) -> Count {
+        let (group, bit) = (flag as usize / 8, flag as usize % 8);
+        let mut sum = Count::default();
+        for (combination, cell) in self.flags[group].iter().enumerate() {
+            if combination & (1 << bit) != 0 {
+                sum += cell.count();
+            }
+        }
+        sum
+    }
+
+    /// Packets not parsed for a reason.
+    pub fn reason(&self, reason: Reason) -> Count {
+        self.reasons[reason as usize].count()
+    }
+
+    /// The value of a tally.
+    pub fn tallied(&self, tally: Tally) -> u64 {
+        self.tallies[tally as usize]
+    }
+
+    /// The ledger as words.
+    pub fn words(&self) -> &[u64; Ledger::WORDS] {
+        // SAFETY: the struct is `repr(C)` and made of `u64` and of `repr(transparent)` wrappers of it; the sizes are equal by construction.
+        unsafe { &*core::ptr::from_ref(self).cast() }
+    }
+
+    /// The ledger as words.
+    pub fn words_mut(&mut self) -> &mut [u64; Ledger::WORDS] {
+        // SAFETY: as in `words`; every bit pattern is a valid ledger.
+        unsafe { &mut *core::ptr::from_mut(self).cast() }
+    }
+}

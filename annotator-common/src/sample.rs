@@ -1,0 +1,137 @@
+//! Samples: the first bytes of packets that are news.
+
+use crate::{Flag, Flags, Frame};
+
+/// Bytes of a packet that a sample holds.
+pub const SAMPLE_BYTES: usize = 256;
+
+/// Flags that are rare on a healthy network: a packet with one of them is worth a look whoever sent it.
+pub const RARE: Flags = Flags::of(&[
+    Flag::LoopbackSource,
+    Flag::ZeroSource,
+    Flag::DocumentationSource,
+    Flag::ReservedSource,
+    Flag::SelfSource,
+    Flag::SourceRoute,
+    Flag::RecordRoute,
+    Flag::TinyFragment,
+    Flag::RoutingHeader0,
+    Flag::SynFin,
+    Flag::NullScan,
+    Flag::XmasScan,
+    Flag::SynWithPayload,
+    Flag::Land,
+]);
+
+/// Why a packet is news: a set of bits.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(transparent)]
+pub struct News(pub u32);
+
+impl News {
+    /// Nothing new.
+    pub const NONE: News = News(0);
+    /// A source that the table did not have.
+    pub const SOURCE: News = News(1);
+    /// A destination port that this source had not used.
+    pub const PORT: News = News(1 << 1);
+    /// One of the first packets of its source.
+    pub const FIRST: News = News(1 << 2);
+    /// A destination address that this source had not used.
+    pub const DESTINATION: News = News(1 << 3);
+    /// A TTL that this source had not shown.
+    pub const TTL: News = News(1 << 4);
+    /// A flag of [`RARE`].
+    pub const RARE_FLAG: News = News(1 << 5);
+    /// An ICMP or ICMPv6 error, which carries the header of another packet.
+    pub const ICMP_ERROR: News = News(1 << 6);
+    /// Payload that the knowledge can read.
+    pub const PAYLOAD: News = News(1 << 7);
+
+    /// Whether there is anything new.
+    #[inline(always)]
+    pub const fn any(self) -> bool {
+        self.0 != 0
+    }
+
+    /// Adds reasons where `condition` holds.
+    #[inline(always)]
+    pub const fn insert_if(&mut self, news: News, condition: bool) {
+        if condition {
+            self.0 |= news.0;
+        }
+    }
+
+    /// Whether any of the given reasons is there.
+    #[inline(always)]
+    pub const fn has(self, news: News) -> bool {
+        self.0 & news.0 != 0
+    }
+}
+
+/// A packet as it is handed to the agent through the ring buffer.
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub struct Sample {
+    /// When it arrived: nanoseconds of the monotonic clock.
+    pub nanoseconds: u64,
+    /// Length of the whole frame.
+    pub frame_length: u32,
+    /// Bytes of it in `bytes`.
+    pub captured: u32,
+    /// Why it is news.
+    pub news: News,
+    /// Keeps `bytes` aligned to eight.
+    pub reserved: u32,
+    /// The first bytes of the frame, in words of memory order.
+    pub words: [u64; SAMPLE_BYTES / 8],
+}
+
+const _: () = assert!(size_of::<Sample>() == 24 + SAMPLE_BYTES);
+
+impl Sample {
+    /// The captured bytes.
+    pub fn bytes(&self) -> &[u8] {
+        // SAFETY: any byte of an array of integers may be read as `u8`, and the length is that of the array.
+        let bytes = unsafe { core::slice::from_raw_parts(self.words.as_ptr().cast::<u8>(), SAMPLE_BYTES) };
+        &bytes[..(self.captured as usize).min(SAMPLE_BYTES)]
+    }
+
+    /// Fills the sample from a frame, word by word and the last up to seven bytes one by one. Words that the frame does not have are zeroed.
+    #[inline(always)]
+    pub fn fill<F: Frame + ?Sized>(&mut self, frame: &F, nanoseconds: u64, news: News) {
+        let length = frame.len();
+        self.nanoseconds = nanoseconds;
+        self.frame_length = length;
+        self.news = news;
+        self.reserved = 0;
+        let mut captured = 0;
+        let mut i = 0;
+        while i < SAMPLE_BYTES / 8 {
+            self.words[i] = match frame.load::<u64>(i as u32 * 8) {
+                Some(word) => {
+                    captured = i as u32 * 8 + 8;
+                    word
+                }
+                None => 0,
+            };
+            i += 1;
+        }
+        let whole = captured;
+        let mut tail = 0_u64;
+        let mut byte = 0;
+        while byte < 7 {
+            if whole < SAMPLE_BYTES as u32
+                && let Some(value) = frame.load::<u8>(frame.bounded(whole, 0x1ff) + byte)
+            {
+                tail |= u64::from(value) << (byte * 8);
+                captured = whole + byte + 1;
+            }
+            byte += 1;
+        }
+        if whole < SAMPLE_BYTES as u32 {
+            self.words[(frame.bounded(whole, 0xff) / 8) as usize] = u64::from_le(tail);
+        }
+        self.captured = captured;
+    }
+}

@@ -1,0 +1,150 @@
+//! What the agent tells the engine before it starts; in the kernel a read-only global.
+
+use crate::frame::Pod;
+use crate::{Address, Flags};
+
+/// Local addresses or prefixes of one family that the engine can hold.
+pub const LOCAL_MAX: usize = 16;
+
+/// One IPv4 prefix of the interface whose broadcast addresses are known.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct Prefix4 {
+    /// First address of the prefix, host byte order.
+    pub network: u32,
+    /// Ones where an address of the prefix may differ from `network`.
+    pub host_mask: u32,
+}
+
+/// How generously packets are handed out as samples.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(C)]
+pub struct Budget {
+    /// Samples a CPU may hand out per second (of [`Settings::second_shift`]).
+    pub per_second: u32,
+    /// Samples of one source per minute.
+    pub per_source: u32,
+    /// Samples per second for one class of readable payload.
+    pub per_payload: u32,
+    /// The first packets of a source that are news whatever they are.
+    pub first_packets: u32,
+}
+
+impl Budget {
+    /// For a live interface.
+    pub const LIVE: Budget = Budget { per_second: 2000, per_source: 48, per_payload: 64, first_packets: 8 };
+    /// For a capture, where nothing waits on us.
+    pub const CAPTURE: Budget = Budget { per_second: 65_536, per_source: 96, per_payload: 512, first_packets: 16 };
+}
+
+/// The engine's settings. Plain words only, so that the agent can write them over the BPF program's global.
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub struct Settings {
+    /// Secret of this run for the hash of the source table, so that nobody outside can aim at one of its sets.
+    pub seed: [u64; 2],
+    /// `1 << (low 6 bits of an address's last byte)` of every local address: most packets need no further look.
+    pub local_bits: u64,
+    /// Local IPv4 addresses in memory order.
+    pub local_v4: [u32; LOCAL_MAX],
+    /// Local IPv6 addresses in memory order.
+    pub local_v6: [[u32; 4]; LOCAL_MAX],
+    /// Local IPv4 prefixes.
+    pub prefixes: [Prefix4; LOCAL_MAX],
+    /// Entries in use.
+    pub local_v4_count: u32,
+    /// Entries in use.
+    pub local_v6_count: u32,
+    /// Entries in use.
+    pub prefix_count: u32,
+    /// The narrowest host mask of all prefixes: an address that does not end in all zeros or all ones under it is no broadcast address.
+    pub narrowest_host_mask: u32,
+    /// `ticks >> second_shift` advances about once a second, `ticks >> (second_shift + 6)` about once a minute.
+    pub second_shift: u32,
+    /// Non-zero where frames start with the IP header (tun and other devices without a link header).
+    pub layer3: u32,
+    /// Flags of which any makes a packet news.
+    pub rare_flags: u32,
+    /// See [`Budget`].
+    pub budget: Budget,
+    /// Keeps the size a multiple of eight.
+    pub reserved: u32,
+    /// Per TCP destination port: 0, or the class of payload that the knowledge can read there.
+    pub payload_tcp: [u8; 65536],
+    /// Per UDP port, likewise; looked up for the destination and for the source.
+    pub payload_udp: [u8; 65536],
+}
+
+// SAFETY: integers throughout, and the assertion below shows that there is no padding.
+unsafe impl Pod for Settings {}
+
+const _: () = assert!(
+    size_of::<Settings>() == 16 + 8 + 4 * LOCAL_MAX + 16 * LOCAL_MAX + 8 * LOCAL_MAX + 7 * 4 + 16 + 4 + 2 * 65536
+);
+
+impl Settings {
+    /// No local address known, captures' budget, ticks of one millisecond.
+    pub const DEFAULT: Settings = Settings {
+        seed: [0x9e37_79b9_7f4a_7c15, 0xd1b5_4a32_d192_ed03],
+        local_bits: 0,
+        local_v4: [0; LOCAL_MAX],
+        local_v6: [[0; 4]; LOCAL_MAX],
+        prefixes: [Prefix4 { network: 0, host_mask: 0 }; LOCAL_MAX],
+        local_v4_count: 0,
+        local_v6_count: 0,
+        prefix_count: 0,
+        narrowest_host_mask: 0,
+        second_shift: 10,
+        layer3: 0,
+        rare_flags: crate::sample::RARE.bits(),
+        budget: Budget::CAPTURE,
+        reserved: 0,
+        payload_tcp: [0; 65536],
+        payload_udp: [0; 65536],
+    };
+
+    /// Adds an address that is ours. Returns whether there was room for it.
+    pub fn add_local_address(&mut self, address: Address) -> bool {
+        if address.is_v4() {
+            let count = self.local_v4_count as usize;
+            let Some(slot) = self.local_v4.get_mut(count) else { return false };
+            *slot = address.low_word();
+            self.local_v4_count += 1;
+        } else {
+            let count = self.local_v6_count as usize;
+            let Some(slot) = self.local_v6.get_mut(count) else { return false };
+            *slot = address.words();
+            self.local_v6_count += 1;
+        }
+        self.local_bits |= local_bit(address.low_word());
+        true
+    }
+
+    /// Adds an IPv4 prefix (network in host byte order) whose broadcast addresses become known. Prefixes of 31 and 32 bits have none
+    /// (RFC 3021) and are ignored. Returns whether there was room for it.
+    pub fn add_local_prefix(&mut self, network: u32, bits: u32) -> bool {
+        if bits > 30 {
+            return true;
+        }
+        let host_mask = u32::MAX >> bits;
+        let count = self.prefix_count as usize;
+        let Some(slot) = self.prefixes.get_mut(count) else { return false };
+        *slot = Prefix4 { network: network & !host_mask, host_mask };
+        self.prefix_count += 1;
+        self.narrowest_host_mask =
+            if count == 0 { host_mask } else { core::cmp::min(self.narrowest_host_mask, host_mask) };
+        true
+    }
+
+    /// The flags that make a packet news.
+    #[inline(always)]
+    pub const fn rare_flags(&self) -> Flags {
+        Flags::from_bits(self.rare_flags)
+    }
+}
+
+/// The bit of [`Settings::local_bits`] for an address whose last four bytes in memory order are `low_word`.
+#[inline(always)]
+pub const fn local_bit(low_word: u32) -> u64 {
+    1 << (low_word.to_ne_bytes()[3] & 63)
+}

@@ -1,0 +1,270 @@
+//! The source table: how each sender behaves, in bounded memory that a flood of forged senders cannot empty.
+//!
+//! 4096 sets of four ways. A way has a 32-bit tag word, kept apart from the 64-byte slot so that a look at a set reads one cache line:
+//!
+//! | bits  | meaning |
+//! |-------|---------|
+//! | 16-31 | tag: 16 bits of the address's hash |
+//! | 8-15  | weight: how often the source came back, saturating; 0 = free |
+//! | 0-7   | epoch: the minute in which it was seen last, modulo 256 |
+//!
+//! A way not seen for [`STALE_EPOCHS`] minutes is free. When a set is full, a new source must have come before (the doorkeeper remembers 16 bits
+//! of its hash), and then takes a share of the lightest way's weight with probability 2^-weight, as in HeavyKeeper (Gong et al., ATC 2018):
+//! a sender that keeps coming is not displaced by senders that come once. The hash is seeded per run.
+
+use crate::Address;
+
+/// Sets of the table.
+pub const SETS: usize = 4096;
+/// Ways of a set.
+pub const WAYS: usize = 4;
+/// Sources that the table of one CPU can hold.
+pub const CAPACITY: usize = SETS * WAYS;
+const DOORS: usize = 1 << 16;
+/// Minutes without a packet after which a way may be reused.
+pub const STALE_EPOCHS: u8 = 5;
+/// Weight at which a source counts as settled: displacing it takes about 2^17 attempts.
+const WEIGHT_MAX: u32 = 16;
+/// `ticks >> (second_shift + EPOCH_SHIFT)` is the minute.
+pub const EPOCH_SHIFT: u32 = 6;
+
+/// Time as the engine counts it: kernel jiffies, or milliseconds of a capture; wraps.
+pub type Ticks = u32;
+
+/// What a source was seen doing: bits of [`Source::kinds`].
+pub mod kinds {
+    /// A TCP packet other than below.
+    pub const TCP: u8 = 1;
+    /// A TCP SYN without ACK.
+    pub const SYN: u8 = 1 << 1;
+    /// A TCP SYN with ACK: an answer.
+    pub const SYN_ACK: u8 = 1 << 2;
+    /// UDP.
+    pub const UDP: u8 = 1 << 3;
+    /// ICMP or ICMPv6.
+    pub const ICMP: u8 = 1 << 4;
+    /// A fragment.
+    pub const FRAGMENT: u8 = 1 << 5;
+    /// Another protocol.
+    pub const OTHER: u8 = 1 << 6;
+    /// A packet with a rare flag.
+    pub const RARE: u8 = 1 << 7;
+}
+
+/// One source. Counts wrap and are read as differences.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C)]
+pub struct Source {
+    /// Its address.
+    pub address: Address,
+    /// When it got this slot.
+    pub first: Ticks,
+    /// When it was seen last.
+    pub last: Ticks,
+    /// Packets since `first`, without established TCP data, which is not tracked.
+    pub packets: u32,
+    /// SYNs without ACK.
+    pub syn: u32,
+    /// Destination ports: bit `hash(port)` of 64. [`distinct`] reads it.
+    pub ports: u64,
+    /// Destination addresses, likewise.
+    pub destinations: u64,
+    /// Packets with RST.
+    pub rst: u16,
+    /// Packets with FIN.
+    pub fin: u16,
+    /// ICMP packets.
+    pub icmp: u16,
+    /// UDP packets.
+    pub udp: u16,
+    /// Lowest TTL seen.
+    pub ttl_low: u8,
+    /// Highest TTL seen.
+    pub ttl_high: u8,
+    /// What it was seen doing, see [`kinds`].
+    pub kinds: u8,
+    /// Samples handed out of it in the minute `sampled_epoch`.
+    pub sampled: u8,
+    /// The minute, modulo 256.
+    pub sampled_epoch: u8,
+    /// Keeps the slot at 64 bytes, one cache line.
+    pub reserved: [u8; 3],
+}
+
+const _: () = assert!(size_of::<Source>() == 64);
+
+/// The table of one CPU.
+#[repr(C)]
+pub struct Sources {
+    tags: [[u32; WAYS]; SETS],
+    slots: [[Source; WAYS]; SETS],
+    doors: [u16; DOORS],
+    /// Samples handed out per class of payload: the second, and how many in it.
+    payload_grants: [[u32; 2]; 256],
+    /// Samples handed out: the second, and how many in it.
+    grants: [u32; 2],
+    /// State of the generator that decides whether a way decays.
+    random: u32,
+    reserved: [u32; 13],
+}
+
+const _: () = assert!(size_of::<Sources>() == SETS * WAYS * (4 + 64) + DOORS * 2 + 2048 + 64);
+
+/// Hash of an address under a seed; tag, set and door are disjoint bits of it.
+#[inline(always)]
+pub fn hash(address: &Address, seed: &[u64; 2]) -> u64 {
+    let words = address.words();
+    let high = (words[0] as u64) << 32 | words[1] as u64;
+    let low = (words[2] as u64) << 32 | words[3] as u64;
+    let mut hash = (low ^ seed[0]).wrapping_mul(0x9fb2_1c65_1e98_df25);
+    hash ^= hash >> 32;
+    // IPv4 addresses have a zero upper half; a branch costs less than the multiplication.
+    if high != 0 {
+        hash ^= (high ^ seed[1]).wrapping_mul(0xd6e8_feb8_6659_fd93);
+        hash ^= hash >> 29;
+    }
+    hash = hash.wrapping_add(seed[1]).wrapping_mul(0xa076_1d64_78bd_642f);
+    hash ^ (hash >> 32)
+}
+
+/// The bit of [`Source::ports`] or [`Source::destinations`] for a value.
+#[inline(always)]
+pub const fn bit_of(value: u32) -> u64 {
+    1 << (value.wrapping_mul(0x9e37_79b1) >> 26)
+}
+
+/// How many distinct values set the bits of a 64-bit map, by linear counting (Whang et al., 1990). Exact for few, within a fifth up to
+/// about 150; a full map means "more than 250".
+pub fn distinct(bits: u64) -> u32 {
+    /// `64 * ln(64 / zeros)`, rounded, for 0 to 64 bits set.
+    const TABLE: [u16; 65] = [
+        0, 1, 2, 3, 4, 5, 6, 7, 9, 10, 11, 12, 13, 15, 16, 17, 18, 20, 21, 23, 24, 25, 27, 29, 30, 32, 33, 35, 37, 39,
+        40, 42, 44, 46, 48, 51, 53, 55, 58, 60, 63, 66, 68, 71, 74, 78, 81, 85, 89, 93, 97, 102, 107, 113, 119, 126,
+        133, 142, 151, 162, 177, 196, 222, 266, 266,
+    ];
+    u32::from(TABLE[bits.count_ones() as usize])
+}
+
+/// What became of a source.
+pub enum Place<'a> {
+    /// It has a slot; `true` where it has just got it.
+    Tracked(&'a mut Source, bool),
+    /// It has none.
+    Refused,
+}
+
+impl Sources {
+    /// Finds the slot of a source, or gives it one.
+    #[inline(always)]
+    pub fn place(&mut self, address: &Address, seed: &[u64; 2], now: Ticks, epoch: u8) -> Place<'_> {
+        let hash = hash(address, seed);
+        let set = hash as usize & (SETS - 1);
+        let tag = (hash >> 48) as u32;
+        let tags = &mut self.tags[set];
+        let mut free = WAYS;
+        let mut lightest = 0;
+        let mut lightest_weight = u32::MAX;
+        let mut way = 0;
+        while way < WAYS {
+            let word = tags[way];
+            let weight = word >> 8 & 0xff;
+            if word >> 16 == tag && weight != 0 && self.slots[set][way].address == *address {
+                let heavier = if weight < WEIGHT_MAX { weight + 1 } else { weight };
+                let fresh = tag << 16 | heavier << 8 | epoch as u32;
+                if fresh != word {
+                    tags[way] = fresh;
+                }
+                return Place::Tracked(&mut self.slots[set][way], false);
+            }
+            if weight == 0 || epoch.wrapping_sub(word as u8) > STALE_EPOCHS {
+                free = way;
+            }
+            if weight < lightest_weight {
+                lightest_weight = weight;
+                lightest = way;
+            }
+            way += 1;
+        }
+
+        let way = if free < WAYS {
+            free
+        } else {
+            let door = &mut self.doors[(hash >> 16) as u16 as usize];
+            let mark = (hash >> 32) as u16 | 1;
+            if *door != mark {
+                *door = mark;
+                return Place::Refused;
+            }
+            self.random = self.random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            if (self.random >> 8) & ((1 << (lightest_weight & 31)) - 1) != 0 {
+                return Place::Refused;
+            }
+            if lightest_weight > 1 {
+                tags[lightest & (WAYS - 1)] -= 1 << 8;
+                return Place::Refused;
+            }
+            lightest
+        };
+        let way = way & (WAYS - 1);
+        tags[way] = tag << 16 | 1 << 8 | epoch as u32;
+        let slot = &mut self.slots[set][way];
+        start(slot, address, now);
+        Place::Tracked(slot, true)
+    }
+
+    /// Takes a sample from this second's budget.
+    #[inline(always)]
+    pub fn grant(&mut self, second: u32, limit: u32) -> bool {
+        grant(&mut self.grants, second, limit)
+    }
+
+    /// Takes a sample from this second's budget of a class of payload.
+    #[inline(always)]
+    pub fn grant_payload(&mut self, class: u8, second: u32, limit: u32) -> bool {
+        grant(&mut self.payload_grants[class as usize], second, limit)
+    }
+
+    /// Whether a tag word belongs to an address: how a reader that runs beside the kernel tells a whole slot from one being replaced.
+    pub fn tag_matches(word: u32, address: &Address, seed: &[u64; 2]) -> bool {
+        word >> 8 & 0xff != 0 && word >> 16 == (hash(address, seed) >> 48) as u32
+    }
+
+    /// Tag word and slot at an index below [`CAPACITY`].
+    pub fn entry(&self, index: usize) -> (u32, &Source) {
+        let (set, way) = (index / WAYS, index % WAYS);
+        (self.tags[set][way], &self.slots[set][way])
+    }
+}
+
+#[inline(always)]
+fn grant(state: &mut [u32; 2], second: u32, limit: u32) -> bool {
+    if state[0] != second {
+        state[0] = second;
+        state[1] = 0;
+    }
+    let granted = state[1] < limit;
+    state[1] = state[1].wrapping_add(granted as u32);
+    granted
+}
+
+/// Clears a slot for a new source, word by word: a struct assignment becomes a byte loop on the BPF target.
+#[inline(always)]
+fn start(slot: &mut Source, address: &Address, now: Ticks) {
+    slot.address = *address;
+    slot.first = now;
+    slot.last = now;
+    slot.packets = 0;
+    slot.syn = 0;
+    slot.ports = 0;
+    slot.destinations = 0;
+    slot.rst = 0;
+    slot.fin = 0;
+    slot.icmp = 0;
+    slot.udp = 0;
+    slot.ttl_low = u8::MAX;
+    slot.ttl_high = 0;
+    slot.kinds = 0;
+    slot.sampled = 0;
+    slot.sampled_epoch = 0;
+    slot.reserved = [0; 3];
+}

@@ -1,0 +1,125 @@
+//! Findings: what a reader is told.
+
+use std::net::IpAddr;
+
+use serde::{Deserialize, Serialize};
+
+/// What a finding amounts to, from calm to grave; `Unknown` stands apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Verdict {
+    /// Ordinary traffic.
+    Normal,
+    /// Looks hostile and is not.
+    BenignLookalike,
+    /// The Internet's radiation: reaches everybody, means nobody.
+    Background,
+    /// Something is set up wrongly, here or elsewhere.
+    Misconfiguration,
+    /// Somebody else is the target.
+    ThirdParty,
+    /// Nothing is known of it.
+    Unknown,
+    /// Somebody looks for something here.
+    Reconnaissance,
+    /// Meant to do harm here.
+    Attack,
+}
+
+impl Verdict {
+    /// The name used in reports.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Verdict::Normal => "normal",
+            Verdict::BenignLookalike => "benign-lookalike",
+            Verdict::Background => "background",
+            Verdict::Misconfiguration => "misconfiguration",
+            Verdict::ThirdParty => "third-party",
+            Verdict::Unknown => "unknown",
+            Verdict::Reconnaissance => "reconnaissance",
+            Verdict::Attack => "attack",
+        }
+    }
+}
+
+/// How sure a finding is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Confidence {
+    /// One reading among several.
+    Possible,
+    /// The usual reading, with the evidence for it.
+    Likely,
+    /// The packets leave no other reading.
+    Certain,
+}
+
+impl Confidence {
+    /// The name used in reports.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Confidence::Possible => "possible",
+            Confidence::Likely => "likely",
+            Confidence::Certain => "certain",
+        }
+    }
+}
+
+/// Addresses that a finding lists at most; evidence says how many more there were.
+pub const ADDRESSES_MAX: usize = 16;
+
+/// What many packets mean together, before the knowledge has found words for it.
+#[derive(Clone, Debug)]
+pub struct Recognition {
+    /// Id of the knowledge entry.
+    pub id: String,
+    /// Ids of other rows that it answers.
+    pub also: Vec<String>,
+    /// Where the evidence makes it graver or calmer than the entry says.
+    pub verdict: Option<Verdict>,
+    /// Where the evidence makes it more or less sure than the entry says.
+    pub confidence: Option<Confidence>,
+    /// Packets it covers.
+    pub packets: u64,
+    /// Who sent them.
+    pub sources: Vec<IpAddr>,
+    /// To whom.
+    pub destinations: Vec<IpAddr>,
+    /// What it rests on, a sentence each.
+    pub evidence: Vec<String>,
+    /// Values for the placeholders of the entry's texts: `("hops", "4")`.
+    pub facts: Vec<(&'static str, String)>,
+    /// Indices into the sightings that need no further explanation once this is said.
+    pub explains: Vec<usize>,
+}
+
+/// A finding, ready to be shown.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Finding {
+    /// Stable id.
+    pub id: String,
+    /// Other ids that it answers.
+    pub also: Vec<String>,
+    /// One line.
+    pub title: String,
+    /// What it amounts to.
+    pub verdict: Verdict,
+    /// How sure that is.
+    pub confidence: Confidence,
+    /// Packets it covers.
+    pub packets: u64,
+    /// Who sent them, [`ADDRESSES_MAX`] at most.
+    pub sources: Vec<IpAddr>,
+    /// To whom, [`ADDRESSES_MAX`] at most.
+    pub destinations: Vec<IpAddr>,
+    /// What it is.
+    pub explanation: String,
+    /// What looks just like it.
+    pub looks_like: String,
+    /// What to do.
+    pub advice: String,
+    /// What it rests on.
+    pub evidence: Vec<String>,
+    /// Where the knowledge comes from.
+    pub references: Vec<String>,
+}

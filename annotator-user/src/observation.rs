@@ -1,0 +1,220 @@
+//! What a window of time holds: the values that recognisers and knowledge work on.
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+
+use annotator_common::classify::classify;
+use annotator_common::parse::parse;
+use annotator_common::{Family, Link, News, Packet, Settings, Transport};
+
+use crate::counters::{Counters, PortProto};
+
+/// A moment, in nanoseconds since the Unix epoch (UTC).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Moment(pub i64);
+
+impl Moment {
+    /// Seconds from an earlier moment to this one; negative if it is later.
+    pub fn seconds_since(self, earlier: Moment) -> f64 {
+        (self.0 - earlier.0) as f64 / 1e9
+    }
+}
+
+/// A sampled packet, parsed again by the engine that counted it.
+#[derive(Clone, Debug)]
+pub struct Sighting {
+    /// When it arrived.
+    pub at: Moment,
+    /// Why it was sampled.
+    pub news: News,
+    /// How its frame begins.
+    pub link: Link,
+    /// Length of the whole frame.
+    pub frame_length: u32,
+    /// Its headers, flags included.
+    pub packet: Packet,
+    /// Its first bytes.
+    pub bytes: Box<[u8]>,
+}
+
+/// A frame of which only the beginning is at hand.
+struct Beginning<'a> {
+    bytes: &'a [u8],
+    length: u32,
+}
+
+impl annotator_common::Frame for Beginning<'_> {
+    fn len(&self) -> u32 {
+        self.length
+    }
+    fn load<T: annotator_common::frame::Pod>(&self, offset: u32) -> Option<T> {
+        self.bytes.load(offset)
+    }
+}
+
+impl Sighting {
+    /// Parses and classifies the first `bytes` of a frame that was `frame_length` bytes long.
+    pub fn new(at: Moment, news: News, link: Link, frame_length: u32, bytes: &[u8], settings: &Settings) -> Self {
+        let mut packet = parse(&Beginning { bytes, length: frame_length }, link);
+        classify(&mut packet, settings);
+        Sighting { at, news, link, frame_length, packet, bytes: bytes.into() }
+    }
+
+    /// Source address.
+    pub fn source(&self) -> IpAddr {
+        self.packet.source.to_ip()
+    }
+
+    /// Destination address.
+    pub fn destination(&self) -> IpAddr {
+        self.packet.destination.to_ip()
+    }
+
+    /// The sampled bytes between two offsets, as far as they were captured.
+    fn slice(&self, from: u32, to: u32) -> &[u8] {
+        let end = (to as usize).min(self.bytes.len());
+        self.bytes.get(from as usize..end.max(from as usize)).unwrap_or_default()
+    }
+
+    /// What follows the TCP or UDP header (for ICMP: its 8 bytes), as far as it was sampled.
+    pub fn payload(&self) -> &[u8] {
+        if self.packet.transport == Transport::None {
+            return &[];
+        }
+        self.slice(self.packet.payload_at(), self.packet.end)
+    }
+
+    /// Payload bytes that the packet had, sampled or not.
+    pub fn payload_length(&self) -> u32 {
+        match self.packet.transport {
+            Transport::None => 0,
+            _ => self.packet.end.saturating_sub(self.packet.payload_at()),
+        }
+    }
+
+    /// The transport header and all behind it, as far as it was sampled.
+    pub fn transport_bytes(&self) -> &[u8] {
+        if self.packet.family == Family::None { &[] } else { self.slice(self.packet.transport_at, self.packet.end) }
+    }
+
+    /// TCP sequence number.
+    pub fn tcp_sequence(&self) -> Option<u32> {
+        self.tcp_field(4).map(u32::from_be_bytes)
+    }
+
+    /// TCP window as it stands in the header.
+    pub fn tcp_window(&self) -> Option<u16> {
+        self.tcp_field(14).map(u16::from_be_bytes)
+    }
+
+    /// TCP options, as far as they were sampled.
+    pub fn tcp_options(&self) -> &[u8] {
+        if self.packet.transport != Transport::Tcp {
+            return &[];
+        }
+        let end = self.packet.payload_at().min(self.packet.end);
+        self.slice(self.packet.transport_at + 20, end)
+    }
+
+    fn tcp_field<const N: usize>(&self, at: usize) -> Option<[u8; N]> {
+        if self.packet.transport != Transport::Tcp {
+            return None;
+        }
+        self.transport_bytes().get(at..at + N)?.try_into().ok()
+    }
+
+    /// The IPv4 don't-fragment bit.
+    pub fn dont_fragment(&self) -> bool {
+        self.packet.family == Family::V4
+            && self.bytes.get(self.packet.network as usize + 6).is_some_and(|byte| byte & 0x40 != 0)
+    }
+}
+
+/// A source over the window, merged over CPUs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SourceView {
+    /// Its address.
+    pub address: IpAddr,
+    /// First packet.
+    pub first: Moment,
+    /// Last packet.
+    pub last: Moment,
+    /// Packets, without established TCP data.
+    pub packets: u64,
+    /// SYNs without ACK.
+    pub syn: u64,
+    /// Packets with RST.
+    pub rst: u64,
+    /// Packets with FIN.
+    pub fin: u64,
+    /// ICMP packets.
+    pub icmp: u64,
+    /// UDP packets.
+    pub udp: u64,
+    /// Map of destination ports; [`annotator_common::source::distinct`] reads it.
+    pub ports: u64,
+    /// Map of destination addresses, likewise.
+    pub destinations: u64,
+    /// Lowest TTL seen.
+    pub ttl_low: u8,
+    /// Highest TTL seen.
+    pub ttl_high: u8,
+    /// What it was seen doing, see [`annotator_common::source::kinds`].
+    pub kinds: u8,
+}
+
+/// An address prefix.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Prefix {
+    /// An address of it.
+    pub address: IpAddr,
+    /// Its length in bits.
+    pub bits: u8,
+}
+
+impl Prefix {
+    /// Whether an address lies in the prefix.
+    pub fn contains(&self, address: IpAddr) -> bool {
+        match (self.address, address) {
+            (IpAddr::V4(a), IpAddr::V4(b)) => {
+                let mask = u32::MAX.checked_shl(32 - u32::from(self.bits.min(32))).unwrap_or(0);
+                u32::from(a) & mask == u32::from(b) & mask
+            }
+            (IpAddr::V6(a), IpAddr::V6(b)) => {
+                let mask = u128::MAX.checked_shl(128 - u32::from(self.bits.min(128))).unwrap_or(0);
+                u128::from(a) & mask == u128::from(b) & mask
+            }
+            _ => false,
+        }
+    }
+}
+
+/// What is ours.
+#[derive(Clone, Debug, Default)]
+pub struct Locality {
+    /// Our addresses: the interface's, or those given by `--local-address`.
+    pub addresses: Vec<IpAddr>,
+    /// Our prefixes: the interface's, or those given by `--local`.
+    pub prefixes: Vec<Prefix>,
+    /// Ports on which something listens here, where that is known.
+    pub listening: Option<BTreeSet<(PortProto, u16)>>,
+}
+
+/// All that is known of a window of time.
+#[derive(Clone, Copy, Debug)]
+pub struct Observations<'a> {
+    /// Its beginning.
+    pub from: Moment,
+    /// Its end.
+    pub to: Moment,
+    /// Whether it comes from an interface (arriving packets only) or from a capture (often both directions).
+    pub live: bool,
+    /// Exact counts.
+    pub counters: &'a Counters,
+    /// Sources in the table.
+    pub sources: &'a [SourceView],
+    /// Sampled packets in order of time.
+    pub sightings: &'a [Sighting],
+    /// What is ours.
+    pub locality: &'a Locality,
+}
