@@ -40,11 +40,11 @@ pub trait Frame {
         self.load::<u16>(offset).map(u16::from_be)
     }
 
-    /// A zero that no compiler and no verifier can know to be zero. Accumulators start from it, so that the BPF verifier merges the states
-    /// of branches that set different bits instead of following each combination.
+    /// `value`, of which neither the compiler nor the BPF verifier knows anything from here on. Where many ways through the code meet, this makes
+    /// them one: the compiler does not copy what follows for each of them, and the verifier does not walk it for each.
     #[inline(always)]
-    fn opaque_zero(&self) -> u32 {
-        0
+    fn settled(&self, value: u32) -> u32 {
+        value
     }
 
     /// `value`, which is at most `mask` (one less than a power of two); the kernel side makes that visible to the BPF verifier, which cannot follow

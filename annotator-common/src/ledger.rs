@@ -136,7 +136,7 @@ pub struct Ledger {
 const _: () = assert!(size_of::<Ledger>().is_multiple_of(8));
 // Kernels up to 6.x refuse array map values above KMALLOC_MAX_SIZE, 4 MiB with pages of 4 KiB.
 const _: () = assert!(size_of::<Ledger>() == 3_698_944 && size_of::<Ledger>() <= 4 << 20);
-const _: () = assert!(Reason::ALL.len() <= REASON_ROWS);
+const _: () = assert!(Reason::ALL.len() < REASON_ROWS);
 const _: () = assert!(Flag::ALL.len() <= FLAG_GROUPS * 8);
 
 impl Ledger {
@@ -195,8 +195,8 @@ impl Ledger {
     }
 
     #[inline(always)]
-    pub(crate) fn count_reason(&mut self, reason: Reason, bytes: u32) {
-        self.reasons[reason as usize & (REASON_ROWS - 1)].add(bytes);
+    pub(crate) fn count_reason(&mut self, code: u8, bytes: u32) {
+        self.reasons[code as usize & (REASON_ROWS - 1)].add(bytes);
     }
 
     #[inline(always)]
@@ -298,7 +298,7 @@ impl Ledger {
 
     /// Packets not parsed for a reason.
     pub fn reason(&self, reason: Reason) -> Count {
-        self.reasons[reason as usize].count()
+        self.reasons[reason.code() as usize].count()
     }
 
     /// The value of a tally.

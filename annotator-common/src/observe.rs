@@ -5,7 +5,7 @@ use crate::ledger::Tally;
 use crate::parse::parse;
 use crate::record::{self, Placed};
 use crate::sample::News;
-use crate::{Frame, Ledger, Link, Settings, Sources, Ticks};
+use crate::{Flags, Frame, Ledger, Link, Settings, Sources, Ticks};
 
 /// Parses, classifies and counts a frame. Returns why it is to be sampled, or [`News::NONE`]; the caller then hands a
 /// [`Sample`](crate::Sample) out and tallies whether that succeeded.
@@ -21,6 +21,7 @@ pub fn observe<'s, F: Frame + ?Sized>(
 ) -> News {
     let mut packet = parse(frame, link);
     classify(&mut packet, settings);
+    packet.flags = Flags::from_bits(frame.settled(packet.flags.bits()));
     record::count(&packet, frame.len(), ledger);
 
     let tracked = record::is_tracked(&packet);

@@ -32,6 +32,18 @@ pub enum Family {
     V6 = 6,
 }
 
+impl Family {
+    /// From the discriminant.
+    #[inline(always)]
+    pub const fn from_number(number: u32) -> Self {
+        match number {
+            4 => Family::V4,
+            6 => Family::V6,
+            _ => Family::None,
+        }
+    }
+}
+
 /// The transport header that was found and is long enough to be counted by its ports or its type.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]
@@ -47,6 +59,20 @@ pub enum Transport {
     Icmp,
     /// ICMPv6 in IPv6.
     Icmpv6,
+}
+
+impl Transport {
+    /// From the discriminant.
+    #[inline(always)]
+    pub const fn from_number(number: u32) -> Self {
+        match number {
+            1 => Transport::Tcp,
+            2 => Transport::Udp,
+            3 => Transport::Icmp,
+            4 => Transport::Icmpv6,
+            _ => Transport::None,
+        }
+    }
 }
 
 /// TCP flag bits as they stand in byte 13 of the header (RFC 9293 §3.1).
@@ -82,8 +108,8 @@ pub mod protocol {
 pub struct Packet {
     /// Flags learnt from the headers so far; [`crate::classify::classify`] adds those of the addresses.
     pub flags: Flags,
-    /// Why parsing stopped, if it did.
-    pub reason: Option<Reason>,
+    /// Why parsing stopped, as [`Reason::code`], or 0.
+    pub(crate) reason_code: u8,
     /// EtherType behind the VLAN tags; below 0x600 an 802.3 length. 0 where none was reached.
     pub ethertype: u16,
     /// Which IP, once its header was whole.
@@ -123,6 +149,12 @@ pub struct Packet {
 }
 
 impl Packet {
+    /// Why parsing stopped, if it did.
+    #[inline(always)]
+    pub const fn reason(&self) -> Option<Reason> {
+        Reason::from_code(self.reason_code)
+    }
+
     /// Whether this is a TCP SYN without ACK.
     #[inline(always)]
     pub const fn is_syn(&self) -> bool {

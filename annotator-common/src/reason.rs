@@ -45,9 +45,15 @@ reasons! {
 }
 
 impl Reason {
-    /// The reason with this discriminant.
+    /// A number for this reason, above 0.
+    #[inline(always)]
+    pub const fn code(self) -> u32 {
+        self as u32 + 1
+    }
+
+    /// The reason with this code; `None` for 0 and for codes of no reason.
     #[inline(always)]
     pub const fn from_code(code: u8) -> Option<Reason> {
-        if (code as usize) < Reason::ALL.len() { Some(Reason::ALL[code as usize]) } else { None }
+        if code == 0 || code as usize > Reason::ALL.len() { None } else { Some(Reason::ALL[code as usize - 1]) }
     }
 }

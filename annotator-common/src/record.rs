@@ -17,13 +17,13 @@ pub fn count(packet: &Packet, bytes: u32, ledger: &mut Ledger) {
     }
     if packet.has_protocol {
         ledger.count_ip(packet.family, packet.protocol, bytes);
-    } else if packet.reason.is_none() {
+    } else if packet.reason_code == 0 {
         ledger.count_ethertype(packet.ethertype, bytes);
     } else {
         ledger.count_without_protocol(bytes);
     }
-    if let Some(reason) = packet.reason {
-        ledger.count_reason(reason, bytes);
+    if packet.reason_code != 0 {
+        ledger.count_reason(packet.reason_code, bytes);
     }
     ledger.count_flags(packet.flags, bytes);
 }

@@ -97,40 +97,32 @@ impl Sample {
         &bytes[..(self.captured as usize).min(SAMPLE_BYTES)]
     }
 
-    /// Fills the sample from a frame, word by word and the last up to seven bytes one by one. Words that the frame does not have are zeroed.
+    /// Fills the sample from a frame, word by word and the last up to seven bytes one by one. What lies behind `captured` is left as it was.
     #[inline(always)]
     pub fn fill<F: Frame + ?Sized>(&mut self, frame: &F, nanoseconds: u64, news: News) {
-        let length = frame.len();
         self.nanoseconds = nanoseconds;
-        self.frame_length = length;
+        self.frame_length = frame.len();
         self.news = news;
         self.reserved = 0;
-        let mut captured = 0;
-        let mut i = 0;
-        while i < SAMPLE_BYTES / 8 {
-            self.words[i] = match frame.load::<u64>(i as u32 * 8) {
-                Some(word) => {
-                    captured = i as u32 * 8 + 8;
-                    word
-                }
-                None => 0,
-            };
-            i += 1;
+        let mut whole = 0;
+        while whole < SAMPLE_BYTES as u32 {
+            let Some(word) = frame.load::<u64>(whole) else { break };
+            self.words[(whole / 8) as usize] = word;
+            whole += 8;
         }
-        let whole = captured;
-        let mut tail = 0_u64;
-        let mut byte = 0;
-        while byte < 7 {
-            if whole < SAMPLE_BYTES as u32
-                && let Some(value) = frame.load::<u8>(frame.bounded(whole, 0x1ff) + byte)
-            {
-                tail |= u64::from(value) << (byte * 8);
-                captured = whole + byte + 1;
-            }
-            byte += 1;
-        }
+        let whole = frame.settled(whole);
+        let mut captured = whole;
         if whole < SAMPLE_BYTES as u32 {
-            self.words[(frame.bounded(whole, 0xff) / 8) as usize] = u64::from_le(tail);
+            let start = frame.bounded(whole, 0xff);
+            let mut tail = 0_u64;
+            let mut byte = 0;
+            while byte < 7 {
+                let Some(value) = frame.load::<u8>(start + byte) else { break };
+                tail |= u64::from(value) << (byte * 8);
+                byte += 1;
+            }
+            captured = start + frame.settled(byte);
+            self.words[(start / 8) as usize] = u64::from_le(tail);
         }
         self.captured = captured;
     }

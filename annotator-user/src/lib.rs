@@ -7,4 +7,5 @@
 
 pub mod counters;
 pub mod finding;
+pub mod live;
 pub mod observation;

@@ -23,21 +23,21 @@ pub const fn is_extension(next: u8) -> bool {
 
 /// Where the chain ended; one word, because a BPF subprogram hands it back.
 ///
-/// Bits 0-7 next header, 8-23 offset of what follows, 24 later fragment, 26-31 reason + 1, 32-63 flags.
+/// Bits 0-7 next header, 8-22 offset of what follows, 24 later fragment, 26-31 reason code, 32-63 flags.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Chain(u64);
 
 impl Chain {
     #[inline(always)]
     const fn stopped(flags: Flags, reason: Reason) -> Self {
-        Chain(((reason as u64 + 1) << 26) | ((flags.bits() as u64) << 32))
+        Chain(((reason.code() as u64) << 26) | ((flags.bits() as u64) << 32))
     }
 
     #[inline(always)]
     const fn ended(flags: Flags, next: u8, offset: u32, later_fragment: bool) -> Self {
         Chain(
             next as u64
-                | ((offset as u64 & 0xffff) << 8)
+                | ((offset as u64 & 0x7fff) << 8)
                 | ((later_fragment as u64) << 24)
                 | ((flags.bits() as u64) << 32),
         )
@@ -64,7 +64,7 @@ impl Chain {
     /// Where that protocol's header starts, in bytes from the start of the frame.
     #[inline(always)]
     pub const fn offset(self) -> u32 {
-        (self.0 >> 8) as u16 as u32
+        (self.0 >> 8) as u32 & 0x7fff
     }
 
     /// Whether this is a fragment without the transport header.
@@ -76,9 +76,10 @@ impl Chain {
     /// Why the walk stopped before the chain's end.
     #[inline(always)]
     pub const fn reason(self) -> Option<Reason> {
-        match (self.0 >> 26) as u8 & 0x3f {
+        match (self.0 >> 26) as u32 & 0x3f {
             0 => None,
-            code => Reason::from_code(code - 1),
+            code if code == Reason::Ipv6ExtensionDepth.code() => Some(Reason::Ipv6ExtensionDepth),
+            _ => Some(Reason::Ipv6ExtensionTruncated),
         }
     }
 
@@ -92,12 +93,12 @@ impl Chain {
 /// Walks the chain whose first header is of type `first` and lies at `start`; nothing at or behind `end` is read.
 #[inline(always)]
 pub fn walk<F: Frame + ?Sized>(frame: &F, first: u8, start: u32, end: u32) -> Chain {
-    let mut flags = Flags::from_bits(frame.opaque_zero());
+    let mut flags = Flags::from_bits(frame.settled(0));
     let mut next = first;
     let mut at = start;
     flags.insert(Flag::Ipv6Extension);
     for _ in 0..DEPTH {
-        let offset = frame.bounded(at, 0xffff);
+        let offset = frame.bounded(at, 0x7fff);
         if !is_extension(next) {
             return Chain::ended(flags, next, offset, false);
         }

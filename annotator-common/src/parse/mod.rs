@@ -99,8 +99,13 @@ const _: () = assert!(size_of::<TcpStart>() == TCP_COUNTED as usize);
 /// Parses a frame. What was learnt before parsing stopped stands; [`Packet::reason`] then says why it stopped.
 #[inline(always)]
 pub fn parse<F: Frame + ?Sized>(frame: &F, link: Link) -> Packet {
-    let mut packet = Packet { flags: Flags::from_bits(frame.opaque_zero()), ..Packet::default() };
-    packet.reason = headers(frame, link, &mut packet).err();
+    let mut packet = Packet { flags: Flags::from_bits(frame.settled(0)), ..Packet::default() };
+    let reason = headers(frame, link, &mut packet).err();
+    // All ways through the headers meet here.
+    packet.reason_code = frame.settled(reason.map_or(0, Reason::code)) as u8;
+    packet.flags = Flags::from_bits(frame.settled(packet.flags.bits()));
+    packet.family = Family::from_number(frame.settled(packet.family as u32));
+    packet.transport = Transport::from_number(frame.settled(packet.transport as u32));
     packet
 }
 

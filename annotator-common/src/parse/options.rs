@@ -41,7 +41,7 @@ impl Found {
 /// itself. A broken option length ends the walk; the option that carries it still counts.
 #[inline(always)]
 pub fn walk<F: Frame + ?Sized>(frame: &F, start: u32, length: u32) -> Found {
-    let mut flags = Flags::from_bits(frame.opaque_zero());
+    let mut flags = Flags::from_bits(frame.settled(0));
     let mut at = 0;
     for _ in 0..MAX_LENGTH {
         // Masked at the head of the loop, where the BPF verifier needs the bound.

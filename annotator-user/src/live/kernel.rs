@@ -1,0 +1,151 @@
+//! Loading the BPF program and mapping its memory.
+
+use std::os::fd::{AsFd, AsRawFd};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use annotator_common::source::CAPACITY;
+use annotator_common::{Ledger, Settings, Source, Sources};
+use anyhow::{Context, Result, anyhow};
+use aya::maps::{Map, MapData, RingBuf};
+use aya::{Ebpf, EbpfLoader};
+use memmap2::{MmapOptions, MmapRaw};
+
+/// The BPF object, compiled by `build.rs`.
+pub static OBJECT: &[u8] = &[]; //aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/annotator"));
+
+/// The program in the kernel, not yet attached, with its maps.
+pub struct Kernel {
+    /// The loaded object: its programs, and the maps that the agent does not hold itself.
+    pub ebpf: Ebpf,
+    /// Counters.
+    pub ledgers: Ledgers,
+    /// Source tables.
+    pub tables: Tables,
+    /// Samples.
+    pub samples: RingBuf<MapData>,
+}
+
+impl Kernel {
+    /// Creates the maps and relocates the programs of an object; nothing is loaded or attached yet.
+    pub fn open(object: &[u8], settings: &Settings) -> Result<Self> {
+        Self::open_with(object, settings, |_| {})
+    }
+
+    /// As [`Kernel::open`], with a say in how the object is loaded.
+    pub fn open_with<'a>(
+        object: &[u8],
+        settings: &'a Settings,
+        adjust: impl FnOnce(&mut EbpfLoader<'a>),
+    ) -> Result<Self> {
+        let cpus = possible_cpus()?;
+        let mut loader = EbpfLoader::new();
+        loader
+            .override_global("SETTINGS", as_bytes(settings), true)
+            .map_max_entries("LEDGERS", cpus)
+            .map_max_entries("SOURCES", cpus);
+        adjust(&mut loader);
+        let mut ebpf = loader.load(object).context("creating the BPF maps")?;
+        let ledgers = Ledgers(Mapping::of(&mut ebpf, "LEDGERS", size_of::<Ledger>(), cpus)?);
+        let tables = Tables(Mapping::of(&mut ebpf, "SOURCES", size_of::<Sources>(), cpus)?);
+        let samples = RingBuf::try_from(ebpf.take_map("SAMPLES").context("the BPF object has no map SAMPLES")?)?;
+        Ok(Kernel { ebpf, ledgers, tables, samples })
+    }
+}
+
+/// How many CPU ids there can be. They may be sparse ("0-3,8-11"), so the highest one decides.
+fn possible_cpus() -> Result<u32> {
+    const FILE: &str = "/sys/devices/system/cpu/possible";
+    let list = std::fs::read_to_string(FILE).with_context(|| format!("reading {FILE}"))?;
+    let last = list.trim().rsplit(['-', ',']).next().unwrap_or_default();
+    let last: u32 = last.parse().with_context(|| format!("{FILE} holds {list:?}, not a list of CPUs"))?;
+    Ok(last + 1)
+}
+
+fn as_bytes(settings: &Settings) -> &[u8] {
+    // SAFETY: `Settings` is made of integers without padding (it is `Pod`), so all its bytes are initialised.
+    unsafe { std::slice::from_raw_parts(std::ptr::from_ref(settings).cast(), size_of::<Settings>()) }
+}
+
+/// An array map in the agent's own memory. The kernel writes while we read, so everything is read as atomic words.
+struct Mapping {
+    memory: MmapRaw,
+    element: usize,
+    count: usize,
+}
+
+impl Mapping {
+    fn of(ebpf: &mut Ebpf, name: &str, element: usize, count: u32) -> Result<Self> {
+        let Some(Map::Array(data)) = ebpf.map(name) else {
+            return Err(anyhow!("the BPF object has no array map {name}"));
+        };
+        let (element, count) = (element.next_multiple_of(8), count as usize);
+        let memory = MmapOptions::new()
+            .len(element * count)
+            .map_raw_read_only(data.fd().as_fd().as_raw_fd())
+            .with_context(|| format!("mapping the BPF map {name} into memory"))?;
+        Ok(Mapping { memory, element, count })
+    }
+
+    /// The words of one element.
+    fn words(&self, index: usize) -> &[AtomicU64] {
+        assert!(index < self.count, "an element of the map");
+        // SAFETY: the mapping is `element * count` bytes long and lives as long as `self`; page alignment and sizes that are multiples of
+        // eight keep the words aligned; atomics may be read while others write.
+        unsafe {
+            let start = self.memory.as_ptr().add(index * self.element);
+            std::slice::from_raw_parts(start.cast::<AtomicU64>(), self.element / 8)
+        }
+    }
+}
+
+/// The mapped counters of all CPUs.
+pub struct Ledgers(Mapping);
+
+impl Ledgers {
+    /// Adds up the ledgers of all CPUs. Cells wrap; see [`annotator_common::Cell`].
+    pub fn sum_into(&self, sum: &mut Ledger) {
+        sum.words_mut().fill(0);
+        for cpu in 0..self.0.count {
+            for (total, word) in sum.words_mut().iter_mut().zip(self.0.words(cpu)) {
+                let word = word.load(Ordering::Relaxed);
+                if word != 0 {
+                    *total = total.wrapping_add(word);
+                }
+            }
+        }
+    }
+}
+
+/// The mapped source tables of all CPUs.
+pub struct Tables(Mapping);
+
+impl Tables {
+    /// Number of CPUs.
+    pub fn count(&self) -> usize {
+        self.0.count
+    }
+
+    /// Calls `each` with every slot in use of one CPU's table. A slot that the kernel was replacing while it was read is left out.
+    pub fn for_each(&self, cpu: usize, seed: &[u64; 2], mut each: impl FnMut(usize, &Source)) {
+        const TAG_WORDS: usize = CAPACITY / 2;
+        const SLOT_WORDS: usize = size_of::<Source>() / 8;
+        let words = self.0.words(cpu);
+        for index in 0..CAPACITY {
+            let tag = || (words[index / 2].load(Ordering::Acquire) >> (32 * (index % 2))) as u32;
+            let before = tag();
+            if before == 0 {
+                continue;
+            }
+            let mut copy = [0_u64; SLOT_WORDS];
+            let start = TAG_WORDS + index * SLOT_WORDS;
+            for (to, from) in copy.iter_mut().zip(&words[start..start + SLOT_WORDS]) {
+                *to = from.load(Ordering::Relaxed);
+            }
+            // SAFETY: `Source` is `repr(C)`, made of integers without padding, and as large as `copy`.
+            let source: Source = unsafe { std::mem::transmute(copy) };
+            if tag() >> 16 == before >> 16 && Sources::tag_matches(before, &source.address, seed) {
+                each(index, &source);
+            }
+        }
+    }
+}

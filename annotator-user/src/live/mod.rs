@@ -1,0 +1,3 @@
+//! The live view: the XDP program, attached and read.
+
+pub mod kernel;
