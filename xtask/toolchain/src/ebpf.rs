@@ -3,6 +3,7 @@
 use std::{
     fs,
     path::{Path, PathBuf},
+    process::Stdio,
 };
 
 use anyhow::{Context as _, Result};
@@ -42,7 +43,9 @@ pub fn build(
         .arg(scratch)
         // An outer cargo that keeps intermediate files elsewhere holds a lock there.
         .env("CARGO_BUILD_BUILD_DIR", scratch);
-    command::capture(&mut cargo).with_context(|| format!("cannot build the BPF program with {toolchain}"))?;
+    // A build script's standard output speaks to cargo; what the compiler has to say goes to standard error.
+    cargo.stdout(Stdio::null());
+    command::show(&mut cargo).with_context(|| format!("cannot build the BPF program with {toolchain}"))?;
     let made = scratch.join(TARGET).join("release").join(PROGRAM);
     fs::copy(&made, object).with_context(|| format!("cannot copy {} to {}", made.display(), object.display()))?;
     Ok(())
