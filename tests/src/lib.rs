@@ -1,1 +1,9 @@
 //! Helpers for tests that need the whole of `annotator`.
+
+pub mod kernel_matrix;
+pub mod netlink;
+
+/// The BPF program built with stable compiler flags alone: no unaligned loads.
+pub static ALIGNED_OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/annotator-aligned"));
+/// The BPF programs that call the engine many times in one run.
+pub static BENCH_OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/bench"));

@@ -35,6 +35,37 @@ pub fn as_root(program: &std::path::Path, why: &str) -> Result<Command> {
     Ok(sudo)
 }
 
+/// Makes sure that a program is there, installing its Debian package when we are root.
+pub fn require(program: &str, package: &str, why: &str) -> Result<()> {
+    if on_path(program).is_some() {
+        return Ok(());
+    }
+    let remedy = format!("sudo apt-get install --no-install-recommends {package}");
+    if !is_root() {
+        bail!("{program} is missing, which {why} takes; install it: {remedy}");
+    }
+    if on_path("apt-get").is_none() {
+        bail!("{program} is missing, which {why} takes; install your system's package of it");
+    }
+    eprintln!("Installing {package}: {why} takes {program}");
+    let apt = |arguments: &[&str]| {
+        let mut apt = Command::new("apt-get");
+        apt.args(["-q", "-y", "-o", "DPkg::Lock::Timeout=120"])
+            .args(arguments)
+            .env("DEBIAN_FRONTEND", "noninteractive");
+        command::capture(&mut apt)
+    };
+    let install = || apt(&["install", "--no-install-recommends", package]);
+    // Lists that are missing or old are the common reason to fail.
+    install()
+        .or_else(|_| apt(&["update"]).and_then(|_| install()))
+        .with_context(|| format!("cannot install {package}; try: {remedy}"))?;
+    match on_path(program) {
+        Some(_) => Ok(()),
+        None => bail!("package {package} is installed but brings no {program}"),
+    }
+}
+
 /// Where cargo puts the programs it builds.
 pub fn artifacts() -> Result<std::path::PathBuf> {
     let metadata = command::stdout(&mut cargo(&["metadata", "--format-version=1", "--no-deps"]))?;
