@@ -17,6 +17,8 @@ pub enum Link {
         /// EtherType of what follows.
         ethertype: u16,
     },
+    /// A link header that names no network protocol we know: not parsed.
+    Unknown,
 }
 
 /// Which internet protocol carries the packet.

@@ -44,6 +44,16 @@ pub enum Side {
     Src,
 }
 
+impl Side {
+    /// The name used in reports.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Side::Dst => "dst",
+            Side::Src => "src",
+        }
+    }
+}
+
 /// A row of the port table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PortKey {

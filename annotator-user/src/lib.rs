@@ -5,7 +5,15 @@
 //! `report` is the result; `write` shows it. Everything from [`observation`] to `report` is a plain function of values: no clock,
 //! no I/O, no BPF.
 
+pub mod capture;
+pub mod cli;
 pub mod counters;
+pub mod engine;
 pub mod finding;
 pub mod live;
+pub mod names;
 pub mod observation;
+pub mod read;
+pub mod report;
+pub mod sources;
+pub mod write;

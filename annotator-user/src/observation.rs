@@ -213,6 +213,8 @@ pub struct Observations<'a> {
     pub counters: &'a Counters,
     /// Sources in the table.
     pub sources: &'a [SourceView],
+    /// Sources that were let go again for want of memory.
+    pub sources_dropped: u64,
     /// Sampled packets in order of time.
     pub sightings: &'a [Sighting],
     /// What is ours.

@@ -131,6 +131,7 @@ fn headers<F: Frame + ?Sized>(frame: &F, link: Link, packet: &mut Packet) -> Res
                 _ => Err(Reason::IpVersion),
             }
         }
+        Link::Unknown => Err(Reason::LinkUnknown),
     }
 }
 

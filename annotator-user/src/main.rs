@@ -1,0 +1,68 @@
+//! The `annotator` command. Only here are exit codes chosen and broken pipes met.
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use annotator::cli::{Cli, Command, Format, ReadOptions, WriteOptions};
+use annotator::report::Report;
+use annotator::write::{json, output, text};
+use anyhow::{Result, bail};
+use clap::Parser;
+
+/// A report was made, but something was left out of it.
+const INCOMPLETE: u8 = 1;
+/// Nothing could be done. Also what clap uses for a wrong command line.
+const FAILED: u8 = 2;
+
+fn main() -> ExitCode {
+    match run(Cli::parse().command) {
+        Ok(code) => code,
+        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            complain(&format!("{error:#}"));
+            ExitCode::from(FAILED)
+        }
+    }
+}
+
+fn run(command: Command) -> Result<ExitCode> {
+    match command {
+        Command::Read(options) => read(&options),
+        Command::Run(_) | Command::Explain(_) | Command::Rules(_) => bail!("not in this build"),
+    }
+}
+
+fn read(options: &ReadOptions) -> Result<ExitCode> {
+    let outcome = annotator::read::read(options)?;
+    for note in &outcome.report.notes {
+        complain(note);
+    }
+    write(&outcome.report, &options.writing)?;
+    Ok(if outcome.complete { ExitCode::SUCCESS } else { ExitCode::from(INCOMPLETE) })
+}
+
+fn write(report: &Report, options: &WriteOptions) -> Result<()> {
+    let text = match options.format {
+        Format::Json => json::document(report)?,
+        Format::Text => text::page(report),
+    };
+    match &options.output {
+        Some(path) => output::replace(path, &text),
+        None => output::print(&text),
+    }
+}
+
+/// Says what is wrong. Where even standard error is closed, there is nobody left to tell.
+fn complain(message: &str) {
+    let mut stderr = io::stderr().lock();
+    for line in message.lines() {
+        let _ = writeln!(stderr, "annotator: {line}");
+    }
+}
+
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error
+        .chain()
+        .filter_map(|cause| cause.downcast_ref::<io::Error>())
+        .any(|cause| cause.kind() == io::ErrorKind::BrokenPipe)
+}

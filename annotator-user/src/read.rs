@@ -1,0 +1,122 @@
+//! `annotator read`: capture files → one report.
+
+use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
+
+use annotator_common::Settings;
+use annotator_common::settings::LOCAL_MAX;
+use anyhow::{Context, Result, bail};
+use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::capture::{self, Ending, Input, Observer, Opened};
+use crate::cli::{LocalOptions, ReadOptions};
+use crate::engine;
+use crate::observation::Observations;
+use crate::report::{Origin, OriginKind, Report};
+
+/// Files shorter than this are read before a progress bar could be looked at.
+const PROGRESS_FROM: u64 = 64 << 20;
+
+/// A report over captures, and whether they could be read to their ends.
+pub struct Outcome {
+    /// The report. Its notes say what could not be read.
+    pub report: Report,
+    /// Whether nothing was left out.
+    pub complete: bool,
+}
+
+/// Reads captures. Fails only where not one of them could be read.
+pub fn read(options: &ReadOptions) -> Result<Outcome> {
+    let mut observer = Observer::new(settings(&options.local)?);
+    let progress = progress(&options.files);
+    let mut notes = Vec::new();
+    let mut opened = 0;
+    for path in &options.files {
+        match read_one(path, &mut observer, progress.as_ref()) {
+            Ok(Ending::Complete) => opened += 1,
+            Ok(Ending::Incomplete(note)) => {
+                opened += 1;
+                notes.push(format!("{}: {note}", path.display()));
+            }
+            Err(error) => notes.push(format!("{error:#}")),
+        }
+    }
+    if let Some(bar) = progress {
+        bar.finish_and_clear();
+    }
+    if opened == 0 {
+        bail!("{}", notes.join("\n"));
+    }
+
+    let gathered = observer.finish();
+    let locality = options.locality();
+    let observations = Observations {
+        from: gathered.from,
+        to: gathered.to,
+        live: false,
+        counters: &gathered.counters,
+        sources: &gathered.sources,
+        sources_dropped: gathered.sources_dropped,
+        sightings: &gathered.sightings,
+        locality: &locality,
+    };
+    let names: Vec<_> = options.files.iter().map(|path| path.display().to_string()).collect();
+    let origin = Origin { kind: OriginKind::Capture, name: names.join(", "), xdp_mode: None };
+    let complete = notes.is_empty();
+    Ok(Outcome { report: engine::report(origin, &observations, notes), complete })
+}
+
+fn read_one(path: &Path, observer: &mut Observer, progress: Option<&ProgressBar>) -> Result<Ending> {
+    if path == Path::new("-") && std::io::stdin().is_terminal() {
+        bail!("standard input is a terminal; pipe a capture into it, as in `tcpdump -w - | annotator read -`");
+    }
+    let progress = progress.cloned();
+    let mut input = Input::open(path, move |bytes| {
+        if let Some(bar) = &progress {
+            bar.inc(bytes as u64);
+        }
+    })?;
+    match capture::read(&mut input, &mut |captured| observer.observe(captured)) {
+        Opened::Read(ending) => Ok(ending),
+        Opened::Refused(why) => bail!("cannot read {}: {why}", path.display()),
+    }
+}
+
+/// The engine's settings for captures.
+fn settings(local: &LocalOptions) -> Result<Box<Settings>> {
+    let mut settings = Box::new(Settings::DEFAULT);
+    let mut seed = [0; 16];
+    getrandom::fill(&mut seed).context("cannot get a random seed from the system")?;
+    let [low, high] = [0, 8].map(|at| u64::from_ne_bytes(seed[at..at + 8].try_into().unwrap_or_default()));
+    settings.seed = [low, high];
+    apply_locality(&mut settings, local)?;
+    Ok(settings)
+}
+
+/// Tells the engine what is ours.
+pub fn apply_locality(settings: &mut Settings, local: &LocalOptions) -> Result<()> {
+    for prefix in &local.prefixes {
+        // IPv6 has no broadcast.
+        if let std::net::IpAddr::V4(network) = prefix.address
+            && !settings.add_local_prefix(network.into(), u32::from(prefix.bits))
+        {
+            bail!("more than {LOCAL_MAX} local prefixes; --local can be given {LOCAL_MAX} times at most");
+        }
+    }
+    for address in &local.addresses {
+        if !settings.add_local_address((*address).into()) {
+            bail!("more than {LOCAL_MAX} local addresses of a family; --local-address cannot take them all");
+        }
+    }
+    Ok(())
+}
+
+/// A progress bar, where somebody can see it for long enough.
+fn progress(files: &[PathBuf]) -> Option<ProgressBar> {
+    let total: u64 = files.iter().filter_map(|path| std::fs::metadata(path).ok()).map(|data| data.len()).sum();
+    if total < PROGRESS_FROM || !std::io::stderr().is_terminal() {
+        return None;
+    }
+    let style = ProgressStyle::with_template("reading {bar:40} {bytes}/{total_bytes}, {eta} left");
+    Some(ProgressBar::new(total).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar())))
+}

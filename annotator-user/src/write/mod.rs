@@ -1,0 +1,5 @@
+//! [`Report`](crate::report::Report) → text and JSON, to standard output or to a file.
+
+pub mod json;
+pub mod output;
+pub mod text;

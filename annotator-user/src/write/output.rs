@@ -1,0 +1,90 @@
+//! Where reports go: standard output, a file that is replaced, a file that grows.
+
+use std::fs::{self, File, OpenOptions, Permissions};
+use std::io::{self, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use anyhow::{Context, Result};
+
+/// Prints to standard output. A closed pipe is an error of kind `BrokenPipe` for the caller to meet.
+pub fn print(text: &str) -> Result<()> {
+    let mut out = io::stdout().lock();
+    out.write_all(text.as_bytes()).and_then(|()| out.flush()).context("cannot write to standard output")
+}
+
+/// Replaces what a file holds, all at once: a reader sees the old text or the new, and an error leaves the old. Devices and pipes cannot be replaced and
+/// are written to.
+pub fn replace(path: &Path, text: &str) -> Result<()> {
+    let failed = || format!("cannot write the report to {}", path.display());
+    // A link stays a link: what it points to is replaced.
+    let path = &fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    if fs::metadata(path).is_ok_and(|data| !data.is_file()) {
+        return OpenOptions::new()
+            .write(true)
+            .open(path)
+            .and_then(|mut file| file.write_all(text.as_bytes()))
+            .with_context(failed);
+    }
+    let folder = match path.parent() {
+        Some(parent) if parent != Path::new("") => parent,
+        _ => Path::new("."),
+    };
+    let mode = fs::metadata(path).map_or(0o666, |data| data.permissions().mode() & 0o777);
+    let write = || -> io::Result<()> {
+        let mut file = tempfile::Builder::new()
+            .prefix(".annotator-")
+            .permissions(Permissions::from_mode(mode))
+            .tempfile_in(folder)?;
+        file.write_all(text.as_bytes())?;
+        file.as_file().sync_all()?;
+        file.persist(path)?;
+        Ok(())
+    };
+    write().with_context(failed)
+}
+
+/// Appends lines to a file, which is made if need be.
+pub fn append(path: &Path, text: &str) -> Result<()> {
+    OpenOptions::new()
+        .append(true)
+        .create(true)
+        .open(path)
+        .and_then(|mut file: File| file.write_all(text.as_bytes()))
+        .with_context(|| format!("cannot append the report to {}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_replaced_and_keeps_its_mode() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("report.txt");
+        replace(&path, "one").unwrap();
+        fs::set_permissions(&path, Permissions::from_mode(0o640)).unwrap();
+        replace(&path, "two").unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "two");
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o640);
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn lines_are_appended() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("reports.ndjson");
+        append(&path, "1\n").unwrap();
+        append(&path, "2\n").unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "1\n2\n");
+    }
+
+    #[test]
+    fn errors_name_the_file() {
+        for path in ["/dev/full", "/nowhere/report.json"] {
+            let error = format!("{:#}", replace(Path::new(path), "text").unwrap_err());
+            assert!(error.contains(path), "{error}");
+        }
+        assert!(append(Path::new("/dev/full"), "text").is_err());
+    }
+}
