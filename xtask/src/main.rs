@@ -3,6 +3,7 @@
 mod bench;
 mod build;
 mod demo;
+mod fuzz;
 mod host;
 mod kernels;
 mod run;
@@ -35,6 +36,8 @@ enum Command {
     Bench(bench::Options),
     /// Send traffic through a network of our own and watch the agent explain it.
     Demo(demo::Options),
+    /// Search for frames that the engine stumbles over.
+    Fuzz(fuzz::Options),
     /// Boot Debian's kernels and load the BPF program on each.
     Kernels(kernels::Options),
 }
@@ -47,6 +50,7 @@ fn main() -> ExitCode {
         Command::Test(options) => test::run(&options),
         Command::Bench(options) => bench::run(&options),
         Command::Demo(options) => demo::run(&options),
+        Command::Fuzz(options) => fuzz::run(&options),
         Command::Kernels(options) => kernels::run(&options),
     };
     match done {
