@@ -11,6 +11,7 @@ mod sample;
 use annotator_common::{Link, observe};
 
 pub use crate::frame::XdpFrame;
+pub use crate::maps::ticks;
 
 /// Shows a frame to the engine: counts it, notes its source, and hands out a sample where it is news.
 #[inline(always)]

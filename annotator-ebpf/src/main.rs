@@ -24,6 +24,12 @@ pub fn annotator_frags(ctx: XdpContext) -> u32 {
     XDP_PASS
 }
 
+/// Never attached: the loader runs it by `BPF_PROG_TEST_RUN` to learn how fast ticks go by. Its result is the tick, not an XDP action.
+#[xdp]
+pub fn clock(_ctx: XdpContext) -> u32 {
+    annotator_ebpf::ticks()
+}
+
 #[unsafe(link_section = "license")]
 #[unsafe(no_mangle)]
 static LICENSE: [u8; 13] = *b"Dual MIT/GPL\0";

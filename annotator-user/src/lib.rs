@@ -16,4 +16,5 @@ pub mod observation;
 pub mod read;
 pub mod report;
 pub mod sources;
+pub mod window;
 pub mod write;

@@ -3,8 +3,9 @@
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-use annotator::cli::{Cli, Command, Format, ReadOptions, WriteOptions};
+use annotator::cli::{Cli, Command, Format, ReadOptions, RunOptions, WriteOptions};
 use annotator::report::Report;
+use annotator::write::stream::Stream;
 use annotator::write::{json, output, text};
 use anyhow::{Result, bail};
 use clap::Parser;
@@ -15,6 +16,7 @@ const INCOMPLETE: u8 = 1;
 const FAILED: u8 = 2;
 
 fn main() -> ExitCode {
+    start_log();
     match run(Cli::parse().command) {
         Ok(code) => code,
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
@@ -28,7 +30,8 @@ fn main() -> ExitCode {
 fn run(command: Command) -> Result<ExitCode> {
     match command {
         Command::Read(options) => read(&options),
-        Command::Run(_) | Command::Explain(_) | Command::Rules(_) => bail!("not in this build"),
+        Command::Run(options) => watch(&options),
+        Command::Explain(_) | Command::Rules(_) => bail!("not in this build"),
     }
 }
 
@@ -41,6 +44,12 @@ fn read(options: &ReadOptions) -> Result<ExitCode> {
     Ok(if outcome.complete { ExitCode::SUCCESS } else { ExitCode::from(INCOMPLETE) })
 }
 
+fn watch(options: &RunOptions) -> Result<ExitCode> {
+    let mut stream = Stream::open(&options.writing)?;
+    annotator::live::run(options, &mut stream)?;
+    Ok(ExitCode::SUCCESS)
+}
+
 fn write(report: &Report, options: &WriteOptions) -> Result<()> {
     let text = match options.format {
         Format::Json => json::document(report)?,
@@ -50,6 +59,13 @@ fn write(report: &Report, options: &WriteOptions) -> Result<()> {
         Some(path) => output::replace(path, &text),
         None => output::print(&text),
     }
+}
+
+/// The agent's log goes to standard error, warnings and errors by default; the environment variable `RUST_LOG` changes that.
+fn start_log() {
+    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("warn"))
+        .format(|out, record| writeln!(out, "annotator: {}", record.args()))
+        .init();
 }
 
 /// Says what is wrong. Where even standard error is closed, there is nobody left to tell.

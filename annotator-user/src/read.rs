@@ -83,7 +83,7 @@ fn read_one(path: &Path, observer: &mut Observer, progress: Option<&ProgressBar>
 }
 
 /// The engine's settings for captures.
-fn settings(local: &LocalOptions) -> Result<Box<Settings>> {
+pub fn settings(local: &LocalOptions) -> Result<Box<Settings>> {
     let mut settings = Box::new(Settings::DEFAULT);
     let mut seed = [0; 16];
     getrandom::fill(&mut seed).context("cannot get a random seed from the system")?;

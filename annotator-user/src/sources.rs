@@ -128,6 +128,11 @@ impl SourceBook {
         self.sources.is_empty()
     }
 
+    /// The sources, in no order.
+    pub fn views(&self) -> impl Iterator<Item = &SourceView> {
+        self.sources.values()
+    }
+
     /// The sources in order of their first packet.
     pub fn into_views(self) -> Vec<SourceView> {
         let mut views: Vec<_> = self.sources.into_values().collect();

@@ -11,7 +11,10 @@ use aya::{Ebpf, EbpfLoader};
 use memmap2::{MmapOptions, MmapRaw};
 
 /// The BPF object, compiled by `build.rs`.
-pub static OBJECT: &[u8] = &[]; //aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/annotator"));
+pub static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/annotator"));
+
+/// Bytes of the ring buffer for samples, a power of two: some 3,700 samples between two polls.
+const SAMPLE_RING: u32 = 1 << 20;
 
 /// The program in the kernel, not yet attached, with its maps.
 pub struct Kernel {
@@ -42,7 +45,8 @@ impl Kernel {
         loader
             .override_global("SETTINGS", as_bytes(settings), true)
             .map_max_entries("LEDGERS", cpus)
-            .map_max_entries("SOURCES", cpus);
+            .map_max_entries("SOURCES", cpus)
+            .map_max_entries("SAMPLES", SAMPLE_RING);
         adjust(&mut loader);
         let mut ebpf = loader.load(object).context("creating the BPF maps")?;
         let ledgers = Ledgers(Mapping::of(&mut ebpf, "LEDGERS", size_of::<Ledger>(), cpus)?);
@@ -125,16 +129,16 @@ impl Tables {
         self.0.count
     }
 
-    /// Calls `each` with every slot in use of one CPU's table. A slot that the kernel was replacing while it was read is left out.
-    pub fn for_each(&self, cpu: usize, seed: &[u64; 2], mut each: impl FnMut(usize, &Source)) {
+    /// Tag word and slot at every index of one CPU's table. A slot that the kernel was replacing while it was read comes as an empty one.
+    pub fn entries(&self, cpu: usize) -> impl Iterator<Item = (u32, Source)> {
         const TAG_WORDS: usize = CAPACITY / 2;
         const SLOT_WORDS: usize = size_of::<Source>() / 8;
         let words = self.0.words(cpu);
-        for index in 0..CAPACITY {
+        (0..CAPACITY).map(move |index| {
             let tag = || (words[index / 2].load(Ordering::Acquire) >> (32 * (index % 2))) as u32;
             let before = tag();
             if before == 0 {
-                continue;
+                return (0, Source::default());
             }
             let mut copy = [0_u64; SLOT_WORDS];
             let start = TAG_WORDS + index * SLOT_WORDS;
@@ -143,9 +147,7 @@ impl Tables {
             }
             // SAFETY: `Source` is `repr(C)`, made of integers without padding, and as large as `copy`.
             let source: Source = unsafe { std::mem::transmute(copy) };
-            if tag() >> 16 == before >> 16 && Sources::tag_matches(before, &source.address, seed) {
-                each(index, &source);
-            }
-        }
+            if tag() >> 16 == before >> 16 { (before, source) } else { (0, Source::default()) }
+        })
     }
 }

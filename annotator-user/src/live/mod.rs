@@ -1,3 +1,141 @@
-//! The live view: the XDP program, attached and read.
+//! The live view: the XDP program, attached to interfaces and read until somebody says stop.
+//!
+//! Only [`kernel`], [`attach`] and [`clock`] know aya.
 
+pub mod attach;
+pub mod clock;
+pub mod interface;
 pub mod kernel;
+mod listening;
+pub mod privileges;
+mod watched;
+
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep_until};
+
+use crate::cli::{RunOptions, XdpMode};
+use crate::report::Report;
+use attach::Mode;
+use clock::Clock;
+use watched::Watched;
+
+/// How often samples are fetched. The ring buffer holds what the sample budgets allow in several times this.
+const FETCH_EVERY: Duration = Duration::from_millis(200);
+
+/// Takes reports as they are made.
+pub trait Sink {
+    /// Shows or stores one. An error ends the run unless [`Sink::may_recover`] says otherwise.
+    fn take(&mut self, report: &Report) -> Result<()>;
+
+    /// Whether an error of [`Sink::take`] may go away by itself: a full disk may, a closed pipe does not.
+    fn may_recover(&self) -> bool;
+}
+
+/// Attaches, reports every interval, and detaches: on a signal, after `--duration`, when the last interface is gone, or on an error.
+pub fn run(options: &RunOptions, sink: &mut dyn Sink) -> Result<()> {
+    privileges::check()?;
+    privileges::raise_memory_limit();
+    // One thread: capabilities are given up for the thread that asks.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("starting the runtime")?;
+    runtime.block_on(watch(options, sink))
+}
+
+async fn watch(options: &RunOptions, sink: &mut dyn Sink) -> Result<()> {
+    let mut interrupt = signal(SignalKind::interrupt()).context("listening for SIGINT")?;
+    let mut terminate = signal(SignalKind::terminate()).context("listening for SIGTERM")?;
+    let mut watched = attach_all(options).await?;
+    privileges::give_up()?;
+
+    let start = Instant::now();
+    let mut fetch = interval_at(start + FETCH_EVERY, FETCH_EVERY);
+    fetch.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut summary = interval_at(start + options.interval, options.interval);
+    summary.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let end = options.duration.map(|duration| start + duration);
+    let mut trouble = None;
+    loop {
+        tokio::select! {
+            _ = interrupt.recv() => break,
+            _ = terminate.recv() => break,
+            () = sleep_until(end.unwrap_or(start)), if end.is_some() => break,
+            _ = fetch.tick() => {
+                for one in &mut watched {
+                    one.poll();
+                }
+                if watched.iter().all(Watched::is_gone) {
+                    break;
+                }
+            }
+            _ = summary.tick() => {
+                for one in &mut watched {
+                    hand_over(&one.report(), sink, &mut trouble)?;
+                }
+            }
+        }
+    }
+    let gone = watched.iter().all(Watched::is_gone);
+    let names: Vec<_> = watched.iter().map(|one| one.name().to_owned()).collect();
+    for one in &mut watched {
+        if let Some(report) = one.stop() {
+            hand_over(&report, sink, &mut trouble)?;
+        }
+    }
+    if let Some(error) = trouble {
+        return Err(error);
+    }
+    if gone {
+        anyhow::bail!("{} is gone: the interface was removed while it was watched", names.join(", "));
+    }
+    Ok(())
+}
+
+/// Hands a report over. Where that fails in a way that may pass, says so once and lets counting go on: the next report holds it all.
+fn hand_over(report: &Report, sink: &mut dyn Sink, trouble: &mut Option<anyhow::Error>) -> Result<()> {
+    match sink.take(report) {
+        Ok(()) => {
+            if trouble.take().is_some() {
+                log::warn!("writing reports works again");
+            }
+            Ok(())
+        }
+        Err(error) if sink.may_recover() => {
+            if trouble.is_none() {
+                log::error!("{error:#}; counting goes on, and the next report is tried again");
+            }
+            *trouble = Some(error);
+            Ok(())
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Attaches to every interface, or to none.
+async fn attach_all(options: &RunOptions) -> Result<Vec<Watched>> {
+    let clock = Clock::measure(kernel::OBJECT).map_err(explain_load_failure)?;
+    let wanted = match options.xdp_mode {
+        XdpMode::Auto => None,
+        XdpMode::Native => Some(Mode::Native),
+        XdpMode::Generic => Some(Mode::Generic),
+    };
+    let mut watched: Vec<Watched> = Vec::new();
+    for name in &options.interfaces {
+        if watched.iter().any(|one| one.name() == name) {
+            continue;
+        }
+        let interface = interface::find(name).await?;
+        watched.push(Watched::attach(interface, wanted, clock, options)?);
+    }
+    Ok(watched)
+}
+
+/// The first thing that touches BPF fails where the kernel is too old or built without it.
+fn explain_load_failure(error: anyhow::Error) -> anyhow::Error {
+    let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    error.context(format!(
+        "this kernel ({}) does not take the BPF program; it needs Linux 5.10 or newer with CONFIG_BPF_SYSCALL",
+        release.trim()
+    ))
+}

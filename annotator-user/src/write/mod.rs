@@ -2,4 +2,5 @@
 
 pub mod json;
 pub mod output;
+pub mod stream;
 pub mod text;

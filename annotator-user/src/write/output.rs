@@ -44,6 +44,16 @@ pub fn replace(path: &Path, text: &str) -> Result<()> {
     write().with_context(failed)
 }
 
+/// Whether a file can be written to; makes it if need be and changes nothing in it.
+pub fn check(path: &Path) -> Result<()> {
+    OpenOptions::new()
+        .append(true)
+        .create(true)
+        .open(path)
+        .map(|_| ())
+        .with_context(|| format!("cannot write reports to {}", path.display()))
+}
+
 /// Appends lines to a file, which is made if need be.
 pub fn append(path: &Path, text: &str) -> Result<()> {
     OpenOptions::new()

@@ -1,0 +1,133 @@
+//! What the kernel says of a network interface (rtnetlink).
+
+use std::net::IpAddr;
+
+use anyhow::{Context, Result, bail};
+use futures_util::TryStreamExt;
+use rtnetlink::packet_route::address::AddressAttribute;
+use rtnetlink::packet_route::link::{LinkAttribute, LinkFlags, LinkLayerType, LinkXdp};
+
+use crate::observation::Prefix;
+
+/// How frames of an interface begin, and in which modes XDP can be attached to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Device {
+    /// Ethernet frames; native XDP if the driver has it.
+    Ethernet,
+    /// The loopback: Ethernet headers of zeros, generic XDP only.
+    Loopback,
+    /// IP packets without a link header (tun, WireGuard, tunnels); generic XDP only.
+    RawIp,
+}
+
+/// An interface.
+#[derive(Clone, Debug)]
+pub struct Interface {
+    /// Its name.
+    pub name: String,
+    /// Its index.
+    pub index: u32,
+    /// What it is.
+    pub device: Device,
+    /// Largest packet, in bytes without the Ethernet header.
+    pub mtu: u32,
+    /// Whether it is administratively up.
+    pub up: bool,
+    /// Its addresses with the lengths of their prefixes.
+    pub prefixes: Vec<Prefix>,
+    /// Id of the XDP program that is attached to it already.
+    pub xdp_program: Option<u32>,
+}
+
+impl Interface {
+    /// Its addresses.
+    pub fn addresses(&self) -> impl Iterator<Item = IpAddr> {
+        self.prefixes.iter().map(|prefix| prefix.address)
+    }
+}
+
+/// Looks an interface up.
+pub async fn find(name: &str) -> Result<Interface> {
+    let (connection, handle, _) = rtnetlink::new_connection().context("opening a netlink socket")?;
+    let connection = tokio::spawn(connection);
+    let link = handle.link().get().match_name(name.to_owned()).execute().try_next().await;
+    let Ok(Some(link)) = link else {
+        let mut names = Vec::new();
+        let mut links = handle.link().get().execute();
+        while let Ok(Some(link)) = links.try_next().await {
+            names.extend(link.attributes.into_iter().find_map(|attribute| match attribute {
+                LinkAttribute::IfName(name) => Some(name),
+                _ => None,
+            }));
+        }
+        connection.abort();
+        bail!("there is no interface {name}; this machine has: {}", names.join(", "));
+    };
+    let index = link.header.index;
+    let mut interface = Interface {
+        name: name.to_owned(),
+        index,
+        device: device(name, link.header.link_layer_type)?,
+        mtu: 0,
+        up: link.header.flags.contains(LinkFlags::Up),
+        prefixes: Vec::new(),
+        xdp_program: None,
+    };
+    for attribute in link.attributes {
+        match attribute {
+            LinkAttribute::Mtu(mtu) => interface.mtu = mtu,
+            LinkAttribute::Xdp(xdp) => {
+                interface.xdp_program = xdp.into_iter().find_map(|item| match item {
+                    LinkXdp::ProgId(id) if id != 0 => Some(id),
+                    _ => None,
+                });
+            }
+            _ => {}
+        }
+    }
+    let mut addresses = handle.address().get().set_link_index_filter(index).execute();
+    while let Some(message) =
+        addresses.try_next().await.with_context(|| format!("asking for the addresses of {name}"))?
+    {
+        // On point-to-point links `Address` is the other end's; `Local` is ours where both are given.
+        let find = |local: bool| {
+            message.attributes.iter().find_map(|attribute| match attribute {
+                AddressAttribute::Local(address) if local => Some(*address),
+                AddressAttribute::Address(address) if !local => Some(*address),
+                _ => None,
+            })
+        };
+        if let Some(address) = find(true).or_else(|| find(false)) {
+            interface.prefixes.push(Prefix { address, bits: message.header.prefix_len });
+        }
+    }
+    connection.abort();
+    Ok(interface)
+}
+
+/// Whether the interface still exists under the same index.
+pub fn exists(interface: &Interface) -> bool {
+    let Ok(name) = std::ffi::CString::new(interface.name.as_str()) else { return false };
+    // SAFETY: `name` is a valid C string.
+    (unsafe { libc::if_nametoindex(name.as_ptr()) }) == interface.index
+}
+
+fn device(name: &str, layer: LinkLayerType) -> Result<Device> {
+    Ok(match layer {
+        LinkLayerType::Ether => Device::Ethernet,
+        LinkLayerType::Loopback => Device::Loopback,
+        LinkLayerType::None
+        | LinkLayerType::Ppp
+        | LinkLayerType::Rawip
+        | LinkLayerType::Tunnel
+        | LinkLayerType::Tunnel6
+        | LinkLayerType::Sit
+        | LinkLayerType::Ipgre
+        | LinkLayerType::Ip6gre => Device::RawIp,
+        other => bail!(
+            "{name} is a device of type {other:?} ({}); only Ethernet and plain IP devices can be watched. \
+             Where its packets are delivered through another interface, watch that one",
+            u16::from(other)
+        ),
+    })
+}

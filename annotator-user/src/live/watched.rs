@@ -1,0 +1,227 @@
+//! One interface under watch: its program, its counters, its window.
+
+use std::time::Instant;
+
+use annotator_common::settings::{Budget, LOCAL_MAX};
+use annotator_common::{Ledger, Link, Sample, Settings};
+use anyhow::{Context, Result};
+use aya_log::EbpfLogger;
+
+use super::attach::{self, Attached, Mode};
+use super::clock::{Clock, monotonic, wall_offset};
+use super::interface::{self, Device, Interface};
+use super::kernel::{Kernel, OBJECT};
+use crate::cli::RunOptions;
+use crate::counters::Counters;
+use crate::engine;
+use crate::observation::{Locality, Moment, Observations, Sighting};
+use crate::report::{Origin, OriginKind, Report};
+use crate::sources::Slots;
+use crate::window::Window;
+
+/// Samples a second that all CPUs together may hand out.
+const SAMPLES_PER_SECOND: u32 = 8000;
+/// How often counters and source tables are read. A cell holds 2^28 packets and 64 GiB between two readings.
+const READ_EVERY: std::time::Duration = std::time::Duration::from_secs(1);
+
+/// An interface under watch.
+pub struct Watched {
+    interface: Interface,
+    kernel: Kernel,
+    attached: Option<Attached>,
+    mode: Mode,
+    logger: Option<EbpfLogger<&'static dyn log::Log>>,
+    settings: Box<Settings>,
+    clock: Clock,
+    locality: Locality,
+    slots: Slots,
+    /// What the ledgers held when they were last read, and room for the next reading.
+    previous: Box<Ledger>,
+    reading: Box<Ledger>,
+    read_at: Instant,
+    window: Window,
+    notes: Vec<String>,
+    /// Whether anything was counted since the last report.
+    unreported: bool,
+}
+
+impl Watched {
+    /// Loads, attaches, and starts to count.
+    pub fn attach(interface: Interface, wanted: Option<Mode>, clock: Clock, options: &RunOptions) -> Result<Self> {
+        let mut notes = Vec::new();
+        let settings = settings(&interface, &clock, options, &mut notes)?;
+        let mut kernel = Kernel::open(OBJECT, &settings)?;
+        let attached = attach::attach(&mut kernel, &interface, wanted)?;
+        notes.extend(attached.note.clone());
+        if !interface.up {
+            notes.push(format!(
+                "{0} is down, so nothing arrives; it is watched all the same. To bring it up: ip link set dev {0} up",
+                interface.name
+            ));
+        }
+        for note in &notes {
+            log::warn!("{note}");
+        }
+        let logger = EbpfLogger::init(&mut kernel.ebpf)
+            .inspect_err(|error| log::debug!("the BPF program's own log cannot be read: {error}"))
+            .ok();
+        let mut locality = Locality {
+            addresses: interface.addresses().collect(),
+            prefixes: interface.prefixes.clone(),
+            listening: super::listening::ports(),
+        };
+        locality.addresses.extend(&options.local.addresses);
+        locality.prefixes.extend(&options.local.prefixes);
+        Ok(Watched {
+            mode: attached.mode,
+            attached: Some(attached),
+            kernel,
+            logger,
+            settings,
+            clock,
+            locality,
+            slots: Slots::default(),
+            previous: ledger(),
+            reading: ledger(),
+            read_at: Instant::now(),
+            window: Window::new(options.window, now()),
+            notes,
+            unreported: true,
+            interface,
+        })
+    }
+
+    /// The interface's name.
+    pub fn name(&self) -> &str {
+        &self.interface.name
+    }
+
+    /// Whether the interface no longer exists.
+    pub fn is_gone(&self) -> bool {
+        !interface::exists(&self.interface)
+    }
+
+    /// Fetches samples, and now and then counters and sources.
+    pub fn poll(&mut self) {
+        self.fetch_samples();
+        if self.read_at.elapsed() >= READ_EVERY {
+            self.read_counters();
+        }
+        if let Some(logger) = &mut self.logger {
+            logger.flush();
+        }
+    }
+
+    fn fetch_samples(&mut self) {
+        let link = if self.settings.layer3 != 0 { Link::RawIp } else { Link::Ethernet };
+        let offset = wall_offset();
+        while let Some(item) = self.kernel.samples.next() {
+            if item.len() < size_of::<Sample>() {
+                continue;
+            }
+            // SAFETY: the kernel wrote a whole sample, made of plain integers; the copy needs no alignment.
+            let sample: Sample = unsafe { item.as_ptr().cast::<Sample>().read_unaligned() };
+            let at = Moment(sample.nanoseconds as i64 + offset);
+            let sighting = Sighting::new(at, sample.news, link, sample.frame_length, sample.bytes(), &self.settings);
+            self.window.add_sighting(sighting);
+        }
+    }
+
+    fn read_counters(&mut self) {
+        self.read_at = Instant::now();
+        self.kernel.ledgers.sum_into(&mut self.reading);
+        std::mem::swap(&mut self.previous, &mut self.reading);
+        // `previous` is the new reading now, and `reading` the old one, which becomes the difference.
+        let mut any = 0;
+        for (word, new) in self.reading.words_mut().iter_mut().zip(self.previous.words()) {
+            *word = new.wrapping_sub(*word);
+            any |= *word;
+        }
+        if any != 0 {
+            self.unreported = true;
+            self.window.current().counters.add(&Counters::from_difference(&self.reading));
+        }
+        self.clock.advance();
+        let offset = wall_offset();
+        for cpu in 0..self.kernel.tables.count() {
+            let bucket = self.window.current();
+            self.slots.look(
+                cpu,
+                self.kernel.tables.entries(cpu),
+                &self.settings.seed,
+                |ticks| self.clock.moment(ticks, offset),
+                |view| bucket.sources.add(view),
+            );
+        }
+    }
+
+    /// Reports on the window as it is now.
+    pub fn report(&mut self) -> Report {
+        self.fetch_samples();
+        self.read_counters();
+        self.unreported = false;
+        self.locality.listening = super::listening::ports();
+        let contents = self.window.contents(now());
+        let observations = Observations {
+            from: contents.from,
+            to: contents.to,
+            live: true,
+            counters: &contents.counters,
+            sources: &contents.sources,
+            sources_dropped: contents.sources_dropped,
+            sightings: &contents.sightings,
+            locality: &self.locality,
+        };
+        let origin = Origin {
+            kind: OriginKind::Interface,
+            name: self.interface.name.clone(),
+            xdp_mode: Some(self.mode.to_string()),
+        };
+        engine::report(origin, &observations, self.notes.clone())
+    }
+
+    /// Detaches and reports what came since the last report, if anything did.
+    pub fn stop(&mut self) -> Option<Report> {
+        self.attached = None;
+        self.fetch_samples();
+        self.read_counters();
+        self.unreported.then(|| self.report())
+    }
+}
+
+fn now() -> Moment {
+    Moment(monotonic() + wall_offset())
+}
+
+fn ledger() -> Box<Ledger> {
+    // SAFETY: a ledger is made of integers, for which zeros are valid.
+    unsafe { Box::<Ledger>::new_zeroed().assume_init() }
+}
+
+/// The engine's settings for an interface.
+fn settings(
+    interface: &Interface,
+    clock: &Clock,
+    options: &RunOptions,
+    notes: &mut Vec<String>,
+) -> Result<Box<Settings>> {
+    let mut settings = crate::read::settings(&options.local)?;
+    settings.second_shift = clock.second_shift();
+    settings.layer3 = u32::from(interface.device == Device::RawIp);
+    let cpus = std::thread::available_parallelism().context("counting CPUs")?.get() as u32;
+    settings.budget = Budget { per_second: (SAMPLES_PER_SECOND / cpus).max(50), ..Budget::LIVE };
+    let mut all = true;
+    for prefix in &interface.prefixes {
+        all &= settings.add_local_address(prefix.address.into());
+        if let std::net::IpAddr::V4(address) = prefix.address {
+            all &= settings.add_local_prefix(address.into(), u32::from(prefix.bits));
+        }
+    }
+    if !all {
+        notes.push(format!(
+            "{} has more than {LOCAL_MAX} addresses of a family; the flags self-source and directed-broadcast know the first {LOCAL_MAX}",
+            interface.name
+        ));
+    }
+    Ok(settings)
+}

@@ -1,0 +1,131 @@
+//! The rolling window: the last minutes, in buckets.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use crate::counters::Counters;
+use crate::observation::{Moment, Sighting, SourceView};
+use crate::sources::SourceBook;
+
+/// Sightings that a window holds at most; a bucket that would exceed it counts them as withheld.
+pub const SIGHTINGS_MAX: usize = 65_536;
+/// A window has about this many buckets: what leaves it leaves in such steps.
+const BUCKETS: i64 = 60;
+/// Sources that a bucket holds at most.
+const SOURCES_MAX: usize = 65_536;
+
+/// What was observed in a stretch of time.
+pub struct Bucket {
+    /// Its beginning.
+    pub from: Moment,
+    /// Its end.
+    pub to: Moment,
+    /// Exact counts.
+    pub counters: Counters,
+    /// Sources.
+    pub sources: SourceBook,
+    /// Sampled packets in order of time.
+    pub sightings: Vec<Sighting>,
+}
+
+impl Bucket {
+    /// An empty bucket.
+    pub fn new(from: Moment) -> Self {
+        Bucket {
+            from,
+            to: from,
+            counters: Counters::default(),
+            sources: SourceBook::new(SOURCES_MAX),
+            sightings: Vec::new(),
+        }
+    }
+}
+
+/// The last buckets, as many as fit into the window's length.
+pub struct Window {
+    length: i64,
+    bucket_length: i64,
+    buckets: VecDeque<Bucket>,
+}
+
+/// Everything in a window, put together.
+pub struct Contents {
+    /// Beginning of the first bucket.
+    pub from: Moment,
+    /// End of the last.
+    pub to: Moment,
+    /// Exact counts.
+    pub counters: Counters,
+    /// Sources in order of their first packet.
+    pub sources: Vec<SourceView>,
+    /// Sources that were let go for want of room.
+    pub sources_dropped: u64,
+    /// Sampled packets in order of time.
+    pub sightings: Vec<Sighting>,
+}
+
+impl Window {
+    /// A window of this length, whose first bucket begins at `from`.
+    pub fn new(length: Duration, from: Moment) -> Self {
+        let length = i64::try_from(length.as_nanos()).unwrap_or(i64::MAX);
+        Window { length, bucket_length: length / BUCKETS, buckets: VecDeque::from([Bucket::new(from)]) }
+    }
+
+    /// The bucket that is being filled.
+    pub fn current(&mut self) -> &mut Bucket {
+        if self.buckets.is_empty() {
+            self.buckets.push_back(Bucket::new(Moment::default()));
+        }
+        let last = self.buckets.len() - 1;
+        &mut self.buckets[last]
+    }
+
+    /// Adds a sampled packet to the current bucket, if the window has room for it.
+    pub fn add_sighting(&mut self, sighting: Sighting) {
+        let held: usize = self.buckets.iter().map(|bucket| bucket.sightings.len()).sum();
+        let current = self.current();
+        if held < SIGHTINGS_MAX {
+            current.sightings.push(sighting);
+        } else {
+            current.counters.samples_withheld += 1;
+        }
+    }
+
+    /// Everything in the window up to `now`. What is older than the window's length is let go.
+    pub fn contents(&mut self, now: Moment) -> Contents {
+        self.current().to = now;
+        while self.buckets.len() > 1 && self.buckets[0].to.0 <= now.0.saturating_sub(self.length) {
+            self.buckets.pop_front();
+        }
+        let contents = self.together();
+        if now.0 - self.current().from.0 >= self.bucket_length {
+            self.buckets.push_back(Bucket::new(now));
+        }
+        contents
+    }
+
+    fn together(&self) -> Contents {
+        let mut counters = Counters::default();
+        let mut sources = SourceBook::new(SOURCES_MAX);
+        let mut sightings = Vec::new();
+        let mut dropped = 0;
+        for bucket in &self.buckets {
+            counters.add(&bucket.counters);
+            for view in bucket.sources.views() {
+                sources.add(*view);
+            }
+            dropped += bucket.sources.dropped();
+            sightings.extend(bucket.sightings.iter().cloned());
+        }
+        // Samples of several CPUs share one ring buffer, whose order is that of reservation.
+        sightings.sort_by_key(|sighting| sighting.at);
+        Contents {
+            from: self.buckets.front().map_or_else(Moment::default, |bucket| bucket.from),
+            to: self.buckets.back().map_or_else(Moment::default, |bucket| bucket.to),
+            counters,
+            sources_dropped: dropped + sources.dropped(),
+            sources: sources.into_views(),
+            sightings,
+        }
+    }
+}
