@@ -14,6 +14,7 @@ pub mod live;
 pub mod names;
 pub mod observation;
 pub mod read;
+pub mod recognise;
 pub mod report;
 pub mod sources;
 pub mod window;

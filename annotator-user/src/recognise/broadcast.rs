@@ -1,0 +1,118 @@
+//! `pattern.smurf` and `pattern.fraggle`: requests to broadcast addresses, so that everyone here answers somebody else.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+
+use annotator_common::{Flag, Transport};
+
+use super::{Case, Claims, Scene, words};
+use crate::finding::{Confidence, Recognition};
+use crate::observation::Sighting;
+
+/// Finds smurf and fraggle, one finding for each forged source.
+pub fn recognise(scene: &Scene<'_>, claims: &Claims) -> Vec<Recognition> {
+    let answers = answers(scene);
+    let mut found = Vec::new();
+    for (victim, indices) in scene.sources() {
+        let free: Vec<usize> = claims.free(indices).collect();
+        let of = |wanted: fn(&Scene<'_>, &Sighting) -> bool| -> Vec<usize> {
+            free.iter().copied().filter(|i| wanted(scene, scene.sighting(*i))).collect()
+        };
+        found.extend(smurf(scene, victim, of(is_ping), answers.get(&victim)));
+        found.extend(fraggle(scene, victim, of(is_small_service), answers.get(&victim)));
+    }
+    found
+}
+
+/// Who was seen answering a ping or an echo, by whom they answer.
+fn answers(scene: &Scene<'_>) -> BTreeMap<IpAddr, BTreeSet<IpAddr>> {
+    let mut answers: BTreeMap<IpAddr, BTreeSet<IpAddr>> = BTreeMap::new();
+    for (_, sighting) in scene.sightings() {
+        let packet = &sighting.packet;
+        let echo = match packet.transport {
+            Transport::Icmp => packet.icmp_type == 0,
+            Transport::Icmpv6 => packet.icmp_type == 129,
+            Transport::Udp => scene.thresholds.broadcast.fraggle_ports.contains(&packet.source_port),
+            _ => false,
+        };
+        if echo {
+            answers.entry(sighting.destination()).or_default().insert(sighting.source());
+        }
+    }
+    answers
+}
+
+fn is_ping(_: &Scene<'_>, sighting: &Sighting) -> bool {
+    matches!((sighting.packet.transport, sighting.packet.icmp_type), (Transport::Icmp, 8) | (Transport::Icmpv6, 128))
+}
+
+fn is_small_service(scene: &Scene<'_>, sighting: &Sighting) -> bool {
+    let ports = &scene.thresholds.broadcast.fraggle_ports;
+    sighting.packet.transport == Transport::Udp && ports.contains(&sighting.packet.destination_port)
+}
+
+fn is_broadcast(sighting: &Sighting) -> bool {
+    let flags = sighting.packet.flags;
+    flags.contains(Flag::DirectedBroadcast)
+        || flags.contains(Flag::LimitedBroadcast)
+        || (sighting.packet.transport == Transport::Icmpv6 && flags.contains(Flag::Multicast))
+}
+
+fn smurf(
+    scene: &Scene<'_>,
+    victim: IpAddr,
+    pings: Vec<usize>,
+    answers: Option<&BTreeSet<IpAddr>>,
+) -> Option<Recognition> {
+    let members: Vec<usize> = pings.iter().copied().filter(|i| is_broadcast(scene.sighting(*i))).collect();
+    let limits = &scene.thresholds.broadcast;
+    if members.len() < limits.packets || (members.len() as f64) < limits.share * pings.len() as f64 {
+        return None;
+    }
+    Some(amplified(scene, "pattern.smurf", victim, members, answers))
+}
+
+fn fraggle(
+    scene: &Scene<'_>,
+    victim: IpAddr,
+    requests: Vec<usize>,
+    answers: Option<&BTreeSet<IpAddr>>,
+) -> Option<Recognition> {
+    let limits = &scene.thresholds.broadcast;
+    let at_boundary = |sighting: &Sighting| match sighting.destination() {
+        IpAddr::V4(v4) => limits.boundaries.contains(&v4.octets()[3]),
+        IpAddr::V6(_) => false,
+    };
+    let is_member = |i: &usize| is_broadcast(scene.sighting(*i)) || at_boundary(scene.sighting(*i));
+    let members: Vec<usize> = requests.iter().copied().filter(is_member).collect();
+    let targets: BTreeSet<IpAddr> = members.iter().map(|i| scene.sighting(*i).destination()).collect();
+    let clear = members.iter().any(|i| is_broadcast(scene.sighting(*i)));
+    let enough = members.len() >= limits.packets && (clear || targets.len() >= 2);
+    if !enough || (members.len() as f64) < limits.share * requests.len() as f64 {
+        return None;
+    }
+    Some(amplified(scene, "pattern.fraggle", victim, members, answers))
+}
+
+fn amplified(
+    scene: &Scene<'_>,
+    id: &str,
+    victim: IpAddr,
+    members: Vec<usize>,
+    answers: Option<&BTreeSet<IpAddr>>,
+) -> Recognition {
+    let targets: BTreeSet<IpAddr> = members.iter().map(|i| scene.sighting(*i).destination()).collect();
+    let mut case = Case::new(scene, id, members)
+        .evidence(format!("Broadcast addresses asked: {}.", words::list(&targets, 8)))
+        .with_ttls();
+    case = match answers.map_or(0, BTreeSet::len) {
+        0 => case.evidence("No answers were seen; answers from many hosts would show that the amplifier works."),
+        n => case.evidence(format!("{} answered {victim}: the amplifier works.", words::count(n as u64, "address"))),
+    };
+    if scene.is_near(victim) {
+        case = case
+            .confidence(Confidence::Possible)
+            .evidence("The source is an address of your own network: it may be a neighbour who looks who is there.");
+    }
+    case.fact("detail", format!("{victim} is the one who would be flooded")).close()
+}

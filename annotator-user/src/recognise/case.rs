@@ -1,0 +1,184 @@
+//! A set of sightings that belong together → [`Recognition`].
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+
+use annotator_common::Transport;
+
+use super::scene::Scene;
+use super::words;
+use crate::finding::{ADDRESSES_MAX, Confidence, Recognition, Verdict};
+use crate::observation::{Moment, Sighting};
+
+/// Sightings that are one thing, in order of time, and what is to be said of them.
+pub struct Case<'s, 'a> {
+    scene: &'s Scene<'a>,
+    members: Vec<usize>,
+    made: Recognition,
+    counted: Option<u64>,
+}
+
+impl<'s, 'a> Case<'s, 'a> {
+    /// Opens a case under an id of the knowledge.
+    pub fn new(scene: &'s Scene<'a>, id: &str, mut members: Vec<usize>) -> Self {
+        members.sort_unstable();
+        members.dedup();
+        let made = Recognition {
+            id: id.into(),
+            also: Vec::new(),
+            verdict: None,
+            confidence: None,
+            packets: members.len() as u64,
+            sources: Vec::new(),
+            destinations: Vec::new(),
+            evidence: Vec::new(),
+            facts: Vec::new(),
+            explains: Vec::new(),
+        };
+        Case { scene, members, made, counted: None }
+    }
+
+    fn seen(&self) -> impl Iterator<Item = &'a Sighting> + use<'_, 's, 'a> {
+        self.members.iter().map(|index| self.scene.sighting(*index))
+    }
+
+    /// Ports that the members go to, in the order in which they came.
+    pub fn ports(&self) -> Vec<u16> {
+        let mut known = BTreeSet::new();
+        self.seen()
+            .filter(|s| matches!(s.packet.transport, Transport::Tcp | Transport::Udp))
+            .map(|s| s.packet.destination_port)
+            .filter(|port| known.insert(*port))
+            .collect()
+    }
+
+    /// TTLs on arrival.
+    pub fn ttls(&self) -> BTreeSet<u8> {
+        self.seen().map(|s| s.packet.ttl).collect()
+    }
+
+    /// First and last moment.
+    pub fn span(&self) -> (Moment, Moment) {
+        let at = |index: Option<&usize>| index.map_or(Moment::default(), |index| self.scene.sighting(*index).at);
+        (at(self.members.first()), at(self.members.last()))
+    }
+
+    /// Answers another row of the coverage, too.
+    pub fn also(mut self, id: &str) -> Self {
+        self.made.also.push(id.into());
+        self
+    }
+
+    /// The evidence makes it graver or calmer than the entry says.
+    pub fn verdict(mut self, verdict: Verdict) -> Self {
+        self.made.verdict = Some(verdict);
+        self
+    }
+
+    /// The evidence makes it more or less sure than the entry says.
+    pub fn confidence(mut self, confidence: Confidence) -> Self {
+        self.made.confidence = Some(confidence);
+        self
+    }
+
+    /// Adds a sentence of evidence.
+    pub fn evidence(mut self, sentence: impl Into<String>) -> Self {
+        self.made.evidence.push(sentence.into());
+        self
+    }
+
+    /// Sets a placeholder of the entry's texts.
+    pub fn fact(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.made.facts.push((name, value.into()));
+        self
+    }
+
+    /// Says how many packets there were, where that is known better than by counting the sightings.
+    pub fn packets(mut self, packets: u64) -> Self {
+        self.counted = Some(packets.max(self.members.len() as u64));
+        self
+    }
+
+    /// Adds the ports, in order, to the evidence.
+    pub fn with_ports(self) -> Self {
+        let ports = self.ports();
+        match ports.len() {
+            0 => self,
+            1 => self.evidence(format!("Destination port {}.", ports[0])),
+            n => self.evidence(format!("{n} destination ports, in order of arrival: {}.", words::ports(ports))),
+        }
+    }
+
+    /// Adds the TTLs to the evidence.
+    pub fn with_ttls(self) -> Self {
+        let ttls = words::range(&self.ttls());
+        self.evidence(format!("TTL on arrival: {ttls}."))
+    }
+
+    /// Closes the case; its sightings need no further explanation.
+    pub fn close(self) -> Recognition {
+        let explains = self.members.clone();
+        Recognition { explains, ..self.close_open() }
+    }
+
+    /// Closes the case; its sightings are still to be explained one by one.
+    pub fn close_open(mut self) -> Recognition {
+        let summary = self.summary();
+        self.made.evidence.insert(0, summary);
+        if let Some(counted) = self.counted {
+            self.made.packets = counted;
+        }
+        let sources = distinct(self.seen().map(Sighting::source));
+        let destinations = distinct(self.seen().map(Sighting::destination));
+        self.made.sources = sources.into_iter().take(ADDRESSES_MAX).collect();
+        self.made.destinations = destinations.into_iter().take(ADDRESSES_MAX).collect();
+        self.made
+    }
+
+    fn summary(&self) -> String {
+        let sources = distinct(self.seen().map(Sighting::source));
+        let destinations = distinct(self.seen().map(Sighting::destination));
+        let (first, last) = self.span();
+        let packets = self.counted.unwrap_or(self.members.len() as u64);
+        let seconds = last.seconds_since(first);
+        let mut text =
+            format!("{} from {} to {}", words::count(packets, "packet"), parties(&sources), parties(&destinations));
+        if seconds > 0.0 {
+            text.push_str(&format!(
+                ", from {} to {} ({})",
+                words::moment(first),
+                words::moment(last),
+                words::seconds(seconds)
+            ));
+        } else {
+            text.push_str(&format!(", at {}", words::moment(first)));
+        }
+        text.push_str(&rate(packets, seconds));
+        if sources.len() > ADDRESSES_MAX {
+            text.push_str(&format!("; {} sources are not listed", sources.len() - ADDRESSES_MAX));
+        }
+        text + "."
+    }
+}
+
+fn rate(packets: u64, seconds: f64) -> String {
+    let rate = packets as f64 / seconds.max(f64::MIN_POSITIVE);
+    match rate {
+        _ if packets < 10 || seconds <= 0.0 => String::new(),
+        r if r >= 1.0 => format!(", about {r:.0} a second"),
+        r if r * 60.0 >= 1.0 => format!(", about {:.0} a minute", r * 60.0),
+        r => format!(", about {:.0} an hour", r * 3600.0),
+    }
+}
+
+fn distinct(addresses: impl Iterator<Item = IpAddr>) -> Vec<IpAddr> {
+    let mut known = BTreeSet::new();
+    addresses.filter(|address| known.insert(*address)).collect()
+}
+
+fn parties(addresses: &[IpAddr]) -> String {
+    match addresses {
+        [one] => one.to_string(),
+        many => words::count(many.len() as u64, "address"),
+    }
+}

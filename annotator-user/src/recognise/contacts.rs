@@ -1,0 +1,117 @@
+//! With whom the hosts here talk: learnt from the SYNs that a capture shows leaving, and from the answers of servers.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+
+use annotator_common::Transport;
+use annotator_common::packet::tcp;
+
+use super::scene::{Half, site};
+use super::thresholds;
+use crate::observation::{Moment, Sighting};
+
+/// Contacts that are remembered for a pair of addresses, and for a host and a site.
+const REMEMBERED: usize = 128;
+/// Latest contacts among which a repetition is looked for.
+const LOOK_BACK: usize = 8;
+/// Seconds within which packets of the same server are one contact.
+const SAME_CONTACT: f64 = 5.0;
+/// Ports from here up are a client's.
+const FIRST_CLIENT_PORT: u16 = 1024;
+
+/// One conversation with a server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Contact {
+    /// The server.
+    pub server: IpAddr,
+    /// Its port.
+    pub port: u16,
+    /// When it was seen.
+    pub at: Moment,
+    /// Whether the first packet of the client itself was seen; else an answer was.
+    pub opened: bool,
+}
+
+/// All conversations with servers.
+#[derive(Default)]
+pub struct Contacts {
+    by_pair: HashMap<(IpAddr, IpAddr), Vec<Contact>>,
+    by_site: HashMap<(IpAddr, IpAddr), Vec<Contact>>,
+    by_client: HashMap<IpAddr, Vec<Contact>>,
+}
+
+impl Contacts {
+    /// Learns from a packet whether it opens or answers a conversation with a server.
+    pub fn note(&mut self, sighting: &Sighting, half: Half, thresholds: &thresholds::Contact) {
+        let is_service = |port: u16| port < FIRST_CLIENT_PORT || thresholds.service_ports.contains(&port);
+        let (client, server, port, opened) = match half.transport {
+            Transport::Tcp if sighting.packet.is_syn() => (half.source, half.destination, half.destination_port, true),
+            Transport::Tcp => {
+                let flags = sighting.packet.tcp_flags;
+                let answers = flags & tcp::ACK != 0 && is_service(half.source_port);
+                if !answers || half.destination_port < FIRST_CLIENT_PORT {
+                    return;
+                }
+                (half.destination, half.source, half.source_port, false)
+            }
+            _ => return,
+        };
+        let contact = Contact { server, port, at: sighting.at, opened };
+        remember(self.by_pair.entry((client, server)).or_default(), contact);
+        remember(self.by_site.entry((client, site(server))).or_default(), contact);
+        if thresholds.web_ports.contains(&port) {
+            remember(self.by_client.entry(client).or_default(), contact);
+        }
+    }
+
+    /// The latest contact of a client with a server at one of some ports, at most so many seconds before a moment.
+    pub fn with(&self, client: IpAddr, server: IpAddr, ports: &[u16], before: Moment, within: f64) -> Option<Contact> {
+        latest(self.by_pair.get(&(client, server))?, ports, before, within)
+    }
+
+    /// Likewise with any server of the same site.
+    pub fn with_site(
+        &self,
+        client: IpAddr,
+        server: IpAddr,
+        ports: &[u16],
+        before: Moment,
+        within: f64,
+    ) -> Option<Contact> {
+        latest(self.by_site.get(&(client, site(server)))?, ports, before, within)
+    }
+
+    /// The latest contact of a client with a web server of another site.
+    pub fn with_other_web(&self, client: IpAddr, server: IpAddr, before: Moment, within: f64) -> Option<Contact> {
+        let fits = |contact: &&Contact| {
+            site(contact.server) != site(server) && super::scene::follows(before, contact.at, within)
+        };
+        self.by_client.get(&client)?.iter().rev().find(fits).copied()
+    }
+
+    /// Whether a client was seen talking to a server at all, whenever.
+    pub fn any(&self, client: IpAddr, server: IpAddr) -> bool {
+        self.by_pair.contains_key(&(client, server))
+    }
+}
+
+/// Adds a contact, unless the same server was noted a moment ago.
+fn remember(list: &mut Vec<Contact>, contact: Contact) {
+    let same = |known: &&mut Contact| {
+        known.server == contact.server
+            && known.port == contact.port
+            && super::scene::follows(contact.at, known.at, SAME_CONTACT)
+    };
+    if let Some(known) = list.iter_mut().rev().take(LOOK_BACK).find(same) {
+        known.opened |= contact.opened;
+    } else if list.len() < REMEMBERED {
+        list.push(contact);
+    }
+}
+
+fn latest(list: &[Contact], ports: &[u16], before: Moment, within: f64) -> Option<Contact> {
+    let fits = |contact: &&Contact| {
+        (ports.is_empty() || ports.contains(&contact.port)) && super::scene::follows(before, contact.at, within)
+    };
+    list.iter().rev().find(fits).copied()
+}

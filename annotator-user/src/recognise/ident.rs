@@ -1,0 +1,74 @@
+//! `pattern.ident-after-connect`: a server that we use asks who is asking.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use super::contacts::Contact;
+use super::scene::site;
+use super::{Case, Claims, Scene, words};
+use crate::finding::{Confidence, Recognition};
+
+/// The port of the ident service (RFC 1413).
+const IDENT: u16 = 113;
+
+/// Finds ident questions that our own connections caused, one finding for each server and client.
+pub fn recognise(scene: &Scene<'_>, claims: &Claims) -> Vec<Recognition> {
+    let mut found = Vec::new();
+    for (asker, indices) in scene.sources() {
+        let mut by_client: BTreeMap<IpAddr, Vec<(usize, Contact)>> = BTreeMap::new();
+        for index in claims.free(indices) {
+            let sighting = scene.sighting(index);
+            let client = sighting.destination();
+            if sighting.packet.is_syn()
+                && sighting.packet.destination_port == IDENT
+                && let Some(cause) = cause(scene, client, asker, index)
+            {
+                by_client.entry(client).or_default().push((index, cause));
+            }
+        }
+        found.extend(by_client.into_iter().map(|(client, asked)| explain(scene, asker, client, &asked)));
+    }
+    found
+}
+
+/// The connection of ours that made the server ask.
+fn cause(scene: &Scene<'_>, client: IpAddr, asker: IpAddr, index: usize) -> Option<Contact> {
+    let limits = &scene.thresholds.ident;
+    let at = scene.sighting(index).at;
+    scene.contacts.with(client, asker, &limits.services, at, limits.within).or_else(|| {
+        let neighbour = scene.contacts.with_site(client, asker, &limits.services, at, limits.within)?;
+        (site(client) != site(asker)).then_some(neighbour)
+    })
+}
+
+fn explain(scene: &Scene<'_>, asker: IpAddr, client: IpAddr, asked: &[(usize, Contact)]) -> Recognition {
+    let (first, cause) = asked[0];
+    let after = scene.sighting(first).at.seconds_since(cause.at);
+    let mut case = Case::new(scene, "pattern.ident-after-connect", asked.iter().map(|(index, _)| *index).collect());
+    let how = if cause.opened { "connected to" } else { "got answers from" };
+    case = case.evidence(format!(
+        "{} before the first question, {client} {how} port {} of {}.",
+        words::seconds(after),
+        cause.port,
+        cause.server
+    ));
+    case = match (cause.server == asker, cause.opened) {
+        (true, true) => case.confidence(Confidence::Certain),
+        (true, false) => case.confidence(Confidence::Likely),
+        (false, _) => case
+            .confidence(Confidence::Likely)
+            .also("pattern.related-host")
+            .evidence("The question comes from another address of the same /24: the same site, a different machine."),
+    };
+    if scene.thresholds.contact.web_ports.contains(&cause.port)
+        && let Some(page) = scene.contacts.with_other_web(client, cause.server, cause.at, scene.thresholds.site.page)
+    {
+        case = case.also("pattern.never-visited").evidence(format!(
+            "The web server {} was contacted shortly before: its page may have made the browser go to {}.",
+            page.server, cause.server
+        ));
+    }
+    case.fact("detail", format!("after a connection to port {} of {}", cause.port, cause.server))
+        .evidence("A question to port 113 with no such connection before it would be a probe.")
+        .close()
+}

@@ -1,0 +1,59 @@
+//! `pattern.irc-proxy-check`: a chat server looks whether its new guest is an open proxy.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use super::contacts::Contact;
+use super::scene::site;
+use super::{Case, Claims, Scene, words};
+use crate::finding::{Confidence, Recognition};
+
+/// Finds checks by chat servers, one finding for each checker and guest.
+pub fn recognise(scene: &Scene<'_>, claims: &Claims) -> Vec<Recognition> {
+    let limits = &scene.thresholds.irc;
+    let mut found = Vec::new();
+    for (checker, indices) in scene.sources() {
+        let mut by_guest: BTreeMap<IpAddr, (Contact, Vec<usize>)> = BTreeMap::new();
+        for index in claims.free(indices) {
+            let sighting = scene.sighting(index);
+            let guest = sighting.destination();
+            if sighting.packet.is_syn()
+                && limits.proxy_ports.contains(&sighting.packet.destination_port)
+                && let Some(chat) = chat(scene, guest, checker, index)
+            {
+                by_guest.entry(guest).or_insert_with(|| (chat, Vec::new())).1.push(index);
+            }
+        }
+        found.extend(by_guest.into_values().map(|(chat, members)| explain(scene, checker, chat, members)));
+    }
+    found
+}
+
+fn chat(scene: &Scene<'_>, guest: IpAddr, checker: IpAddr, index: usize) -> Option<Contact> {
+    let limits = &scene.thresholds.irc;
+    let at = scene.sighting(index).at;
+    scene.contacts.with(guest, checker, &limits.chat_ports, at, limits.within).or_else(|| {
+        let neighbour = scene.contacts.with_site(guest, checker, &limits.chat_ports, at, limits.within)?;
+        (site(guest) != site(checker)).then_some(neighbour)
+    })
+}
+
+fn explain(scene: &Scene<'_>, checker: IpAddr, chat: Contact, members: Vec<usize>) -> Recognition {
+    let after = scene.sighting(members[0]).at.seconds_since(chat.at);
+    let case = Case::new(scene, "pattern.irc-proxy-check", members).with_ports().evidence(format!(
+        "{} before, a chat connection with {} at port {} was seen.",
+        words::seconds(after),
+        chat.server,
+        chat.port
+    ));
+    let case = match (chat.server == checker, chat.opened) {
+        (true, true) => case.confidence(Confidence::Certain),
+        (true, false) => case.confidence(Confidence::Likely),
+        (false, _) => {
+            case.confidence(Confidence::Possible).evidence("The check comes from a neighbour of the chat server.")
+        }
+    };
+    case.fact("detail", format!("chat with {} at port {}", chat.server, chat.port))
+        .evidence("Without the chat the same ports would be a hunt for open proxies.")
+        .close()
+}

@@ -1,0 +1,87 @@
+//! `pattern.late-fin`: a server still tries to end connections that are long over here.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+
+use annotator_common::Transport;
+use annotator_common::packet::tcp;
+
+use super::scene::{Half, follows};
+use super::{Case, Claims, Scene};
+use crate::finding::{Confidence, Recognition};
+use crate::observation::Sighting;
+
+/// Clients' ports start here.
+const FIRST_CLIENT_PORT: u16 = 1024;
+
+/// Finds late ends of connections, one finding for each server port and client.
+pub fn recognise(scene: &Scene<'_>, claims: &Claims) -> Vec<Recognition> {
+    let mut found = Vec::new();
+    for (_, indices) in scene.sources() {
+        let mut groups: BTreeMap<(u16, IpAddr), Vec<usize>> = BTreeMap::new();
+        for index in claims.free(indices) {
+            let sighting = scene.sighting(index);
+            if is_late_end(scene, sighting) {
+                groups.entry((sighting.packet.source_port, sighting.destination())).or_default().push(index);
+            }
+        }
+        found.extend(groups.into_values().filter_map(|members| series(scene, members)));
+    }
+    found
+}
+
+/// Whether a packet ends a connection between a server's port and a client's, of which nothing else was seen.
+fn is_late_end(scene: &Scene<'_>, sighting: &Sighting) -> bool {
+    let packet = &sighting.packet;
+    let ends = packet.transport == Transport::Tcp
+        && packet.tcp_flags & tcp::SYN == 0
+        && packet.tcp_flags & (tcp::FIN | tcp::RST) != 0
+        && packet.tcp_flags & tcp::URG == 0;
+    let service =
+        packet.source_port < FIRST_CLIENT_PORT || scene.thresholds.contact.service_ports.contains(&packet.source_port);
+    if !ends || !service || packet.destination_port < FIRST_CLIENT_PORT {
+        return false;
+    }
+    let Some(half) = Half::of(sighting) else { return false };
+    let (there, back) = (scene.carried(&half), scene.carried(&half.reverse()));
+    !there.syn && !there.syn_ack && !back.syn && !back.running
+}
+
+fn series(scene: &Scene<'_>, members: Vec<usize>) -> Option<Recognition> {
+    let limits = &scene.thresholds.late_fin;
+    let seen = || members.iter().map(|i| scene.sighting(*i));
+    let ports: Vec<u16> = seen().map(|s| s.packet.destination_port).collect();
+    let distinct = ports.iter().collect::<BTreeSet<_>>().len();
+    let fins = seen().filter(|s| s.packet.tcp_flags & tcp::FIN != 0).count();
+    let first = scene.sighting(*members.first()?);
+    let last = scene.sighting(*members.last()?);
+    if distinct < limits.ports || !follows(last.at, first.at, limits.within) {
+        return None;
+    }
+    let down = ports.windows(2).filter(|pair| pair[1] < pair[0]).count();
+    let rising = down * 4 <= ports.len();
+    let contact =
+        scene.contacts.with(first.destination(), first.source(), &[first.packet.source_port], first.at, f64::MAX);
+    let opened = contact.is_some_and(|contact| contact.opened);
+    // Resets to ports up and down the range answer forged packets; FINs without ACK are sent by no system of today.
+    let acknowledges = seen().all(|s| s.packet.tcp_flags & (tcp::ACK | tcp::RST) != 0);
+    if !(opened || rising || (acknowledges && fins * 2 >= members.len())) {
+        return None;
+    }
+    let port = first.packet.source_port;
+    let case = Case::new(scene, "pattern.late-fin", members.clone())
+        .with_ports()
+        .evidence(format!(
+            "All come from server port {port}, none opens a connection, and of these connections nothing else was seen."
+        ))
+        .fact("detail", format!("from port {port} to {distinct} client ports"));
+    let case = if opened {
+        case.confidence(Confidence::Certain)
+            .evidence("The client was seen opening connections to this port of the server before.")
+    } else {
+        let sure = if rising { Confidence::Likely } else { Confidence::Possible };
+        case.confidence(sure)
+            .evidence("If nobody here used that server in the last minutes, it is a FIN scan from a borrowed port.")
+    };
+    Some(case.close())
+}

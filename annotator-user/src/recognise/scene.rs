@@ -1,0 +1,324 @@
+//! [`Observations`], indexed once so that every recogniser can ask who talked to whom, who answered, and who never did.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::net::IpAddr;
+
+use annotator_common::packet::tcp;
+use annotator_common::{Family, Flag, Flags, Transport};
+
+use super::Thresholds;
+use super::contacts::Contacts;
+use super::quote::Quote;
+use crate::counters::{PortCount, PortKey, PortProto, Side};
+use crate::observation::{Moment, Observations, Sighting, SourceView};
+
+/// One direction of a TCP or UDP conversation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Half {
+    /// TCP or UDP.
+    pub transport: Transport,
+    /// Who sends.
+    pub source: IpAddr,
+    /// From which port.
+    pub source_port: u16,
+    /// To whom.
+    pub destination: IpAddr,
+    /// To which port.
+    pub destination_port: u16,
+}
+
+impl Half {
+    /// The direction that a sighting belongs to.
+    pub fn of(sighting: &Sighting) -> Option<Half> {
+        let packet = &sighting.packet;
+        matches!(packet.transport, Transport::Tcp | Transport::Udp).then(|| Half {
+            transport: packet.transport,
+            source: sighting.source(),
+            source_port: packet.source_port,
+            destination: sighting.destination(),
+            destination_port: packet.destination_port,
+        })
+    }
+
+    /// The other direction.
+    pub fn reverse(self) -> Half {
+        Half {
+            transport: self.transport,
+            source: self.destination,
+            source_port: self.destination_port,
+            destination: self.source,
+            destination_port: self.source_port,
+        }
+    }
+}
+
+/// What one direction of a conversation was seen to carry.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Carried {
+    /// A SYN without ACK.
+    pub syn: bool,
+    /// A SYN with ACK: an answer.
+    pub syn_ack: bool,
+    /// A reset.
+    pub reset: bool,
+    /// An ACK without SYN and without RST: the connection stands.
+    pub running: bool,
+    /// A UDP datagram.
+    pub datagram: bool,
+}
+
+/// What became of a SYN.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// The port is open: a client, as far as this goes.
+    Answered,
+    /// The port is known to be closed.
+    Refused,
+    /// The capture shows what the target sends, and it sent no answer.
+    Silent,
+    /// Answers cannot be seen from here.
+    Unknown,
+}
+
+/// Observations and their indices.
+pub struct Scene<'a> {
+    /// What was observed.
+    pub observations: &'a Observations<'a>,
+    /// Where lines are drawn.
+    pub thresholds: &'a Thresholds,
+    /// With whom the hosts here talk, and at which services.
+    pub contacts: Contacts,
+    by_source: BTreeMap<IpAddr, Vec<usize>>,
+    views: HashMap<IpAddr, &'a SourceView>,
+    halves: HashMap<Half, Carried>,
+    open: HashSet<(IpAddr, u16)>,
+    closed: HashSet<(IpAddr, u16)>,
+    complained: HashSet<(IpAddr, IpAddr, u16)>,
+    quotes: Vec<(usize, Quote)>,
+    ours: BTreeSet<IpAddr>,
+}
+
+impl<'a> Scene<'a> {
+    /// Indexes the observations.
+    pub fn new(observations: &'a Observations<'a>, thresholds: &'a Thresholds) -> Self {
+        let mut scene = Scene {
+            observations,
+            thresholds,
+            contacts: Contacts::default(),
+            by_source: BTreeMap::new(),
+            views: observations.sources.iter().map(|view| (view.address, view)).collect(),
+            halves: HashMap::new(),
+            open: HashSet::new(),
+            closed: HashSet::new(),
+            complained: HashSet::new(),
+            quotes: Vec::new(),
+            ours: observations.locality.addresses.iter().copied().collect(),
+        };
+        for (index, sighting) in observations.sightings.iter().enumerate() {
+            if sighting.packet.family != Family::None {
+                scene.add(index, sighting);
+            }
+        }
+        scene
+    }
+
+    fn add(&mut self, index: usize, sighting: &Sighting) {
+        self.by_source.entry(sighting.source()).or_default().push(index);
+        if let Some(half) = Half::of(sighting) {
+            let carried = self.halves.entry(half).or_default();
+            carried.note(sighting);
+            let listener = (half.source, half.source_port);
+            if is_syn_ack(sighting) {
+                self.open.insert(listener);
+            } else if sighting.packet.tcp_flags & tcp::RST != 0 {
+                self.closed.insert(listener);
+            }
+            self.contacts.note(sighting, half, &self.thresholds.contact);
+        }
+        if let Some(quote) = Quote::of(sighting) {
+            if sighting.packet.icmp_type == 3 || sighting.packet.family == Family::V6 {
+                self.complained.insert((quote.source, quote.destination, quote.destination_port));
+            }
+            self.quotes.push((index, quote));
+        }
+    }
+
+    /// A sighting.
+    pub fn sighting(&self, index: usize) -> &'a Sighting {
+        &self.observations.sightings[index]
+    }
+
+    /// All sightings with their indices.
+    pub fn sightings(&self) -> impl Iterator<Item = (usize, &'a Sighting)> + use<'a> {
+        self.observations.sightings.iter().enumerate()
+    }
+
+    /// Every source seen, with its sightings in order of time.
+    pub fn sources(&self) -> impl Iterator<Item = (IpAddr, &[usize])> {
+        self.by_source.iter().map(|(address, indices)| (*address, indices.as_slice()))
+    }
+
+    /// The sightings of one source.
+    pub fn from(&self, source: IpAddr) -> &[usize] {
+        self.by_source.get(&source).map_or(&[], Vec::as_slice)
+    }
+
+    /// The ICMP errors seen, with what they quote.
+    pub fn quotes(&self) -> &[(usize, Quote)] {
+        &self.quotes
+    }
+
+    /// The row of a source in the source table.
+    pub fn view(&self, source: IpAddr) -> Option<&'a SourceView> {
+        self.views.get(&source).copied()
+    }
+
+    /// Whether everything that a source sent, as far as the table counts it, is among the sightings.
+    pub fn saw_all_of(&self, source: IpAddr) -> bool {
+        self.view(source).is_some_and(|view| view.packets <= self.from(source).len() as u64)
+    }
+
+    /// Whether an address is one of ours, as far as that was said.
+    pub fn is_ours(&self, address: IpAddr) -> bool {
+        self.ours.contains(&address)
+    }
+
+    /// Whether an address is ours or lies in a prefix of ours.
+    pub fn is_near(&self, address: IpAddr) -> bool {
+        self.is_ours(address) || self.observations.locality.prefixes.iter().any(|prefix| prefix.contains(address))
+    }
+
+    /// Whether a packet comes to us: on an interface all do; in a capture those that are not ours, and go to an address of ours
+    /// where these are known.
+    pub fn is_inbound(&self, sighting: &Sighting) -> bool {
+        if self.observations.live || self.ours.is_empty() {
+            return true;
+        }
+        !self.is_ours(sighting.source()) && (self.is_near(sighting.destination()) || is_to_many(sighting))
+    }
+
+    /// What was seen in one direction of a conversation.
+    pub fn carried(&self, half: &Half) -> Carried {
+        self.halves.get(half).copied().unwrap_or_default()
+    }
+
+    /// Whether the capture shows packets that an address sent.
+    pub fn hears(&self, address: IpAddr) -> bool {
+        !self.observations.live && self.by_source.contains_key(&address)
+    }
+
+    /// Exact count of packets to or from a port.
+    pub fn port(&self, proto: PortProto, side: Side, port: u16) -> PortCount {
+        self.observations.counters.ports.get(&PortKey { proto, side, port }).copied().unwrap_or_default()
+    }
+
+    /// Whether a TCP port carries connections, by its counter: a connection is three packets and more behind each SYN, a probe is one
+    /// at most.
+    pub fn is_served(&self, port: u16) -> bool {
+        let count = self.port(PortProto::Tcp, Side::Dst, port);
+        let syn = count.syn.packets;
+        syn > 0 && count.all.packets - syn >= 3 * syn
+    }
+
+    /// What became of a SYN.
+    pub fn outcome(&self, sighting: &Sighting) -> Outcome {
+        let Some(half) = Half::of(sighting) else { return Outcome::Unknown };
+        let target = (half.destination, half.destination_port);
+        let back = self.carried(&half.reverse());
+        if back.syn_ack || self.carried(&half).running || self.open.contains(&target) {
+            return Outcome::Answered;
+        }
+        if back.reset
+            || self.closed.contains(&target)
+            || self.complained.contains(&(half.source, half.destination, half.destination_port))
+        {
+            return Outcome::Refused;
+        }
+        match self.is_listening(PortProto::Tcp, half.destination, half.destination_port) {
+            Some(true) => Outcome::Answered,
+            Some(false) => Outcome::Refused,
+            None if self.is_served(half.destination_port) => Outcome::Answered,
+            None if self.hears(half.destination) => Outcome::Silent,
+            None => Outcome::Unknown,
+        }
+    }
+
+    /// Whether something listens at a port of ours, where that is known.
+    pub fn is_listening(&self, proto: PortProto, address: IpAddr, port: u16) -> Option<bool> {
+        let listening = self.observations.locality.listening.as_ref()?;
+        let here = self.observations.live || self.ours.is_empty() || self.is_near(address);
+        here.then(|| listening.contains(&(proto, port)))
+    }
+
+    /// Whether a sighting is a SYN that came to nothing, as far as can be told.
+    pub fn is_probe(&self, sighting: &Sighting) -> bool {
+        sighting.packet.is_syn() && self.is_inbound(sighting) && self.outcome(sighting) != Outcome::Answered
+    }
+}
+
+impl Carried {
+    fn note(&mut self, sighting: &Sighting) {
+        if sighting.packet.transport == Transport::Udp {
+            self.datagram = true;
+            return;
+        }
+        let flags = sighting.packet.tcp_flags;
+        match flags & (tcp::SYN | tcp::ACK | tcp::RST) {
+            tcp::SYN => self.syn = true,
+            f if f == tcp::SYN | tcp::ACK => self.syn_ack = true,
+            tcp::ACK => self.running = true,
+            _ => {}
+        }
+        self.reset |= flags & tcp::RST != 0;
+    }
+
+    /// Whether anything was seen.
+    pub fn any(self) -> bool {
+        self.syn || self.syn_ack || self.reset || self.running || self.datagram
+    }
+}
+
+/// Whether a packet is the answer to a SYN.
+pub fn is_syn_ack(sighting: &Sighting) -> bool {
+    let flags = sighting.packet.tcp_flags & (tcp::SYN | tcp::ACK | tcp::RST | tcp::FIN);
+    sighting.packet.transport == Transport::Tcp && flags == tcp::SYN | tcp::ACK
+}
+
+/// Whether a packet is addressed to many at once.
+pub fn is_to_many(sighting: &Sighting) -> bool {
+    const MANY: Flags = Flags::of(&[Flag::LimitedBroadcast, Flag::DirectedBroadcast, Flag::Multicast]);
+    sighting.packet.flags.intersects(MANY)
+}
+
+/// Whether an address is of private or otherwise local use (RFC 1918, RFC 4193, RFC 6598, link-local, loopback).
+pub fn is_private(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(v4) => {
+            let [a, b, ..] = v4.octets();
+            v4.is_private() || v4.is_link_local() || v4.is_loopback() || (a == 100 && b & 0xc0 == 64)
+        }
+        IpAddr::V6(v6) => v6.is_unique_local() || v6.is_unicast_link_local() || v6.is_loopback(),
+    }
+}
+
+/// The site an address belongs to: its /24, for IPv6 its /64.
+pub fn site(address: IpAddr) -> IpAddr {
+    masked(address, 24, 64)
+}
+
+/// The network an address belongs to, in the wide sense: its /16, for IPv6 its /32.
+pub fn network(address: IpAddr) -> IpAddr {
+    masked(address, 16, 32)
+}
+
+fn masked(address: IpAddr, bits_v4: u32, bits_v6: u32) -> IpAddr {
+    match address {
+        IpAddr::V4(v4) => IpAddr::V4((u32::from(v4) & !(u32::MAX >> bits_v4)).into()),
+        IpAddr::V6(v6) => IpAddr::V6((u128::from(v6) & !(u128::MAX >> bits_v6)).into()),
+    }
+}
+
+/// Whether one moment follows another within so many seconds.
+pub fn follows(later: Moment, earlier: Moment, within: f64) -> bool {
+    (0.0..=within).contains(&later.seconds_since(earlier))
+}

@@ -1,0 +1,90 @@
+//! `pattern.related-host` and `pattern.never-visited`: a site that we were in contact with, knowingly or not, connects back.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+
+use super::contacts::Contact;
+use super::scene::{is_private, site};
+use super::{Case, Claims, Scene, words};
+use crate::finding::{Confidence, Recognition};
+
+/// The port of the ident service.
+const IDENT: u16 = 113;
+/// Clients' ports start here.
+const FIRST_CLIENT_PORT: u16 = 1024;
+
+/// Finds connections back, one finding for each caller and client.
+pub fn recognise(scene: &Scene<'_>, claims: &Claims) -> Vec<Recognition> {
+    let limits = &scene.thresholds.site;
+    let mut found = Vec::new();
+    for (caller, indices) in scene.sources() {
+        let mut by_client: BTreeMap<IpAddr, Vec<usize>> = BTreeMap::new();
+        for index in claims.free(indices) {
+            let sighting = scene.sighting(index);
+            if scene.is_probe(sighting) && sighting.packet.destination_port != sighting.packet.source_port {
+                by_client.entry(sighting.destination()).or_default().push(index);
+            }
+        }
+        for (client, members) in by_client {
+            let ports: BTreeSet<u16> = members.iter().map(|i| scene.sighting(*i).packet.destination_port).collect();
+            if ports.len() <= limits.ports && !is_private(caller) && site(client) != site(caller) {
+                found.extend(called_back(scene, client, caller, &ports, members));
+            }
+        }
+    }
+    found
+}
+
+fn called_back(
+    scene: &Scene<'_>,
+    client: IpAddr,
+    caller: IpAddr,
+    ports: &BTreeSet<u16>,
+    members: Vec<usize>,
+) -> Option<Recognition> {
+    let limits = &scene.thresholds.site;
+    let at = scene.sighting(*members.first()?).at;
+    let web = &scene.thresholds.contact.web_ports;
+    if let Some(contact) = scene.contacts.with(client, caller, web, at, limits.within) {
+        return Some(never_visited(scene, client, contact, members));
+    }
+    if scene.contacts.any(client, caller) {
+        return None;
+    }
+    let services = &scene.thresholds.ident.services;
+    let neighbour = scene.contacts.with_site(client, caller, services, at, limits.within)?;
+    let plausible = ports.iter().all(|port| *port == IDENT || *port >= FIRST_CLIENT_PORT);
+    let after = at.seconds_since(neighbour.at);
+    Some(
+        Case::new(scene, "pattern.related-host", members)
+            .confidence(if plausible { Confidence::Likely } else { Confidence::Possible })
+            .with_ports()
+            .evidence(format!(
+                "{} before, {client} was in contact with port {} of {}, in the same /24.",
+                words::seconds(after),
+                neighbour.port,
+                neighbour.server
+            ))
+            .evidence("Many ports, or a neighbour that had no such contact, would make it a scan.")
+            .fact("detail", format!("a neighbour of {}", neighbour.server))
+            .close(),
+    )
+}
+
+fn never_visited(scene: &Scene<'_>, client: IpAddr, contact: Contact, members: Vec<usize>) -> Recognition {
+    let case = Case::new(scene, "pattern.never-visited", members).with_ports().evidence(format!(
+        "{client} was in contact with the web server at port {} of {} before.",
+        contact.port, contact.server
+    ));
+    let page = scene.contacts.with_other_web(client, contact.server, contact.at, scene.thresholds.site.page);
+    let case = match page {
+        Some(page) => case.confidence(Confidence::Likely).evidence(format!(
+            "Shortly before that it was in contact with the web server {}: a page there may have made the browser go on.",
+            page.server
+        )),
+        None => case.confidence(Confidence::Possible),
+    };
+    case.evidence("Without the contact the same packet would be a probe.")
+        .fact("detail", format!("after web traffic with {}", contact.server))
+        .close()
+}

@@ -1,0 +1,225 @@
+//! Where the recognisers draw their lines: `knowledge/thresholds.toml`, typed.
+
+use anyhow::Context;
+use serde::Deserialize;
+
+/// The thresholds that are built in.
+const BUILT_IN: &str = include_str!("../../knowledge/thresholds.toml");
+
+macro_rules! thresholds {
+    ($($(#[$doc:meta])* $section:ident: $name:ident { $($(#[$field_doc:meta])* $field:ident: $kind:ty,)* })*) => {
+        $(
+            $(#[$doc])*
+            #[derive(Clone, Debug, PartialEq, Deserialize)]
+            #[serde(deny_unknown_fields)]
+            pub struct $name { $($(#[$field_doc])* pub $field: $kind,)* }
+        )*
+
+        /// All thresholds, by subject.
+        #[derive(Clone, Debug, PartialEq, Deserialize)]
+        #[serde(deny_unknown_fields)]
+        pub struct Thresholds { $($(#[$doc])* pub $section: $name,)* }
+    };
+}
+
+thresholds! {
+    /// How a conversation of ours with somebody's server is told.
+    contact: Contact {
+        /// Ports at which servers answer, besides all below 1024.
+        service_ports: Vec<u16>,
+        /// Ports of web servers.
+        web_ports: Vec<u16>,
+    }
+    /// Traceroute, somebody's and our own.
+    traceroute: Traceroute {
+        /// First UDP port that traceroute uses.
+        first_port: u16,
+        /// Last UDP port that counts.
+        last_port: u16,
+        /// TTL up to which an arriving packet is about to expire.
+        low_ttl: u8,
+        /// Probes that make a traceroute.
+        packets: usize,
+        /// Probes sent for each hop.
+        probes_per_hop: u16,
+        /// Seconds that a traceroute takes at most.
+        within: f64,
+        /// Routers that must complain before it is a traceroute of our own.
+        own_routers: usize,
+    }
+    /// Questions to the ident service.
+    ident: Ident {
+        /// Seconds after our connection within which the server asks back.
+        within: f64,
+        /// Services whose servers ask.
+        services: Vec<u16>,
+    }
+    /// FTP data connections.
+    ftp: Ftp {
+        /// Seconds that a control connection may lie back.
+        control_within: f64,
+        /// Rising ports from port 20 that make FTP without sight of a control connection.
+        rising_ports: usize,
+        /// Largest step between two ports that still count as rising.
+        gap: u16,
+    }
+    /// Late ends of connections.
+    late_fin: LateFin {
+        /// Client ports that make a series.
+        ports: usize,
+        /// Seconds that the series may take.
+        within: f64,
+    }
+    /// Sites that call back.
+    site: Site {
+        /// Seconds after our connection within which a site calls back.
+        within: f64,
+        /// Seconds after a page within which what it embeds is fetched.
+        page: f64,
+        /// Ports up to which it is a call and not a scan.
+        ports: usize,
+    }
+    /// Chat servers that check for open proxies.
+    irc: Irc {
+        /// Ports of chat servers.
+        chat_ports: Vec<u16>,
+        /// Ports that they check.
+        proxy_ports: Vec<u16>,
+        /// Seconds after joining within which they do.
+        within: f64,
+    }
+    /// Hosts with a private and a public address.
+    dual_homed: DualHomed {
+        /// Seconds between the two packets.
+        within: f64,
+        /// Difference of their IP identifications.
+        id_gap: u16,
+        /// Packets looked at on either side.
+        neighbours: usize,
+    }
+    /// DNS queries from low source ports.
+    dns_low_source: DnsLowSource {
+        /// Different low source ports.
+        ports: usize,
+    }
+    /// The scanner sscan and its phases.
+    sscan: Sscan {
+        /// Ports of the ACK pings.
+        ack_ports: Vec<u16>,
+        /// How many of them.
+        ack_count: usize,
+        /// Highest source port of the fingerprinting phase.
+        fingerprint_last_source: u16,
+        /// How many of these source ports.
+        fingerprint_count: usize,
+        /// Ports of the connection attempts.
+        service_ports: Vec<u16>,
+        /// Those that other scanners leave out.
+        rare_ports: Vec<u16>,
+        /// How many of the service ports.
+        service_count: usize,
+        /// How many of the rare ports.
+        rare_count: usize,
+        /// Share that they must have in all ports of the source.
+        service_share: f64,
+    }
+    /// Hunts for open proxies.
+    proxy: Proxy {
+        /// Ports of proxies.
+        ports: Vec<u16>,
+        /// Ports that are little else.
+        only_proxy: Vec<u16>,
+        /// Different proxy ports, one of them of `only_proxy`.
+        count: usize,
+        /// Different proxy ports where none is of `only_proxy`.
+        count_without_only: usize,
+        /// Share that they must have in all ports of the source.
+        share: f64,
+        /// The ports of RingZero.
+        ringzero: Vec<u16>,
+        /// Seconds in which RingZero tries all of them.
+        ringzero_within: f64,
+    }
+    /// Smurf and fraggle.
+    broadcast: Broadcast {
+        /// Packets to broadcast addresses.
+        packets: usize,
+        /// Share that these must have in all such packets of the source.
+        share: f64,
+        /// UDP ports of fraggle.
+        fraggle_ports: Vec<u16>,
+        /// Last octets at which subnets begin and end.
+        boundaries: Vec<u8>,
+    }
+    /// Decoy scans.
+    decoy: Decoy {
+        /// Sources with the same ports.
+        sources: usize,
+        /// Different /16 (IPv6: /32) prefixes among them.
+        networks: usize,
+        /// Ports that they share.
+        ports: usize,
+        /// Seconds in which all of them start.
+        within: f64,
+    }
+    /// Complaints about packets that we did not send.
+    unreachable: Unreachable {
+        /// Complaints about one host.
+        packets: usize,
+        /// Different ports that they quote.
+        ports: usize,
+    }
+    /// Share and database worms.
+    shares: Shares {
+        /// Seconds between the steps of one source.
+        within: f64,
+        /// Sources at the SQL server's port.
+        sql_sources: usize,
+    }
+    /// Traffic for the previous holder of an address.
+    leftover: Leftover {
+        /// Sources at one port.
+        sources: usize,
+        /// Different /16 (IPv6: /32) prefixes among them.
+        networks: usize,
+        /// Lowest port that counts.
+        first_port: u16,
+        /// Ports that strangers try on everyone.
+        hunted_ports: Vec<u16>,
+    }
+    /// Single probes.
+    probe: Probe {
+        /// SYNs from one source to one port that are still one client trying.
+        retries: usize,
+    }
+}
+
+impl Default for Thresholds {
+    fn default() -> Self {
+        Thresholds::with_overrides(&[]).expect("the built-in thresholds are valid, a test reads them")
+    }
+}
+
+impl Thresholds {
+    /// The built-in thresholds with those of a user's tables, in order, put over them.
+    pub fn with_overrides(overrides: &[toml::Table]) -> anyhow::Result<Self> {
+        let mut table: toml::Table = BUILT_IN.parse().context("reading the built-in thresholds")?;
+        for over in overrides {
+            overlay(&mut table, over);
+        }
+        toml::Value::Table(table)
+            .try_into()
+            .context("reading thresholds: each is a name and a value of the kind in thresholds.toml")
+    }
+}
+
+fn overlay(base: &mut toml::Table, over: &toml::Table) {
+    for (key, value) in over {
+        match (base.get_mut(key), value) {
+            (Some(toml::Value::Table(inner)), toml::Value::Table(value)) => overlay(inner, value),
+            _ => {
+                base.insert(key.clone(), value.clone());
+            }
+        }
+    }
+}

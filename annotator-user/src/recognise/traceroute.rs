@@ -1,0 +1,115 @@
+//! `pattern.traceroute`: somebody measures the way to here, with UDP to rising ports, with pings, or with SYNs, that have hardly any TTL
+//! left.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+
+use annotator_common::Transport;
+
+use super::scene::is_to_many;
+use super::{Case, Claims, Scene};
+use crate::finding::{Confidence, Recognition};
+use crate::observation::Sighting;
+
+/// What a traceroute sends: one kind of probe to one host.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Probe {
+    Udp(IpAddr),
+    Ping(IpAddr),
+    Syn(IpAddr, u16),
+}
+
+/// Finds traceroutes, one finding for each source and target.
+pub fn recognise(scene: &Scene<'_>, claims: &Claims) -> Vec<Recognition> {
+    let mut found = Vec::new();
+    for (source, indices) in scene.sources() {
+        let mut groups: BTreeMap<Probe, Vec<usize>> = BTreeMap::new();
+        for index in claims.free(indices) {
+            if let Some(probe) = probe(scene, scene.sighting(index)) {
+                groups.entry(probe).or_default().push(index);
+            }
+        }
+        let id = if scene.is_ours(source) { "pattern.traceroute-own" } else { "pattern.traceroute" };
+        for (probe, members) in groups {
+            let case = match probe {
+                Probe::Udp(_) => by_udp(scene, id, members),
+                Probe::Ping(_) => by_ttl(scene, id, members, "echo requests"),
+                Probe::Syn(..) => by_ttl(scene, id, members, "SYNs"),
+            };
+            found.extend(case);
+        }
+    }
+    found
+}
+
+fn probe(scene: &Scene<'_>, sighting: &Sighting) -> Option<Probe> {
+    let limits = &scene.thresholds.traceroute;
+    let packet = &sighting.packet;
+    if is_to_many(sighting) {
+        return None;
+    }
+    let target = sighting.destination();
+    match packet.transport {
+        Transport::Udp => {
+            (limits.first_port..=limits.last_port).contains(&packet.destination_port).then_some(Probe::Udp(target))
+        }
+        Transport::Icmp => (packet.icmp_type == 8).then_some(Probe::Ping(target)),
+        Transport::Icmpv6 => (packet.icmp_type == 128).then_some(Probe::Ping(target)),
+        Transport::Tcp => packet.is_syn().then_some(Probe::Syn(target, packet.destination_port)),
+        Transport::None => None,
+    }
+}
+
+fn by_udp(scene: &Scene<'_>, id: &str, members: Vec<usize>) -> Option<Recognition> {
+    let limits = &scene.thresholds.traceroute;
+    let ports: BTreeSet<u16> = members.iter().map(|i| scene.sighting(*i).packet.destination_port).collect();
+    let lowest_ttl = members.iter().map(|i| scene.sighting(*i).packet.ttl).min()?;
+    let rising = rises(members.iter().map(|i| scene.sighting(*i).packet.destination_port));
+    if ports.len() < 2 || !rising || lowest_ttl > limits.low_ttl {
+        return None;
+    }
+    let hops = (ports.first()? - limits.first_port) / limits.probes_per_hop;
+    let few = members.len() < limits.packets;
+    let case = Case::new(scene, id, members).with_ports().with_ttls();
+    let case = if hops == 0 {
+        case.evidence("The series begins at its first port: these packets were seen near to where they were sent.")
+    } else {
+        case.evidence(format!("The first port that got here is {}, so about {hops} hops lie between.", ports.first()?))
+    };
+    let case = case
+        .fact("hops", hops.to_string())
+        .fact("detail", format!("UDP to ports {} to {}", ports.first()?, ports.last()?))
+        .evidence("Ports that rise with a TTL near 64 or 128 would be a port scan instead.");
+    Some(if few { case.confidence(Confidence::Possible).close() } else { case.close() })
+}
+
+fn by_ttl(scene: &Scene<'_>, id: &str, members: Vec<usize>, what: &str) -> Option<Recognition> {
+    let limits = &scene.thresholds.traceroute;
+    let low: Vec<usize> = members.iter().copied().filter(|i| scene.sighting(*i).packet.ttl <= limits.low_ttl).collect();
+    let ttls: BTreeSet<u8> = low.iter().map(|i| scene.sighting(*i).packet.ttl).collect();
+    let expiring = ttls.len() == 1 && ttls.contains(&1);
+    let rising = ttls.len() >= 2 && rises(low.iter().map(|i| u16::from(scene.sighting(*i).packet.ttl)));
+    if low.len() < limits.packets || !(expiring || rising) {
+        return None;
+    }
+    // A parallel tracer's later probes arrive with more life left: they belong to the same series.
+    let members = if rising { members } else { low };
+    let highest = members.iter().map(|i| scene.sighting(*i).packet.ttl).max()?;
+    let case = Case::new(scene, id, members).with_ttls();
+    Some(
+        case.evidence(format!(
+            "The {what} came with a TTL that begins at {}, as no ordinary sender sets it.",
+            ttls.first()?
+        ))
+        .fact("hops", "an unknown number of")
+        .fact("detail", format!("{what} with TTL {} to {highest}", ttls.first()?))
+        .close(),
+    )
+}
+
+/// Whether a series goes up: most steps do not go down, and its end is above its beginning.
+fn rises(series: impl Iterator<Item = u16>) -> bool {
+    let series: Vec<u16> = series.collect();
+    let down = series.windows(2).filter(|pair| pair[1] < pair[0]).count();
+    series.last() > series.first() && down * 4 <= series.len()
+}

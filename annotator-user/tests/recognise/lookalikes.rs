@@ -1,0 +1,252 @@
+//! Patterns that look like attacks and are none, and the same packets without the evidence.
+
+use annotator::finding::Confidence;
+
+use crate::traffic::*;
+
+const HOME: &str = "192.0.2.10";
+
+#[test]
+fn udp_traceroute_tells_the_hops() {
+    let mut scenario = Scenario::default();
+    for i in 0..9 {
+        scenario.send(udp("198.51.100.7", 40000, HOME, 33464 + i, &[0; 32]).ttl(1 + i as u8 / 3));
+    }
+    let found = scenario.recognise();
+    let traceroute = one(&found, "pattern.traceroute");
+    assert_eq!(traceroute.facts[0], ("hops", "10".to_string()));
+    assert_eq!(traceroute.sources, [ip("198.51.100.7")]);
+    assert_eq!(traceroute.explains.len(), 9);
+}
+
+#[test]
+fn udp_scan_of_the_same_ports_is_no_traceroute() {
+    let mut scenario = Scenario::default();
+    for i in 0..9 {
+        scenario.send(udp("198.51.100.7", 40000, HOME, 33464 + i, &[0; 32]).ttl(50));
+    }
+    none(&scenario.recognise(), "pattern.traceroute");
+}
+
+#[test]
+fn ping_traceroute_shows_by_its_ttls() {
+    let mut scenario = Scenario::default();
+    for ttl in 1..=3 {
+        scenario.send(ping("198.51.100.7", HOME).ttl(ttl));
+    }
+    one(&scenario.recognise(), "pattern.traceroute");
+    let mut pings = Scenario::default();
+    for _ in 1..=5 {
+        pings.send(ping("198.51.100.7", HOME).ttl(52));
+    }
+    none(&pings.recognise(), "pattern.traceroute");
+}
+
+#[test]
+fn own_traceroute_shows_by_the_routers_that_complain() {
+    let mut scenario = Scenario::live();
+    for (i, router) in ["203.0.113.1", "198.51.100.1", "198.51.100.9"].iter().enumerate() {
+        let probe = udp(HOME, 40000, "8.8.4.4", 33434 + i as u16 * 3, &[0; 32]);
+        scenario.send(error(router, 11, 0, &probe));
+    }
+    scenario.send(error("8.8.4.4", 3, 3, &udp(HOME, 40000, "8.8.4.4", 33443, &[0; 32])));
+    let found = scenario.recognise();
+    assert_eq!(one(&found, "pattern.traceroute-own").facts[0], ("hops", "4".to_string()));
+    let mut single = Scenario::live();
+    single.send(error("203.0.113.1", 11, 0, &udp(HOME, 40000, "8.8.4.4", 9999, &[0; 32])));
+    none(&single.recognise(), "pattern.traceroute-own");
+}
+
+fn mget(scenario: &mut Scenario) {
+    for i in 0..12 {
+        scenario.send(syn("198.51.100.21", 20, HOME, 2632 + i)).wait(0.4);
+    }
+}
+
+#[test]
+fn ftp_data_is_certain_when_the_control_connection_was_seen() {
+    let mut scenario = Scenario::default();
+    scenario.connection(HOME, 2630, "198.51.100.21", 21);
+    mget(&mut scenario);
+    let found = scenario.recognise();
+    let data = one(&found, "pattern.ftp-active-data");
+    assert_eq!(data.confidence, Some(Confidence::Certain));
+    assert_eq!(data.explains.len(), 12);
+    assert_eq!(found.len(), 1, "{found:#?}");
+}
+
+#[test]
+fn ftp_data_is_likely_from_answers_and_possible_from_rising_ports() {
+    let mut answered = Scenario::live();
+    answered.send(tcp("198.51.100.21", 21, HOME, 2630, SYN | ACK));
+    mget(&mut answered);
+    assert_eq!(one(&answered.recognise(), "pattern.ftp-active-data").confidence, Some(Confidence::Likely));
+    let mut alone = Scenario::live();
+    mget(&mut alone);
+    assert_eq!(one(&alone.recognise(), "pattern.ftp-active-data").confidence, Some(Confidence::Possible));
+}
+
+#[test]
+fn a_scan_from_port_20_is_no_ftp() {
+    let mut scenario = Scenario::live();
+    for port in [22, 2632, 80, 2633, 443, 2634, 3306] {
+        scenario.send(syn("198.51.100.21", 20, HOME, port));
+    }
+    none(&scenario.recognise(), "pattern.ftp-active-data");
+}
+
+#[test]
+fn ident_follows_a_connection() {
+    let mut scenario = Scenario::default();
+    scenario.connection(HOME, 40000, "198.51.100.25", 25).send(syn("198.51.100.25", 51000, HOME, 113));
+    let found = scenario.recognise();
+    assert_eq!(one(&found, "pattern.ident-after-connect").confidence, Some(Confidence::Certain));
+    none(&found, "pattern.port-probe");
+    let mut neighbour = Scenario::live();
+    neighbour.send(tcp("198.51.100.25", 25, HOME, 40000, SYN | ACK)).send(syn("198.51.100.26", 51000, HOME, 113));
+    let found = neighbour.recognise();
+    assert_eq!(one(&found, "pattern.ident-after-connect").also, ["pattern.related-host"]);
+}
+
+#[test]
+fn ident_out_of_the_blue_is_a_probe() {
+    let mut stranger = Scenario::live();
+    stranger.send(tcp("198.51.100.25", 25, HOME, 40000, SYN | ACK)).send(syn("203.0.113.26", 51000, HOME, 113));
+    let found = stranger.recognise();
+    none(&found, "pattern.ident-after-connect");
+    one(&found, "pattern.port-probe");
+    let mut late = Scenario::live();
+    late.send(tcp("198.51.100.25", 25, HOME, 40000, SYN | ACK)).wait(3600.0);
+    late.send(syn("198.51.100.25", 51000, HOME, 113));
+    none(&late.recognise(), "pattern.ident-after-connect");
+}
+
+#[test]
+fn chat_servers_check_their_guests() {
+    let mut scenario = Scenario::live();
+    scenario.send(tcp("198.51.100.66", 6667, HOME, 40000, SYN | ACK));
+    for port in [1080, 3128, 8080, 23] {
+        scenario.send(syn("198.51.100.66", 50000 + port, HOME, port));
+    }
+    let found = scenario.recognise();
+    assert_eq!(one(&found, "pattern.irc-proxy-check").explains.len(), 4);
+    none(&found, "pattern.proxy-scan");
+    let mut stranger = Scenario::live();
+    stranger.send(tcp("198.51.100.66", 6667, HOME, 40000, SYN | ACK));
+    stranger.send(syn("203.0.113.9", 50000, HOME, 1080));
+    none(&stranger.recognise(), "pattern.irc-proxy-check");
+}
+
+#[test]
+fn late_fins_are_no_fin_scan() {
+    let mut scenario = Scenario::live();
+    for i in 0..7 {
+        scenario.send(tcp("198.51.100.80", 80, HOME, 2632 + i, FIN)).wait(1.0);
+    }
+    let found = scenario.recognise();
+    assert_eq!(one(&found, "pattern.late-fin").explains.len(), 7);
+    none(&found, "scan.fin");
+}
+
+#[test]
+fn fins_to_services_are_no_late_fins() {
+    let mut scenario = Scenario::live();
+    for port in [22, 80, 443, 25, 110, 143] {
+        scenario.send(tcp("198.51.100.80", 80, HOME, port, FIN));
+    }
+    none(&scenario.recognise(), "pattern.late-fin");
+}
+
+#[test]
+fn a_neighbour_of_the_server_calls_back() {
+    let mut scenario = Scenario::default();
+    scenario.connection(HOME, 40000, "198.51.100.21", 80).send(syn("198.51.100.22", 1025, HOME, 2632));
+    one(&scenario.recognise(), "pattern.related-host");
+    let mut stranger = Scenario::default();
+    stranger.connection(HOME, 40000, "198.51.100.21", 80).send(syn("203.0.113.22", 1025, HOME, 2632));
+    none(&stranger.recognise(), "pattern.related-host");
+}
+
+#[test]
+fn a_site_never_visited_calls_back() {
+    let mut scenario = Scenario::default();
+    scenario.connection(HOME, 40000, "198.51.100.21", 80).connection(HOME, 40001, "203.0.113.80", 80);
+    scenario.send(syn("203.0.113.80", 1025, HOME, 2632));
+    assert_eq!(one(&scenario.recognise(), "pattern.never-visited").confidence, Some(Confidence::Likely));
+    let mut ident = Scenario::default();
+    ident.connection(HOME, 40000, "198.51.100.21", 80).connection(HOME, 40001, "203.0.113.80", 80);
+    ident.send(syn("203.0.113.80", 1025, HOME, 113));
+    assert_eq!(one(&ident.recognise(), "pattern.ident-after-connect").also, ["pattern.never-visited"]);
+}
+
+#[test]
+fn one_machine_with_two_networks() {
+    let twin = |id: u16, ttl: u8| {
+        let mut scenario = Scenario::live();
+        scenario.send(udp("10.1.2.3", 137, HOME, 137, &[0; 50]).id(4711).ttl(112));
+        scenario.send(udp("198.51.100.3", 137, HOME, 137, &[0; 50]).id(id).ttl(ttl));
+        scenario.recognise()
+    };
+    one(&twin(4712, 112), "pattern.dual-homed");
+    one(&twin(4711_u16.swap_bytes().wrapping_add(1).swap_bytes(), 112), "pattern.dual-homed");
+    none(&twin(4712, 113), "pattern.dual-homed");
+    none(&twin(9000, 112), "pattern.dual-homed");
+}
+
+#[test]
+fn dns_from_low_ports_comes_through_a_gateway() {
+    let mut scenario = Scenario::live();
+    for port in [600, 731, 902] {
+        scenario.send(udp("198.51.100.3", port, HOME, 53, &[0; 30]));
+    }
+    one(&scenario.recognise(), "pattern.dns-low-source");
+    let mut ordinary = Scenario::live();
+    for port in [53, 53, 41000, 52000] {
+        ordinary.send(udp("198.51.100.3", port, HOME, 53, &[0; 30]));
+    }
+    none(&ordinary.recognise(), "pattern.dns-low-source");
+}
+
+#[test]
+fn smurf_uses_us_against_its_source() {
+    let mut scenario = Scenario::live();
+    for last in ["255", "0", "255", "255"] {
+        scenario.send(ping("198.51.100.3", &format!("192.0.2.{last}")));
+    }
+    one(&scenario.recognise(), "pattern.smurf");
+    let mut sweep = Scenario::live();
+    for last in 245..=255 {
+        sweep.send(ping("198.51.100.3", &format!("192.0.2.{last}")));
+    }
+    none(&sweep.recognise(), "pattern.smurf");
+}
+
+#[test]
+fn fraggle_aims_at_the_ends_of_subnets() {
+    let mut scenario = Scenario::live();
+    for (last, port) in [(63, 7744), (128, 6537), (63, 29432), (191, 17367), (127, 17330)] {
+        scenario.send(udp("198.51.100.65", port, &format!("192.0.2.{last}"), 7, &[0; 20]));
+    }
+    one(&scenario.recognise(), "pattern.fraggle");
+    let mut single = Scenario::live();
+    for port in [7744, 6537, 29432] {
+        single.send(udp("198.51.100.65", port, "192.0.2.77", 7, &[0; 20]));
+    }
+    none(&single.recognise(), "pattern.fraggle");
+}
+
+#[test]
+fn a_knock_at_a_closed_port_is_background() {
+    let mut refused = Scenario::default();
+    refused.send(syn("198.51.100.3", 4000, HOME, 4444)).send(tcp(HOME, 4444, "198.51.100.3", 4000, RST | ACK));
+    assert_eq!(one(&refused.recognise(), "pattern.port-probe").confidence, Some(Confidence::Certain));
+    let mut closed = Scenario::live().listening(&[22]);
+    closed.send(syn("198.51.100.3", 4000, HOME, 4444));
+    assert_eq!(one(&closed.recognise(), "pattern.port-probe").confidence, Some(Confidence::Certain));
+    let mut open = Scenario::live().listening(&[22]);
+    open.send(syn("198.51.100.3", 4000, HOME, 22));
+    none(&open.recognise(), "pattern.port-probe");
+    let mut connection = Scenario::default();
+    connection.connection("198.51.100.3", 4000, HOME, 4444);
+    assert!(connection.recognise().is_empty());
+}
