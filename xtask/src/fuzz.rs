@@ -6,6 +6,7 @@
 use std::{
     fs,
     path::{Path, PathBuf},
+    process::{Command, Stdio},
 };
 
 use annotator_toolchain::{cache, command, workspace};
@@ -24,7 +25,9 @@ pub struct Options {
 }
 
 const TARGET: &str = "x86_64-unknown-linux-gnu";
-/// What `cargo fuzz` passes too, without the sanitizer: the engine has no unsafe code to watch.
+/// Of what the fuzzer says about a failure.
+const LAST_LINES: usize = 60;
+/// What `cargo fuzz` passes too, without the sanitizer: the engine has no pointers to watch.
 const FLAGS: [&str; 9] = [
     "--cfg=fuzzing",
     "-Cpasses=sancov-module",
@@ -114,7 +117,7 @@ fn fuzz(target: &str, seconds: u32) -> Result<()> {
         fs::create_dir_all(dir).with_context(|| format!("cannot create {}", dir.display()))?;
     }
     let program = scratch.join(TARGET).join("release").join(target);
-    let mut fuzzer = std::process::Command::new(&program);
+    let mut fuzzer = Command::new(&program);
     fuzzer.arg(&found);
     let seeds = folder().join("corpus").join(target);
     if seeds.exists() {
@@ -125,14 +128,25 @@ fn fuzz(target: &str, seconds: u32) -> Result<()> {
         .arg(format!("-max_total_time={seconds}"))
         .arg(format!("-artifact_prefix={}/{target}-", crashes.display()));
     println!("fuzzing {target} for {seconds} s");
-    run_fuzzer(&mut fuzzer, target, &crashes)
+    run_fuzzer(&mut fuzzer, target, &scratch.join(format!("{target}.log")))
 }
 
-fn run_fuzzer(fuzzer: &mut std::process::Command, target: &str, crashes: &Path) -> Result<()> {
-    command::show(fuzzer).with_context(|| {
-        format!(
-            "{target} found an input that fails; it lies in {}. To see it again start the program with that file",
-            crashes.display()
-        )
-    })
+/// libFuzzer talks much; it is shown when something was found, else in one line.
+fn run_fuzzer(fuzzer: &mut Command, target: &str, log: &Path) -> Result<()> {
+    let file = fs::File::create(log).with_context(|| format!("cannot create {}", log.display()))?;
+    fuzzer.stdin(Stdio::null()).stdout(file.try_clone()?).stderr(file);
+    let status = fuzzer.status().with_context(|| format!("cannot start `{}`", command::line(fuzzer)))?;
+    let said =
+        String::from_utf8_lossy(&fs::read(log).with_context(|| format!("cannot read {}", log.display()))?).into_owned();
+    let lines: Vec<&str> = said.lines().collect();
+    if !status.success() {
+        let end = lines[lines.len().saturating_sub(LAST_LINES)..].join("\n");
+        bail!(
+            "{target} found an input that fails; give the file named below to {} to see it again\n{end}",
+            fuzzer.get_program().display()
+        );
+    }
+    let executed = lines.iter().find_map(|line| line.strip_prefix("stat::number_of_executed_units:"));
+    println!("fuzzing {target}: {} inputs, none fails", executed.unwrap_or("?").trim());
+    Ok(())
 }
