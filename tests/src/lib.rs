@@ -1,5 +1,6 @@
 //! Helpers for tests that need the whole of `annotator`.
 
+pub mod frames;
 pub mod kernel_matrix;
 pub mod netlink;
 
