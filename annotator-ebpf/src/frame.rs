@@ -110,12 +110,12 @@ impl Frame for XdpFrame {
 
     #[inline(always)]
     fn ipv4_options(&self, start: u32, length: u32) -> options::Found {
-        options::Found::from_word(annotator_ipv4_options(self.context, self.length, start, length))
+        options::Found::from_word(annotator_ipv4_options(self.context, start, length))
     }
 
     #[inline(always)]
     fn ipv6_extensions(&self, first: u8, start: u32, end: u32) -> extensions::Chain {
-        extensions::Chain::from_word(annotator_ipv6_extensions(self.context, self.length, first, start, end))
+        extensions::Chain::from_word(annotator_ipv6_extensions(self.context, first, start, end))
     }
 }
 
@@ -128,17 +128,19 @@ pub fn opaque(mut value: u32) -> u32 {
 }
 
 /// A BPF subprogram, because options are rare and walking them is long.
+///
+/// Such functions take no argument that they do not use: the compiler would pass whatever lies in the register, and the verifier refuses that.
 #[inline(never)]
 #[unsafe(no_mangle)]
-extern "C" fn annotator_ipv4_options(context: *mut xdp_md, frame_length: u32, start: u32, length: u32) -> u32 {
-    let frame = XdpFrame::again(context, frame_length);
+extern "C" fn annotator_ipv4_options(context: *mut xdp_md, start: u32, length: u32) -> u32 {
+    let frame = XdpFrame::again(context, start + length);
     options::walk(&frame, opaque(start) & 0xff, length).word()
 }
 
-/// A BPF subprogram, like [`ipv4_options`].
+/// A BPF subprogram, like [`annotator_ipv4_options`].
 #[inline(never)]
 #[unsafe(no_mangle)]
-extern "C" fn annotator_ipv6_extensions(context: *mut xdp_md, frame_length: u32, first: u8, start: u32, end: u32) -> u64 {
-    let frame = XdpFrame::again(context, frame_length);
+extern "C" fn annotator_ipv6_extensions(context: *mut xdp_md, first: u8, start: u32, end: u32) -> u64 {
+    let frame = XdpFrame::again(context, end);
     extensions::walk(&frame, first, start, end).word()
 }

@@ -22,7 +22,8 @@ pub fn watch(frame: &XdpFrame) {
     let link = if settings.layer3 != 0 { Link::RawIp } else { Link::Ethernet };
     let news = observe(frame, link, settings, ledger, || Some((maps::sources(cpu)?, maps::ticks())));
     if news.any() {
-        ledger.tally(sample::hand_out(frame, news));
+        let tally = sample::hand_out(frame, news, ledger);
+        ledger.tally(tally);
     }
 }
 

@@ -4,7 +4,7 @@ use std::fmt;
 
 use anyhow::{Context, Result, anyhow, bail};
 use aya::programs::links::FdLink;
-use aya::programs::{Program, ProgramError, Xdp, XdpMode, loaded_programs};
+use aya::programs::{ProgramError, Xdp, XdpMode, loaded_programs};
 
 use super::interface::{Device, Interface};
 use super::kernel::Kernel;
@@ -50,6 +50,7 @@ pub fn attach(kernel: &mut Kernel, interface: &Interface, wanted: Option<Mode>) 
     if let Some(id) = interface.xdp_program {
         bail!(occupied(name, Some(id)));
     }
+    load(kernel, LINEAR)?;
     let native_possible = interface.device == Device::Ethernet;
     if wanted == Some(Mode::Native) && !native_possible {
         bail!("{name} has no driver that could run XDP natively; use --xdp-mode generic");
@@ -90,22 +91,20 @@ fn native(kernel: &mut Kernel, interface: &Interface) -> Result<FdLink> {
     match attach_one(kernel, LINEAR, interface, XdpMode::Driver) {
         Err(error) if interface.mtu > ORDINARY_MTU && !is_occupied(&error) => {
             let first = format!("{error:#}");
-            attach_one(kernel, FRAGS, interface, XdpMode::Driver)
+            load(kernel, FRAGS)
+                .and_then(|()| attach_one(kernel, FRAGS, interface, XdpMode::Driver))
                 .map_err(|second| anyhow!("{first}; with packets in several buffers: {second:#}"))
         }
         result => result,
     }
 }
 
-fn attach_one(kernel: &mut Kernel, program: &str, interface: &Interface, mode: XdpMode) -> Result<FdLink> {
-    let program: &mut Xdp = kernel
-        .ebpf
-        .program_mut(program)
-        .with_context(|| format!("the BPF object has no program {program}"))?
-        .try_into()?;
-    if program.fd().is_err() {
-        load(program)?;
-    }
+fn program_mut<'a>(kernel: &'a mut Kernel, name: &str) -> Result<&'a mut Xdp> {
+    Ok(kernel.ebpf.program_mut(name).with_context(|| format!("the BPF object has no program {name}"))?.try_into()?)
+}
+
+fn attach_one(kernel: &mut Kernel, name: &str, interface: &Interface, mode: XdpMode) -> Result<FdLink> {
+    let program = program_mut(kernel, name)?;
     let id = program.attach_to_if_index(interface.index, mode).map_err(system_error)?;
     // Kernels before 5.9 have no XDP links; such an attachment would outlive a killed agent.
     let link = program.take_link(id)?;
@@ -113,15 +112,20 @@ fn attach_one(kernel: &mut Kernel, program: &str, interface: &Interface, mode: X
         .map_err(|_| anyhow!("the kernel cannot tie the attachment to this process (needs Linux 5.9)"))
 }
 
-fn load(program: &mut Xdp) -> Result<()> {
-    program.load().map_err(|error| match error {
+/// Has the kernel check and compile a program.
+pub fn load(kernel: &mut Kernel, name: &str) -> Result<()> {
+    program_mut(kernel, name)?.load().map_err(|error| match error {
         ProgramError::LoadError { io_error, verifier_log } => {
             let log = verifier_log.to_string();
-            let last: Vec<_> = log.lines().rev().filter(|line| !line.trim().is_empty()).take(3).collect();
-            let last: Vec<_> = last.into_iter().rev().collect();
-            anyhow!(io_error).context(format!("the kernel refused the BPF program: {}", last.join(" / ")))
+            log::debug!("the verifier's log:\n{log}");
+            let mut last: Vec<_> = log.lines().rev().filter(|line| !line.trim().is_empty()).take(3).collect();
+            last.reverse();
+            anyhow!(io_error).context(format!(
+                "the kernel refused the BPF program {name}: {} (RUST_LOG=debug shows all that its verifier said)",
+                last.join(" / ")
+            ))
         }
-        other => anyhow!(other).context("loading the BPF program"),
+        other => anyhow!(other).context(format!("loading the BPF program {name}")),
     })
 }
 
@@ -156,12 +160,4 @@ fn occupied(interface: &str, id: Option<u32>) -> String {
         "{interface} has an XDP program already ({whose}), and it is left alone. An interface takes one; \
          stop the program that attached it, or remove it with: ip link set dev {interface} xdp off"
     )
-}
-
-/// The program's type as aya has it, for what needs more than an interface.
-pub fn program<'a>(kernel: &'a Kernel, name: &str) -> Option<&'a Xdp> {
-    match kernel.ebpf.program(name)? {
-        Program::Xdp(program) => Some(program),
-        _ => None,
-    }
 }
