@@ -1,28 +1,54 @@
 //! The one function that knows the order: what was observed → what it means together → the words for it → the report.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
+use annotator_common::Settings;
 use annotator_common::packet::protocol;
+use anyhow::Result;
 
 use crate::counters::{Counters, PortProto, Protocol};
 use crate::finding::Finding;
+use crate::knowledge::Knowledge;
 use crate::names::{self, Services};
 use crate::observation::Observations;
+use crate::recognise::{Thresholds, recognise};
 use crate::report::{Origin, Report};
 
-/// Reports on what was observed.
-pub fn report(origin: Origin, observations: &Observations<'_>, notes: Vec<String>) -> Report {
-    let mut findings = findings(observations);
-    findings.sort_by(|a, b| {
-        (b.verdict, b.confidence, b.packets).cmp(&(a.verdict, a.confidence, a.packets)).then_with(|| a.id.cmp(&b.id))
-    });
-    let explained = explained_percent(observations.counters, &findings);
-    Report::new(origin, observations, findings, explained, notes)
+/// What turns observations into a report: the knowledge in force and the thresholds of the recognisers.
+#[derive(Debug)]
+pub struct Interpreter {
+    knowledge: Knowledge,
+    thresholds: Thresholds,
 }
 
-/// What the observations mean.
-fn findings(_observations: &Observations<'_>) -> Vec<Finding> {
-    Vec::new()
+impl Interpreter {
+    /// What comes with the program, with the user's own files added.
+    pub fn load(files: &[PathBuf]) -> Result<Self> {
+        let knowledge = Knowledge::load(files)?;
+        let thresholds = Thresholds::with_overrides(knowledge.thresholds())?;
+        Ok(Interpreter { knowledge, thresholds })
+    }
+
+    /// Tells the engine which payloads can be read.
+    pub fn prepare(&self, settings: &mut Settings) {
+        let classes = self.knowledge.payload_classes();
+        settings.payload_tcp = classes.tcp;
+        settings.payload_udp = classes.udp;
+    }
+
+    /// What the observations mean, gravest first.
+    pub fn findings(&self, observations: &Observations<'_>) -> Vec<Finding> {
+        let recognitions = recognise(observations, &self.thresholds);
+        self.knowledge.findings(observations, &recognitions)
+    }
+
+    /// Reports on what was observed.
+    pub fn report(&self, origin: Origin, observations: &Observations<'_>, notes: Vec<String>) -> Report {
+        let findings = self.findings(observations);
+        let explained = explained_percent(observations.counters, &findings);
+        Report::new(origin, observations, findings, explained, notes)
+    }
 }
 
 /// Percent of packets that are explained, to one decimal.

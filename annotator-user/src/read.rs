@@ -10,7 +10,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::capture::{self, Ending, Input, Observer, Opened};
 use crate::cli::{LocalOptions, ReadOptions};
-use crate::engine;
+use crate::engine::Interpreter;
 use crate::observation::Observations;
 use crate::report::{Origin, OriginKind, Report};
 
@@ -27,7 +27,10 @@ pub struct Outcome {
 
 /// Reads captures. Fails only where not one of them could be read.
 pub fn read(options: &ReadOptions) -> Result<Outcome> {
-    let mut observer = Observer::new(settings(&options.local)?);
+    let interpreter = Interpreter::load(&options.rules.rules)?;
+    let mut settings = settings(&options.local)?;
+    interpreter.prepare(&mut settings);
+    let mut observer = Observer::new(settings);
     let progress = progress(&options.files);
     let mut notes = Vec::new();
     let mut opened = 0;
@@ -63,7 +66,7 @@ pub fn read(options: &ReadOptions) -> Result<Outcome> {
     let names: Vec<_> = options.files.iter().map(|path| path.display().to_string()).collect();
     let origin = Origin { kind: OriginKind::Capture, name: names.join(", "), xdp_mode: None };
     let complete = notes.is_empty();
-    Ok(Outcome { report: engine::report(origin, &observations, notes), complete })
+    Ok(Outcome { report: interpreter.report(origin, &observations, notes), complete })
 }
 
 fn read_one(path: &Path, observer: &mut Observer, progress: Option<&ProgressBar>) -> Result<Ending> {

@@ -10,6 +10,7 @@ mod listening;
 pub mod privileges;
 mod watched;
 
+use std::rc::Rc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -17,6 +18,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep_until};
 
 use crate::cli::{RunOptions, XdpMode};
+use crate::engine::Interpreter;
 use crate::report::Report;
 use attach::Mode;
 use clock::Clock;
@@ -120,13 +122,14 @@ async fn attach_all(options: &RunOptions) -> Result<Vec<Watched>> {
         XdpMode::Native => Some(Mode::Native),
         XdpMode::Generic => Some(Mode::Generic),
     };
+    let interpreter = Rc::new(Interpreter::load(&options.rules.rules)?);
     let mut watched: Vec<Watched> = Vec::new();
     for name in &options.interfaces {
         if watched.iter().any(|one| one.name() == name) {
             continue;
         }
         let interface = interface::find(name).await?;
-        watched.push(Watched::attach(interface, wanted, clock, options)?);
+        watched.push(Watched::attach(interface, wanted, clock, options, Rc::clone(&interpreter))?);
     }
     Ok(watched)
 }

@@ -1,5 +1,6 @@
 //! One interface under watch: its program, its counters, its window.
 
+use std::rc::Rc;
 use std::time::Instant;
 
 use annotator_common::settings::{Budget, LOCAL_MAX};
@@ -13,7 +14,7 @@ use super::interface::{self, Device, Interface};
 use super::kernel::{Kernel, OBJECT};
 use crate::cli::RunOptions;
 use crate::counters::Counters;
-use crate::engine;
+use crate::engine::Interpreter;
 use crate::observation::{Locality, Moment, Observations, Sighting};
 use crate::report::{Origin, OriginKind, Report};
 use crate::sources::Slots;
@@ -34,6 +35,7 @@ pub struct Watched {
     settings: Box<Settings>,
     clock: Clock,
     locality: Locality,
+    interpreter: Rc<Interpreter>,
     slots: Slots,
     /// What the ledgers held when they were last read, and room for the next reading.
     previous: Box<Ledger>,
@@ -47,9 +49,16 @@ pub struct Watched {
 
 impl Watched {
     /// Loads, attaches, and starts to count.
-    pub fn attach(interface: Interface, wanted: Option<Mode>, clock: Clock, options: &RunOptions) -> Result<Self> {
+    pub fn attach(
+        interface: Interface,
+        wanted: Option<Mode>,
+        clock: Clock,
+        options: &RunOptions,
+        interpreter: Rc<Interpreter>,
+    ) -> Result<Self> {
         let mut notes = Vec::new();
-        let settings = settings(&interface, &clock, options, &mut notes)?;
+        let mut settings = settings(&interface, &clock, options, &mut notes)?;
+        interpreter.prepare(&mut settings);
         let mut kernel = Kernel::open(OBJECT, &settings)?;
         let attached = attach::attach(&mut kernel, &interface, wanted)?;
         notes.extend(attached.note.clone());
@@ -80,6 +89,7 @@ impl Watched {
             settings,
             clock,
             locality,
+            interpreter,
             slots: Slots::default(),
             previous: ledger(),
             reading: ledger(),
@@ -177,7 +187,7 @@ impl Watched {
             name: self.interface.name.clone(),
             xdp_mode: Some(self.mode.to_string()),
         };
-        engine::report(origin, &observations, self.notes.clone())
+        self.interpreter.report(origin, &observations, self.notes.clone())
     }
 
     /// Detaches and reports what came since the last report, if anything did.

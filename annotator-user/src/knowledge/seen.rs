@@ -1,0 +1,61 @@
+//! A sighting with all that matching asks of it.
+
+use annotator_common::{Family, Flag, Transport, packet::tcp};
+
+use super::schema::Segment;
+use crate::counters::PortProto;
+use crate::observation::{Locality, Sighting};
+use crate::payload::embedded::Original;
+use crate::payload::{Reader, Shape};
+
+/// A sighting, decoded.
+pub struct Seen<'a> {
+    /// The sighting.
+    pub sighting: &'a Sighting,
+    /// What its payload is.
+    pub shapes: Vec<Shape>,
+    /// The packet that an ICMP error is about.
+    pub original: Option<Original>,
+    /// Whether it left one of our own addresses: captures hold both directions.
+    pub outgoing: bool,
+}
+
+impl<'a> Seen<'a> {
+    /// Decodes a sighting.
+    pub fn new(sighting: &'a Sighting, reader: &Reader, locality: &Locality, live: bool) -> Self {
+        let outgoing = !live
+            && sighting.packet.family != Family::None
+            && locality.addresses.contains(&sighting.source())
+            && !locality.addresses.contains(&sighting.destination());
+        Seen { sighting, shapes: reader.read(sighting), original: Original::of(sighting), outgoing }
+    }
+
+    /// The kind of a TCP packet, `None` for flag combinations that have no name.
+    pub fn segment(&self) -> Option<Segment> {
+        let flags = self.sighting.packet.tcp_flags;
+        let syn = flags & tcp::SYN != 0;
+        let ack = flags & tcp::ACK != 0;
+        match (syn, ack) {
+            (true, false) => Some(Segment::Syn),
+            (true, true) => Some(Segment::SynAck),
+            _ if flags & tcp::RST != 0 => Some(Segment::Rst),
+            _ if flags & tcp::FIN != 0 => Some(Segment::Fin),
+            (false, true) => Some(Segment::Ack),
+            (false, false) => None,
+        }
+    }
+
+    /// TCP or UDP, where its ports were read.
+    pub fn port_proto(&self) -> Option<PortProto> {
+        match self.sighting.packet.transport {
+            Transport::Tcp => Some(PortProto::Tcp),
+            Transport::Udp => Some(PortProto::Udp),
+            _ => None,
+        }
+    }
+
+    /// Whether a flag is set.
+    pub fn has(&self, flag: Flag) -> bool {
+        self.sighting.packet.flags.contains(flag)
+    }
+}

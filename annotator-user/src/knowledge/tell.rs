@@ -1,0 +1,381 @@
+//! Counters and sightings → who speaks for how many packets.
+
+use std::collections::{BTreeMap, HashMap};
+
+use annotator_common::{Count, Family, Flag, Flags, Transport};
+
+use super::fits::condition;
+use super::schema::{Destination, FamilyNumber, Match, Segment};
+use super::seen::Seen;
+use super::share::{Account, Share, share};
+use super::tally::{Row, Tallies};
+use super::topics::{Candidate, Topic};
+use super::words::Words;
+use super::{Knowledge, Voice};
+use crate::counters::{Counters, PortCount, PortKey, PortProto, Protocol, Side};
+use crate::finding::{Finding, Recognition};
+use crate::observation::{Locality, Observations};
+
+/// Source port sets up to this size name a service: what they say of an answer makes a word on its destination port superfluous.
+const NAMED_SERVICE_PORTS_MAX: u64 = 64;
+
+/// The work of one report.
+pub(super) struct Teller<'a> {
+    pub knowledge: &'a Knowledge,
+    pub observations: &'a Observations<'a>,
+    pub seen: Vec<Seen<'a>>,
+    /// For each sighting the recognition that explains it.
+    explained: Vec<Option<usize>>,
+    pub tallies: Tallies,
+    /// For each recognition the voices that would have spoken in its place.
+    pub silenced: BTreeMap<usize, Vec<Voice>>,
+}
+
+/// All findings of a window of time.
+pub(super) fn tell(
+    knowledge: &Knowledge,
+    observations: &Observations<'_>,
+    recognitions: &[Recognition],
+) -> Vec<Finding> {
+    let seen = observations
+        .sightings
+        .iter()
+        .map(|sighting| Seen::new(sighting, &knowledge.reader, observations.locality, observations.live))
+        .collect();
+    let mut explained = vec![None; observations.sightings.len()];
+    for (index, recognition) in recognitions.iter().enumerate() {
+        for &sighting in &recognition.explains {
+            if let Some(slot @ None) = explained.get_mut(sighting) {
+                *slot = Some(index);
+            }
+        }
+    }
+    let mut teller =
+        Teller { knowledge, observations, seen, explained, tallies: Tallies::new(), silenced: BTreeMap::new() };
+    teller.ports();
+    teller.source_ports();
+    teller.icmp();
+    teller.payloads();
+    teller.general();
+    Words::new(&teller).findings(recognitions)
+}
+
+/// Which part of a port's row: TCP counts SYNs apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct RowPart {
+    key: PortKey,
+    syn: bool,
+}
+
+impl RowPart {
+    /// What a packet of this part is, where nothing else is known of it. TCP packets that are not SYNs go unsampled only as data and
+    /// acknowledgements of running connections.
+    fn segment(&self) -> Segment {
+        if self.syn { Segment::Syn } else { Segment::Ack }
+    }
+
+    /// The parts of a row that have packets.
+    fn of(key: PortKey, count: &PortCount) -> impl Iterator<Item = (RowPart, u64)> {
+        let (syn, rest) = match key.proto {
+            PortProto::Tcp => (count.syn.packets, count.all.packets - count.syn.packets),
+            PortProto::Udp => (0, count.all.packets),
+        };
+        [(RowPart { key, syn: true }, syn), (RowPart { key, syn: false }, rest)]
+            .into_iter()
+            .filter(|(_, packets)| *packets > 0)
+    }
+}
+
+impl<'a> Teller<'a> {
+    fn add(&mut self, topic: Topic, row: Option<Row>, syn: bool, shares: Vec<Share>, candidates: &[(usize, Voice)]) {
+        for Share { account, packets, sightings } in shares {
+            match account {
+                Account::Voice(voice) => {
+                    let tally = self.tallies.entry(voice).or_default();
+                    tally.add(topic, packets, &sightings);
+                    if syn {
+                        tally.syn += packets;
+                    }
+                    if let Some(row) = row {
+                        *tally.rows.entry(row).or_default() += packets;
+                    }
+                }
+                Account::Recognition(index) => {
+                    let silenced = self.silenced.entry(index).or_default();
+                    silenced.extend(
+                        candidates.iter().filter(|(sighting, _)| sightings.contains(sighting)).map(|(_, voice)| *voice),
+                    );
+                }
+                Account::Silent => {}
+            }
+        }
+    }
+
+    /// Sightings by the row of the port table that counted them.
+    fn by_row(&self, side: Side) -> HashMap<RowPart, Vec<usize>> {
+        let mut rows: HashMap<RowPart, Vec<usize>> = HashMap::new();
+        for (index, seen) in self.seen.iter().enumerate() {
+            let Some(proto) = seen.port_proto() else { continue };
+            let packet = &seen.sighting.packet;
+            let port = if side == Side::Dst { packet.destination_port } else { packet.source_port };
+            let syn = proto == PortProto::Tcp && packet.is_syn();
+            rows.entry(RowPart { key: PortKey { proto, side, port }, syn }).or_default().push(index);
+        }
+        rows
+    }
+
+    /// The parts of one side's rows with their packets and sightings. TCP source ports from 1024 on are not counted: there the sightings are all there is.
+    fn rows(&self, side: Side) -> Vec<(RowPart, u64, Vec<usize>)> {
+        let mut sighted = self.by_row(side);
+        let counted = self.observations.counters.ports.iter().filter(|(key, _)| key.side == side);
+        let mut rows: Vec<_> = counted
+            .flat_map(|(key, count)| RowPart::of(*key, count))
+            .map(|(part, packets)| (part, packets, sighted.remove(&part).unwrap_or_default()))
+            .collect();
+        let mut uncounted: Vec<_> =
+            sighted.into_iter().map(|(part, indices)| (part, indices.len() as u64, indices)).collect();
+        uncounted.sort_by_key(|(part, ..)| (part.key, part.syn));
+        rows.append(&mut uncounted);
+        rows
+    }
+
+    fn ports(&mut self) {
+        for (part, packets, sightings) in self.rows(Side::Dst) {
+            let PortKey { proto, port, .. } = part.key;
+            let general = self.knowledge.row_voice(self.knowledge.port_candidates(port), |condition| {
+                condition.fits_port_row(proto, port, part.segment())
+            });
+            let general = self.unless_ordinary(general, proto, port, part.segment());
+            let mut candidates = Vec::new();
+            let mut sampled = Vec::new();
+            for index in sightings {
+                let voice = self.port_voice(index);
+                candidates.extend(voice.map(|voice| (index, voice)));
+                sampled.push((index, self.account(index, voice)));
+            }
+            let established = proto == PortProto::Tcp && !part.syn;
+            let shares = share(packets, &sampled, general.map_or(Account::Silent, Account::Voice), established);
+            self.add(Topic::Port, Some(Row::Port(proto, Side::Dst, port)), part.syn, shares, &candidates);
+        }
+    }
+
+    fn account(&self, index: usize, voice: Option<Voice>) -> Account {
+        match (self.explained[index], voice) {
+            (Some(recognition), _) => Account::Recognition(recognition),
+            (None, Some(voice)) => Account::Voice(voice),
+            (None, None) => Account::Silent,
+        }
+    }
+
+    /// Who speaks of the destination port of a packet.
+    fn port_voice(&self, index: usize) -> Option<Voice> {
+        let seen = &self.seen[index];
+        if seen.outgoing {
+            return None;
+        }
+        let packet = &seen.sighting.packet;
+        let candidates = || self.knowledge.port_candidates(packet.destination_port);
+        let voice = self.knowledge.first_voice(candidates(), seen)?;
+        if packet.transport == Transport::Tcp {
+            return self.unless_ordinary(Some(voice), PortProto::Tcp, packet.destination_port, seen.segment()?);
+        }
+        if !self.knowledge.is_udp_answer(packet.source_port, packet.destination_port) || self.names_source(voice) {
+            return Some(voice);
+        }
+        // An answer: its source port has the say, and on the destination only what speaks of answers.
+        let source = self
+            .knowledge
+            .source_candidates(packet.source_port)
+            .find(|candidate| self.knowledge.condition(*candidate).fits(seen));
+        let named = source.is_some_and(|candidate| {
+            self.knowledge
+                .condition(candidate)
+                .src_port
+                .as_ref()
+                .is_some_and(|ports| ports.size() <= NAMED_SERVICE_PORTS_MAX)
+        });
+        if named {
+            return None;
+        }
+        candidates()
+            .filter(|candidate| self.knowledge.condition(*candidate).fits(seen))
+            .map(|candidate| self.knowledge.voice_of(candidate.entry, seen))
+            .find(|voice| self.names_source(*voice))
+            .or_else(|| self.knowledge.first_voice(candidates().filter(|candidate| self.is_range(*candidate)), seen))
+    }
+
+    /// Whether a voice speaks because of a packet's source port.
+    fn names_source(&self, voice: Voice) -> bool {
+        let variants = &self.knowledge.entries[voice.entry].variants;
+        voice
+            .variant
+            .is_some_and(|variant| variants[variant].matches.iter().any(|condition| condition.src_port.is_some()))
+    }
+
+    fn is_range(&self, candidate: Candidate) -> bool {
+        self.knowledge.entries[candidate.entry].id.starts_with("range.")
+    }
+
+    /// `None` where the packet belongs to a connection with a program of ours and no variant speaks of such.
+    fn unless_ordinary(&self, voice: Option<Voice>, proto: PortProto, port: u16, segment: Segment) -> Option<Voice> {
+        let voice = voice?;
+        let Locality { listening, .. } = self.observations.locality;
+        let ours = listening.as_ref().is_some_and(|listening| listening.contains(&(proto, port)));
+        let ordinary = ours && proto == PortProto::Tcp && segment != Segment::Syn && voice.variant.is_none();
+        (!ordinary).then_some(voice)
+    }
+
+    fn source_ports(&mut self) {
+        for (part, packets, sightings) in self.rows(Side::Src) {
+            let PortKey { proto, port, .. } = part.key;
+            let general = self.knowledge.row_voice(self.knowledge.source_candidates(port), |condition| {
+                condition.fits_source_row(proto, port, part.segment())
+            });
+            let mut candidates = Vec::new();
+            let mut sampled = Vec::new();
+            for index in sightings {
+                let seen = &self.seen[index];
+                let voice = if seen.outgoing {
+                    None
+                } else {
+                    self.knowledge.first_voice(self.knowledge.source_candidates(port), seen)
+                };
+                candidates.extend(voice.map(|voice| (index, voice)));
+                sampled.push((index, self.account(index, voice)));
+            }
+            let established = proto == PortProto::Tcp && !part.syn;
+            let shares = share(packets, &sampled, general.map_or(Account::Silent, Account::Voice), established);
+            self.add(Topic::SourcePort, Some(Row::Port(proto, Side::Src, port)), part.syn, shares, &candidates);
+        }
+    }
+
+    fn icmp(&mut self) {
+        let mut sighted: HashMap<(Family, u8, u8), Vec<usize>> = HashMap::new();
+        for (index, seen) in self.seen.iter().enumerate() {
+            let packet = &seen.sighting.packet;
+            if matches!(packet.transport, Transport::Icmp | Transport::Icmpv6) {
+                sighted.entry((packet.family, packet.icmp_type, packet.icmp_code)).or_default().push(index);
+            }
+        }
+        for (key, count) in &self.observations.counters.icmp {
+            let (family, kind, code) = (key.family, key.icmp_type, key.code);
+            let general = self
+                .knowledge
+                .row_voice(self.knowledge.icmp_candidates(), |condition| condition.fits_icmp_row(family, kind, code));
+            let mut sampled = Vec::new();
+            for index in sighted.remove(&(family, kind, code)).unwrap_or_default() {
+                let voice = self.knowledge.first_voice(self.knowledge.icmp_candidates(), &self.seen[index]);
+                sampled.push((index, voice.map_or(Account::Silent, Account::Voice)));
+            }
+            let shares = share(count.packets, &sampled, general.map_or(Account::Silent, Account::Voice), false);
+            self.add(Topic::Icmp, Some(Row::Icmp(family, kind, code)), false, shares, &[]);
+        }
+    }
+
+    fn payloads(&mut self) {
+        let knowledge = self.knowledge;
+        for (entry, conditions) in entries_of(knowledge, knowledge.payload_candidates()) {
+            let sampled: Vec<_> = self
+                .seen
+                .iter()
+                .enumerate()
+                .filter(|(_, seen)| !seen.shapes.is_empty() && conditions.iter().any(|condition| condition.fits(seen)))
+                .map(|(index, seen)| (index, Account::Voice(knowledge.voice_of(entry, seen))))
+                .collect();
+            let general = Account::Voice(Voice { entry, variant: None });
+            let shares = share(sampled.len() as u64, &sampled, general, false);
+            self.add(Topic::Payload, None, false, shares, &[]);
+        }
+    }
+
+    fn general(&mut self) {
+        let knowledge = self.knowledge;
+        for (entry, conditions) in entries_of(knowledge, knowledge.general_candidates()) {
+            let sampled: Vec<_> = self
+                .seen
+                .iter()
+                .enumerate()
+                .filter(|(_, seen)| conditions.iter().any(|condition| condition.fits(seen)))
+                .map(|(index, seen)| (index, Account::Voice(self.knowledge.voice_of(entry, seen))))
+                .collect();
+            let counted: u64 = conditions.iter().map(|condition| at_least(condition, self.observations.counters)).sum();
+            let general = Account::Voice(Voice { entry, variant: None });
+            let shares = share(counted.max(sampled.len() as u64), &sampled, general, false);
+            self.add(Topic::General, None, false, shares, &[]);
+        }
+    }
+}
+
+/// Candidates by entry.
+fn entries_of(knowledge: &Knowledge, candidates: impl Iterator<Item = Candidate>) -> BTreeMap<usize, Vec<&Match>> {
+    let mut entries: BTreeMap<usize, Vec<&Match>> = BTreeMap::new();
+    for candidate in candidates {
+        entries.entry(candidate.entry).or_default().push(knowledge.condition(candidate));
+    }
+    entries
+}
+
+/// Flags that only IPv4 packets earn.
+const V4_FLAGS: Flags = Flags::of(&[
+    Flag::LimitedBroadcast,
+    Flag::DirectedBroadcast,
+    Flag::SharedSource,
+    Flag::SourceRoute,
+    Flag::RecordRoute,
+    Flag::IpOptions,
+]);
+/// Flags that only IPv6 packets earn.
+const V6_FLAGS: Flags = Flags::of(&[Flag::Ipv6Extension, Flag::RoutingHeader0]);
+/// Flags that only TCP packets earn.
+const TCP_FLAGS: Flags = Flags::of(&[Flag::SynFin, Flag::NullScan, Flag::XmasScan, Flag::SynWithPayload]);
+
+/// How many packets a match about addresses, flags or protocols holds for at the least, by the exact counters; 0 where they cannot tell.
+fn at_least(wanted: &Match, counters: &Counters) -> u64 {
+    let flags: Vec<Flag> = wanted.flags.0.iter().collect();
+    let flag = match (&wanted.dst, flags.as_slice()) {
+        (None, [flag]) => Some(*flag),
+        (Some(Destination::LimitedBroadcast), []) => Some(Flag::LimitedBroadcast),
+        (Some(Destination::DirectedBroadcast), []) => Some(Flag::DirectedBroadcast),
+        (Some(Destination::Multicast), []) => Some(Flag::Multicast),
+        (None, []) => None,
+        _ => return 0,
+    };
+    let Some(flag) = flag else { return packets_of_protocol(wanted, counters) };
+    if !wanted
+        .asks_only(condition::FAMILY | condition::PROTO | condition::DST | condition::FLAGS | condition::FLAGS_NOT)
+    {
+        return 0;
+    }
+    let of_flag = |flag: Flag| counters.flags.get(&flag).map_or(0, |count| count.packets);
+    let proto_implied = wanted.proto.is_none_or(|proto| proto == super::schema::Proto::TCP && TCP_FLAGS.contains(flag));
+    if !proto_implied || !family_implied(wanted.family, flag, counters) {
+        return 0;
+    }
+    wanted.flags_not.0.iter().map(of_flag).fold(of_flag(flag), u64::saturating_sub)
+}
+
+/// Whether every packet with the flag is of the family.
+fn family_implied(family: Option<FamilyNumber>, flag: Flag, counters: &Counters) -> bool {
+    let (own, other) = match family {
+        None => return true,
+        Some(FamilyNumber::V4) => (V4_FLAGS, Family::V6),
+        Some(FamilyNumber::V6) => (V6_FLAGS, Family::V4),
+    };
+    own.contains(flag)
+        || !counters.protocols.keys().any(|row| matches!(row, Protocol::Ip(family, _) if *family == other))
+}
+
+fn packets_of_protocol(wanted: &Match, counters: &Counters) -> u64 {
+    let Some(proto) = wanted.proto else { return 0 };
+    if !wanted.asks_only(condition::FAMILY | condition::PROTO) {
+        return 0;
+    }
+    let families = match wanted.family {
+        None => &[Family::V4, Family::V6][..],
+        Some(FamilyNumber::V4) => &[Family::V4],
+        Some(FamilyNumber::V6) => &[Family::V6],
+    };
+    let count =
+        |family: &Family| counters.protocols.get(&Protocol::Ip(*family, proto.0)).copied().unwrap_or(Count::default());
+    families.iter().map(|family| count(family).packets).sum()
+}

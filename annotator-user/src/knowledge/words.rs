@@ -1,0 +1,318 @@
+//! Tallies and recognitions → findings.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::tally::{Row, Tally};
+use super::tell::Teller;
+use super::text::{Facts, fill};
+use super::{Knowledge, Texts, Voice, companions, zen};
+use crate::counters::{IcmpKey, PortProto, Side};
+use crate::finding::{ADDRESSES_MAX, Confidence, Finding, Recognition, Verdict};
+use crate::names;
+
+/// Rows and details that evidence lists.
+const LISTED_MAX: usize = 12;
+/// Ids of silenced entries that a recognition carries at most.
+const SILENCED_MAX: usize = 24;
+
+/// Finds the words for what was told.
+pub(super) struct Words<'a> {
+    teller: &'a Teller<'a>,
+    knowledge: &'a Knowledge,
+}
+
+impl<'a> Words<'a> {
+    pub fn new(teller: &'a Teller<'a>) -> Self {
+        Words { teller, knowledge: teller.knowledge }
+    }
+
+    /// Every finding, gravest first.
+    pub fn findings(&self, recognitions: &[Recognition]) -> Vec<Finding> {
+        let told_elsewhere = self.told_elsewhere();
+        let mut findings: Vec<Finding> = Vec::new();
+        for (voice, tally) in &self.teller.tallies {
+            if !told_elsewhere.contains_key(voice) {
+                let mut finding = self.of_tally(*voice, tally);
+                for (folded, into) in &told_elsewhere {
+                    if into == voice {
+                        add_ids(&mut finding, self.ids(*folded));
+                    }
+                }
+                findings.push(finding);
+            }
+        }
+        for (index, recognition) in recognitions.iter().enumerate() {
+            findings.push(self.of_recognition(index, recognition));
+        }
+        findings.extend(zen::findings(self.knowledge, &self.teller.seen));
+        companions::add(self.knowledge, self.teller.observations, &mut findings);
+        findings
+            .sort_by_key(|finding| (Reverse(finding.verdict), Reverse(finding.confidence), Reverse(finding.packets)));
+        findings
+    }
+
+    /// Voices that have nothing to say beside another, with that other.
+    fn told_elsewhere(&self) -> BTreeMap<Voice, Voice> {
+        let tallies = &self.teller.tallies;
+        let mut folded = BTreeMap::new();
+        for (voice, tally) in tallies {
+            let tellers: Vec<Voice> = self
+                .knowledge
+                .texts(*voice)
+                .told_by
+                .iter()
+                .flat_map(|id| tallies.keys().filter(move |other| self.speaks_as(**other, id)))
+                .copied()
+                .filter(|other| other != voice)
+                .collect();
+            let covered: BTreeSet<usize> =
+                tellers.iter().flat_map(|other| &tallies[other].sightings).copied().collect();
+            if let Some(first) = tellers.first()
+                && !tally.sightings.is_empty()
+                && tally.sightings.is_subset(&covered)
+            {
+                folded.insert(*voice, *first);
+            }
+        }
+        // Who tells for others must be told itself.
+        let silent: Vec<Voice> = folded.keys().copied().collect();
+        folded.retain(|_, into| !silent.contains(into));
+        folded
+    }
+
+    /// Whether a voice is of the entry or the variant with this id.
+    fn speaks_as(&self, voice: Voice, id: &str) -> bool {
+        self.knowledge
+            .voice(id)
+            .is_some_and(|named| named == voice || (named.variant.is_none() && named.entry == voice.entry))
+    }
+
+    fn ids(&self, voice: Voice) -> Vec<String> {
+        let texts = self.knowledge.texts(voice);
+        std::iter::once(texts.id).chain(texts.also).map(str::to_owned).collect()
+    }
+
+    fn of_tally(&self, voice: Voice, tally: &Tally) -> Finding {
+        let texts = self.knowledge.texts(voice);
+        let (facts, evidence) = self.facts(tally);
+        let mut finding = write(&texts, &facts);
+        finding.packets = tally.packets();
+        finding.evidence = evidence;
+        self.add_addresses(&mut finding, &tally.sightings);
+        add_ids(&mut finding, texts.also.iter().map(|id| (*id).to_owned()));
+        finding
+    }
+
+    fn of_recognition(&self, index: usize, recognition: &Recognition) -> Finding {
+        let mut finding = match self.knowledge.voice(&recognition.id) {
+            Some(voice) => {
+                let texts = self.knowledge.texts(voice);
+                let mut facts = recognition.facts.clone();
+                if !facts.iter().any(|(name, _)| *name == "detail")
+                    && let Some(first) = recognition.evidence.first()
+                {
+                    facts.push(("detail", first.trim_end_matches('.').to_owned()));
+                }
+                let mut finding = write(&texts, &facts);
+                add_ids(&mut finding, texts.also.iter().map(|id| (*id).to_owned()));
+                finding
+            }
+            // A rules file cannot take a built-in entry away, so this is an id without an entry: say at least what was recognised.
+            None => bare(recognition),
+        };
+        finding.verdict = recognition.verdict.unwrap_or(finding.verdict);
+        finding.confidence = recognition.confidence.unwrap_or(finding.confidence);
+        finding.packets = recognition.packets;
+        finding.sources = recognition.sources.iter().copied().take(ADDRESSES_MAX).collect();
+        finding.destinations = recognition.destinations.iter().copied().take(ADDRESSES_MAX).collect();
+        finding.evidence = recognition.evidence.clone();
+        add_ids(&mut finding, recognition.also.iter().cloned());
+        let mut silenced: Vec<Voice> = self.teller.silenced.get(&index).into_iter().flatten().copied().collect();
+        silenced.sort();
+        silenced.dedup();
+        let specific = silenced.into_iter().filter(|voice| !self.knowledge.texts(*voice).entry.starts_with("range."));
+        for voice in specific.take(SILENCED_MAX) {
+            add_ids(&mut finding, self.ids(voice));
+        }
+        finding
+    }
+
+    /// Who sent a finding's packets and to whom, most frequent first.
+    fn add_addresses(&self, finding: &mut Finding, sightings: &BTreeSet<usize>) {
+        let sources = sightings.iter().map(|index| self.teller.seen[*index].sighting.source());
+        let destinations = sightings.iter().map(|index| self.teller.seen[*index].sighting.destination());
+        for (what, addresses, list) in [
+            ("sources", ranked(sources), &mut finding.sources),
+            ("destinations", ranked(destinations), &mut finding.destinations),
+        ] {
+            if addresses.len() > ADDRESSES_MAX {
+                finding
+                    .evidence
+                    .push(format!("{} {what} in the samples; {ADDRESSES_MAX} are listed.", addresses.len()));
+            }
+            *list = addresses.into_iter().take(ADDRESSES_MAX).collect();
+        }
+    }
+
+    fn facts(&self, tally: &Tally) -> (Facts, Vec<String>) {
+        let mut facts = Facts::new();
+        let mut evidence = Vec::new();
+        let mut rows: Vec<(Row, u64)> = tally.rows.iter().map(|(row, packets)| (*row, *packets)).collect();
+        rows.sort_by_key(|(row, packets)| (Reverse(*packets), *row));
+        for (row, packets) in rows.iter().take(LISTED_MAX) {
+            evidence.push(self.describe_row(row, *packets));
+            row_facts(row, &mut facts);
+        }
+        if rows.len() > LISTED_MAX {
+            let rest: u64 = rows[LISTED_MAX..].iter().map(|(_, packets)| packets).sum();
+            evidence.push(format!("{} more ports with {rest} packets.", rows.len() - LISTED_MAX));
+        }
+        if tally.syn > 0 && tally.syn < tally.packets() {
+            evidence.push(format!("{} of them open a connection (SYN).", tally.syn));
+        }
+        let seen = tally.sightings.iter().map(|index| &self.teller.seen[*index]);
+        let mut details: Vec<String> = Vec::new();
+        for seen in seen.clone() {
+            details.extend(seen.original.iter().map(|original| format!("about {}", original.describe())));
+            details.extend(seen.shapes.iter().map(|shape| shape.detail.clone()));
+        }
+        let details = ranked(details.into_iter());
+        for detail in details.iter().take(LISTED_MAX) {
+            evidence.push(format!("Read in it: {detail}."));
+        }
+        if let Some(detail) = details.first() {
+            facts.push(("detail", detail.clone()));
+        }
+        if let Some(first) = seen.clone().next() {
+            sighting_facts(first, &mut facts);
+        }
+        (facts, evidence)
+    }
+
+    fn describe_row(&self, row: &Row, packets: u64) -> String {
+        let count = if packets == 1 { "1 packet".to_owned() } else { format!("{packets} packets") };
+        match row {
+            Row::Port(proto, side, port) => {
+                let (word, name) = match side {
+                    Side::Dst => ("to", proto.name()),
+                    Side::Src => ("from", proto.name()),
+                };
+                let service = service(*proto, *port).map_or(String::new(), |service| format!(" ({service})"));
+                format!("{count} {word} {name} port {port}{service}.")
+            }
+            Row::Icmp(family, kind, code) => {
+                let name = icmp_name(*family, *kind, *code).map_or(String::new(), |name| format!(" ({name})"));
+                let protocol = if *family == annotator_common::Family::V6 { "ICMPv6" } else { "ICMP" };
+                format!("{count} of {protocol} type {kind} code {code}{name}.")
+            }
+        }
+    }
+}
+
+/// Facts of a row; the first row of a tally wins.
+fn row_facts(row: &Row, facts: &mut Facts) {
+    match row {
+        Row::Port(proto, side, port) => {
+            let name = if *side == Side::Dst { "port" } else { "src_port" };
+            set(facts, name, port.to_string());
+            set(facts, "proto", proto.name().to_uppercase());
+            if let Some(service) = service(*proto, *port) {
+                set(facts, "service", service);
+            }
+        }
+        Row::Icmp(family, kind, code) => {
+            set(facts, "type", kind.to_string());
+            set(facts, "code", code.to_string());
+            if let Some(name) = icmp_name(*family, *kind, *code) {
+                set(facts, "name", name.to_owned());
+            }
+        }
+    }
+}
+
+/// Facts that a packet has even where its row is not what the finding is about.
+fn sighting_facts(seen: &super::seen::Seen<'_>, facts: &mut Facts) {
+    let packet = &seen.sighting.packet;
+    if let Some(proto) = seen.port_proto() {
+        set(facts, "port", packet.destination_port.to_string());
+        set(facts, "src_port", packet.source_port.to_string());
+        if let Some(service) = service(proto, packet.destination_port) {
+            set(facts, "service", service);
+        }
+    }
+    if packet.has_protocol {
+        set(facts, "proto", names::ip_protocol(packet.protocol).to_uppercase());
+    }
+}
+
+fn set(facts: &mut Facts, name: &'static str, value: String) {
+    if !facts.iter().any(|(known, _)| *known == name) {
+        facts.push((name, value));
+    }
+}
+
+fn service(proto: PortProto, port: u16) -> Option<String> {
+    names::Services::system().name(proto, port).map(str::to_owned)
+}
+
+fn icmp_name(family: annotator_common::Family, icmp_type: u8, code: u8) -> Option<&'static str> {
+    names::icmp(IcmpKey { family, icmp_type, code })
+}
+
+/// Values by how often they occur, most frequent first.
+fn ranked<T: Ord + Clone>(values: impl Iterator<Item = T>) -> Vec<T> {
+    let mut counts: BTreeMap<T, u64> = BTreeMap::new();
+    for value in values {
+        *counts.entry(value).or_default() += 1;
+    }
+    let mut ranked: Vec<(T, u64)> = counts.into_iter().collect();
+    ranked.sort_by_key(|(_, count)| Reverse(*count));
+    ranked.into_iter().map(|(value, _)| value).collect()
+}
+
+/// A finding with the words of an entry and no packets yet.
+pub(super) fn write(texts: &Texts<'_>, facts: &Facts) -> Finding {
+    let era = texts.era.map(|era| format!(" Then: {} Now: {}", era.then, era.now));
+    Finding {
+        id: texts.id.to_owned(),
+        also: Vec::new(),
+        title: fill(texts.title, facts),
+        verdict: texts.verdict,
+        confidence: texts.confidence,
+        packets: 0,
+        sources: Vec::new(),
+        destinations: Vec::new(),
+        explanation: fill(&format!("{}{}", texts.explanation.trim(), era.unwrap_or_default()), facts),
+        looks_like: fill(texts.looks_like, facts),
+        advice: fill(texts.advice, facts),
+        evidence: Vec::new(),
+        references: texts.references.iter().map(|reference| (*reference).to_owned()).collect(),
+    }
+}
+
+fn bare(recognition: &Recognition) -> Finding {
+    Finding {
+        id: recognition.id.clone(),
+        also: Vec::new(),
+        title: recognition.id.clone(),
+        verdict: Verdict::Unknown,
+        confidence: Confidence::Possible,
+        packets: 0,
+        sources: Vec::new(),
+        destinations: Vec::new(),
+        explanation: recognition.evidence.join(" "),
+        looks_like: String::new(),
+        advice: String::new(),
+        evidence: Vec::new(),
+        references: Vec::new(),
+    }
+}
+
+pub(super) fn add_ids(finding: &mut Finding, ids: impl IntoIterator<Item = String>) {
+    for id in ids {
+        if id != finding.id && !finding.also.contains(&id) {
+            finding.also.push(id);
+        }
+    }
+}

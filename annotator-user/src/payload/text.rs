@@ -1,0 +1,135 @@
+//! Protocols that begin with a line of text: HTTP, SMTP, SIP, SSDP, SSH, and the letters of PowWow and IIOP.
+
+use super::Payload;
+use super::shape::{Shape, escaped};
+
+/// Headers of an HTTP request that are read.
+const HEADERS_MAX: usize = 32;
+
+/// Methods of HTTP (RFC 9110 §9, RFC 5789, RFC 4918): other first words are another protocol.
+const HTTP_METHODS: &[&str] =
+    &["GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH", "PROPFIND"];
+
+/// HTTP requests. `httparse` reads what there is of a cut one.
+pub fn http(payload: &Payload<'_>, shapes: &mut Vec<Shape>) {
+    if !payload.tcp {
+        return;
+    }
+    let mut headers = [httparse::EMPTY_HEADER; HEADERS_MAX];
+    let mut request = httparse::Request::new(&mut headers);
+    let parsed = request.parse(payload.bytes);
+    let (Some(method), Some(target)) = (request.method, request.path) else { return };
+    // A version that is not HTTP's is another protocol; all other faults lie behind what is read here.
+    if matches!(parsed, Err(httparse::Error::Version)) || !HTTP_METHODS.contains(&method) {
+        return;
+    }
+    let host = request
+        .headers
+        .iter()
+        .take_while(|header| !header.name.is_empty())
+        .find(|header| header.name.eq_ignore_ascii_case("host"));
+    let target_shown = escaped(target.as_bytes());
+    let detail = match host {
+        Some(host) => format!("{method} {target_shown} (Host: {})", escaped(host.value)),
+        None => format!("{method} {target_shown}"),
+    };
+    let mut shape = Shape::new("http-request", &detail).with("method", method).with("target", &target_shown);
+    if let Some(host) = host {
+        shape = shape.with("host", escaped(host.value));
+    }
+    shapes.push(shape);
+    let path = target.split('?').next().unwrap_or_default();
+    let lower = target.to_ascii_lowercase();
+    if method == "CONNECT" || ["http://", "https://", "ftp://"].iter().any(|scheme| lower.starts_with(scheme)) {
+        shapes.push(Shape::new("http-proxy-request", &detail).with("method", method).with("target", &target_shown));
+    }
+    if path == "/robots.txt" {
+        shapes.push(Shape::new("http-robots", &detail).with("target", &target_shown));
+    }
+    if path == "/favicon.ico" {
+        shapes.push(Shape::new("http-favicon", &detail).with("target", &target_shown));
+    }
+    if let (true, Some(host)) = (payload.syn, host) {
+        shapes.push(Shape::new("http-host-out-of-connection", &detail).with("host", escaped(host.value)));
+    }
+}
+
+/// The SMTP commands that ask about addresses or offer mail (RFC 5321 §4.1). Clients may send several lines at once.
+pub fn smtp(payload: &Payload<'_>, shapes: &mut Vec<Shape>) {
+    if !payload.tcp {
+        return;
+    }
+    for line in payload.bytes.split(|byte| *byte == b'\n') {
+        let line = line.trim_ascii();
+        for (command, name) in [("EXPN ", "smtp-expn"), ("VRFY ", "smtp-vrfy"), ("RCPT TO:", "smtp-rcpt")] {
+            let Some((start, argument)) = line.split_at_checked(command.len()) else { continue };
+            if start.eq_ignore_ascii_case(command.as_bytes()) {
+                let argument = escaped(argument.trim_ascii());
+                shapes.push(
+                    Shape::new(name, format!("{command} {argument}").replace("  ", " ")).with("argument", argument),
+                );
+            }
+        }
+    }
+}
+
+/// SIP requests (RFC 3261 §7.1): `METHOD sip:… SIP/2.0`.
+pub fn sip(payload: &Payload<'_>, shapes: &mut Vec<Shape>) {
+    let line = first_line(payload.bytes);
+    let mut words = line.split(|byte| *byte == b' ');
+    let (Some(method), Some(target), version) = (words.next(), words.next(), words.next()) else { return };
+    let is_uri = starts_with(target, b"sip:") || starts_with(target, b"sips:") || starts_with(target, b"tel:");
+    let is_method = !method.is_empty() && method.iter().all(u8::is_ascii_uppercase);
+    // The line may be cut before the version.
+    let is_version = version.is_none_or(|version| starts_with(version, b"SIP/") || b"SIP/".starts_with(version));
+    if is_uri && is_method && is_version {
+        let method = escaped(method);
+        shapes.push(Shape::new("sip", format!("{method} {}", escaped(target))).with("method", method));
+    }
+}
+
+/// SSDP searches (UPnP Device Architecture §1.3): HTTP's form over UDP.
+pub fn ssdp(payload: &Payload<'_>, shapes: &mut Vec<Shape>) {
+    if payload.tcp || !starts_with(payload.bytes, b"M-SEARCH ") {
+        return;
+    }
+    let target = payload.bytes.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii).find_map(|line| {
+        let (name, value) = line.split_at_checked(3)?;
+        name.eq_ignore_ascii_case(b"ST:").then(|| escaped(value.trim_ascii()))
+    });
+    shapes.push(match target {
+        Some(target) => Shape::new("ssdp-search", format!("M-SEARCH for {target}")).with("target", target),
+        None => Shape::new("ssdp-search", "M-SEARCH"),
+    });
+}
+
+/// The line with which both sides of SSH begin (RFC 4253 §4.2).
+pub fn ssh(payload: &Payload<'_>, shapes: &mut Vec<Shape>) {
+    if payload.tcp && payload.bytes.starts_with(b"SSH-") {
+        let banner = escaped(first_line(payload.bytes));
+        let software = banner.splitn(3, '-').nth(2).unwrap_or_default().to_owned();
+        shapes.push(Shape::new("ssh-banner", banner).with("software", software));
+    }
+}
+
+/// PowWow's greeting.
+pub fn powwow(payload: &Payload<'_>, shapes: &mut Vec<Shape>) {
+    if payload.tcp && payload.bytes.starts_with(b"OPNG") {
+        shapes.push(Shape::new("powwow", escaped(first_line(payload.bytes))));
+    }
+}
+
+/// The letters that CORBA programs carry in object references, or its message header (OMG IIOP).
+pub fn iiop(payload: &Payload<'_>, shapes: &mut Vec<Shape>) {
+    if payload.bytes.windows(4).any(|letters| letters == b"IIOP") || payload.bytes.starts_with(b"GIOP\x01") {
+        shapes.push(Shape::new("iiop", "the letters IIOP"));
+    }
+}
+
+fn first_line(bytes: &[u8]) -> &[u8] {
+    bytes.split(|byte| matches!(byte, b'\r' | b'\n')).next().unwrap_or_default()
+}
+
+fn starts_with(bytes: &[u8], start: &[u8]) -> bool {
+    bytes.get(..start.len()).is_some_and(|head| head.eq_ignore_ascii_case(start))
+}

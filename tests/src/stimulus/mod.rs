@@ -1,0 +1,70 @@
+//! Packets that must make the knowledge speak, and near misses that must not.
+
+pub mod frames;
+pub mod table;
+
+use std::sync::OnceLock;
+
+use annotator::capture::{Captured, LinkType, Observer};
+use annotator::engine::Interpreter;
+use annotator::finding::Finding;
+use annotator::observation::{Locality, Moment, Observations};
+use annotator_common::Settings;
+
+use self::frames::Packet;
+
+/// What the program knows as it comes.
+pub fn interpreter() -> &'static Interpreter {
+    static INTERPRETER: OnceLock<Interpreter> = OnceLock::new();
+    INTERPRETER.get_or_init(|| Interpreter::load(&[]).expect("the built-in knowledge is good"))
+}
+
+/// A row of the table.
+pub struct Stimulus {
+    /// The id that must be among the findings, or in the `also` of one.
+    pub id: &'static str,
+    /// Packets that must bring it.
+    pub packets: Vec<Packet>,
+    /// Packets that must not.
+    pub near_miss: Vec<Packet>,
+}
+
+/// What the whole engine says of packets that arrive a tenth of a second apart.
+pub fn findings(packets: &[Packet], locality: &Locality) -> Vec<Finding> {
+    let mut settings = Box::new(Settings::DEFAULT);
+    for address in &locality.addresses {
+        settings.add_local_address((*address).into());
+    }
+    interpreter().prepare(&mut settings);
+    let mut observer = Observer::new(settings);
+    let start = 1_700_000_000_000_000_000_i64;
+    for (index, packet) in packets.iter().enumerate() {
+        let at = Moment(start + index as i64 * 100_000_000);
+        observer.observe(Captured { at: Some(at), link_type: LinkType::Ethernet, frame: &packet.frame() });
+    }
+    let gathered = observer.finish();
+    let observations = Observations {
+        from: gathered.from,
+        to: gathered.to,
+        live: false,
+        counters: &gathered.counters,
+        sources: &gathered.sources,
+        sources_dropped: gathered.sources_dropped,
+        sightings: &gathered.sightings,
+        locality,
+    };
+    interpreter().findings(&observations)
+}
+
+/// Whether a finding has the id or answers it.
+pub fn tells(findings: &[Finding], id: &str) -> bool {
+    findings.iter().any(|finding| finding.id == id || finding.also.iter().any(|also| also == id))
+}
+
+/// Whether a text holds a placeholder that was not filled.
+pub fn has_placeholder(text: &str) -> bool {
+    text.split('{').skip(1).any(|rest| {
+        rest.split_once('}')
+            .is_some_and(|(name, _)| !name.is_empty() && name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_'))
+    })
+}
