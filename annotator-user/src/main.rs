@@ -3,10 +3,8 @@
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-use annotator::cli::{Cli, Command, Format, ReadOptions, RunOptions, WriteOptions};
-use annotator::report::Report;
+use annotator::cli::{Cli, Command, ReadOptions, RunOptions};
 use annotator::write::stream::Stream;
-use annotator::write::{json, output, text};
 use anyhow::{Result, bail};
 use clap::Parser;
 
@@ -40,7 +38,7 @@ fn read(options: &ReadOptions) -> Result<ExitCode> {
     for note in &outcome.report.notes {
         complain(note);
     }
-    write(&outcome.report, &options.writing)?;
+    annotator::write::once(&outcome.report, &options.writing)?;
     Ok(if outcome.complete { ExitCode::SUCCESS } else { ExitCode::from(INCOMPLETE) })
 }
 
@@ -48,17 +46,6 @@ fn watch(options: &RunOptions) -> Result<ExitCode> {
     let mut stream = Stream::open(&options.writing)?;
     annotator::live::run(options, &mut stream)?;
     Ok(ExitCode::SUCCESS)
-}
-
-fn write(report: &Report, options: &WriteOptions) -> Result<()> {
-    let text = match options.format {
-        Format::Json => json::document(report)?,
-        Format::Text => text::page(report),
-    };
-    match &options.output {
-        Some(path) => output::replace(path, &text),
-        None => output::print(&text),
-    }
 }
 
 /// The agent's log goes to standard error, warnings and errors by default; the environment variable `RUST_LOG` changes that.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 
-use super::{json, output, text};
+use super::{json, output, page};
 use crate::cli::{Format, WriteOptions};
 use crate::live::Sink;
 use crate::report::Report;
@@ -30,8 +30,8 @@ impl Sink for Stream {
         match (self.format, &self.output) {
             (Format::Json, Some(path)) => output::append(path, &json::line(report)?),
             (Format::Json, None) => output::print(&json::line(report)?),
-            (Format::Text, Some(path)) => output::replace(path, &text::page(report)),
-            (Format::Text, None) => output::print(&text::page(report)),
+            (Format::Text, Some(path)) => output::replace(path, &page(report, self.output.as_deref())),
+            (Format::Text, None) => output::print(&page(report, self.output.as_deref())),
         }
     }
 

@@ -1,8 +1,349 @@
-//! Reports for people.
+//! Reports for people: whether to worry, what stands out, then the tables.
 
-use crate::report::Report;
+use std::fmt::Write;
 
-/// The report as text.
-pub fn page(report: &Report) -> String {
-    format!("{} packets\n", report.totals.packets)
+use annotator_common::Reason;
+use jiff::tz::TimeZone;
+
+use super::style::{Style, bytes, count, number, safe, seconds};
+use super::table::{Align, Table};
+use crate::finding::{Finding, Verdict};
+use crate::observation::Moment;
+use crate::report::{OriginKind, PortRow, Report, SourceRow, timestamp};
+
+/// Rows of a table that are shown.
+const ROWS: usize = 10;
+/// Pieces of evidence that are shown of a finding.
+const EVIDENCE: usize = 6;
+/// Addresses that are shown of a finding.
+const ADDRESSES: usize = 4;
+
+/// The report as text, with times in a time zone.
+pub fn page(report: &Report, style: Style, zone: &TimeZone) -> String {
+    let mut page = Page { text: String::new(), style };
+    page.header(report, zone);
+    page.answer(report);
+    for finding in &report.findings {
+        page.finding(finding);
+    }
+    page.tables(report);
+    page.coverage(report);
+    page.text
+}
+
+struct Page {
+    text: String,
+    style: Style,
+}
+
+impl Page {
+    fn line(&mut self, line: &str) {
+        self.text.push_str(line);
+        self.text.push('\n');
+    }
+
+    /// A paragraph, every line of which is indented; the first begins with `label`.
+    fn paragraph(&mut self, indent: usize, label: &str, text: &str) {
+        let text = safe(text);
+        if text.trim().is_empty() {
+            return;
+        }
+        let margin = " ".repeat(indent);
+        let options = textwrap::Options::new(self.style.width).initial_indent(&margin).subsequent_indent(&margin);
+        let labelled = format!("{label}{text}");
+        for (index, line) in textwrap::wrap(&labelled, options).iter().enumerate() {
+            let line = if index == 0 && !label.is_empty() {
+                line.replacen(label.trim_end(), &self.style.bold(label.trim_end()), 1)
+            } else {
+                line.to_string()
+            };
+            self.line(&line);
+        }
+    }
+
+    fn header(&mut self, report: &Report, zone: &TimeZone) {
+        let name = safe(&report.source.name);
+        let kind = match (report.source.kind, &report.source.xdp_mode) {
+            (OriginKind::Capture, _) => String::new(),
+            (OriginKind::Interface, Some(mode)) => format!(" (XDP {mode} mode)"),
+            (OriginKind::Interface, None) => String::new(),
+        };
+        let (from, to) = (report.window.from, report.window.to);
+        let mut when = format!("{} to {}", local_time(from, zone), clock_time(from, to, zone));
+        if report.totals.packets == 0 {
+            when = "no packets".into();
+        }
+        let sums = format!("{}, {}", count(report.totals.packets, "packet"), bytes(report.totals.bytes));
+        let title = self.style.bold(&format!("annotator: {name}{kind}"));
+        self.line(&title);
+        if report.totals.packets > 0 {
+            self.paragraph(0, "", &format!("{when}, {}: {sums}", seconds(report.window.seconds)));
+        } else {
+            self.paragraph(0, "", &when);
+        }
+        for note in &report.notes {
+            self.paragraph(0, "Note: ", note);
+        }
+        self.line("");
+    }
+
+    /// Should I worry?
+    fn answer(&mut self, report: &Report) {
+        let gravest = report.findings.first();
+        let verdict = gravest.map_or(Verdict::Normal, |finding| finding.verdict);
+        let answer = answer(report);
+        for line in textwrap::wrap(&answer, self.style.width) {
+            let line = self.style.verdict(verdict, &line);
+            self.line(&line);
+        }
+        self.line("");
+    }
+
+    fn finding(&mut self, finding: &Finding) {
+        let verdict = self.style.verdict(finding.verdict, finding.verdict.name());
+        let title = self.style.bold(&safe(&finding.title));
+        for line in textwrap::wrap(&title, self.style.width) {
+            self.line(&line);
+        }
+        let facts = format!(
+            "{verdict}, {}; {}; {}",
+            finding.confidence.name(),
+            count(finding.packets, "packet"),
+            self.style.dim(&safe(&finding.id))
+        );
+        self.line(&format!("  {facts}"));
+        self.paragraph(2, "", &finding.explanation);
+        let addresses = who(finding);
+        self.paragraph(2, "", &addresses);
+        for evidence in finding.evidence.iter().take(EVIDENCE) {
+            self.paragraph(4, "- ", evidence);
+        }
+        self.paragraph(2, "Looks like: ", &finding.looks_like);
+        self.paragraph(2, "What to do: ", &finding.advice);
+        self.line("");
+    }
+
+    fn table(&mut self, title: &str, table: &Table, left_out: usize) {
+        if table.is_empty() {
+            return;
+        }
+        let title = self.style.bold(title);
+        self.line(&title);
+        for (index, line) in table.lines(self.style.width - 2).iter().enumerate() {
+            let line = if index == 0 { self.style.dim(line) } else { line.clone() };
+            self.line(&format!("  {line}"));
+        }
+        if left_out > 0 {
+            let rest = self.style.dim(&format!("  and {} more", number(left_out as u64)));
+            self.line(&rest);
+        }
+        self.line("");
+    }
+
+    fn tables(&mut self, report: &Report) {
+        self.ports(&report.ports);
+        self.icmp(report);
+        self.flags(report);
+        self.protocols(report);
+        self.sources(&report.sources);
+    }
+
+    fn ports(&mut self, ports: &[PortRow]) {
+        let (to, from): (Vec<_>, Vec<_>) = ports.iter().partition(|row| row.side == "dst");
+        for (title, rows) in [("Destination ports", to), ("Source ports", from)] {
+            let mut table = Table::new(&[
+                ("port", Align::Left),
+                ("service", Align::Left),
+                ("packets", Align::Right),
+                ("bytes", Align::Right),
+                ("SYN", Align::Right),
+            ]);
+            for row in rows.iter().take(ROWS) {
+                table.row([
+                    format!("{}/{}", row.proto, row.port),
+                    safe(row.service.as_deref().unwrap_or("-")),
+                    number(row.packets),
+                    bytes(row.bytes),
+                    if row.proto == "tcp" { number(row.syn) } else { String::new() },
+                ]);
+            }
+            self.table(title, &table, rows.len().saturating_sub(ROWS));
+        }
+    }
+
+    fn icmp(&mut self, report: &Report) {
+        let mut table = Table::new(&[
+            ("type/code", Align::Left),
+            ("name", Align::Left),
+            ("packets", Align::Right),
+            ("bytes", Align::Right),
+        ]);
+        for row in report.icmp.iter().take(ROWS) {
+            let protocol = if row.family == 6 { "icmpv6" } else { "icmp" };
+            table.row([
+                format!("{protocol} {}/{}", row.icmp_type, row.code),
+                row.name.unwrap_or("-").to_owned(),
+                number(row.packets),
+                bytes(row.bytes),
+            ]);
+        }
+        self.table("ICMP", &table, report.icmp.len().saturating_sub(ROWS));
+    }
+
+    fn flags(&mut self, report: &Report) {
+        let mut rows: Vec<_> = report.flags.iter().collect();
+        rows.sort_by_key(|(_, packets)| std::cmp::Reverse(**packets));
+        let mut table = Table::new(&[("flag", Align::Left), ("packets", Align::Right)]);
+        for (name, packets) in rows.iter().take(2 * ROWS) {
+            table.row([(**name).to_owned(), number(**packets)]);
+        }
+        self.table("Flags", &table, rows.len().saturating_sub(2 * ROWS));
+    }
+
+    fn protocols(&mut self, report: &Report) {
+        let mut table = Table::new(&[
+            ("protocol", Align::Left),
+            ("over", Align::Left),
+            ("packets", Align::Right),
+            ("bytes", Align::Right),
+        ]);
+        for row in report.protocols.iter().take(ROWS) {
+            let over = match row.family {
+                4 => "IPv4",
+                6 => "IPv6",
+                _ => "-",
+            };
+            table.row([row.name.to_string(), over.to_owned(), number(row.packets), bytes(row.bytes)]);
+        }
+        self.table("Protocols", &table, report.protocols.len().saturating_sub(ROWS));
+    }
+
+    fn sources(&mut self, sources: &[SourceRow]) {
+        let mut table = Table::new(&[
+            ("source", Align::Left),
+            ("packets", Align::Right),
+            ("SYN", Align::Right),
+            ("UDP", Align::Right),
+            ("ICMP", Align::Right),
+            ("ports", Align::Right),
+            ("hosts", Align::Right),
+            ("TTL", Align::Right),
+        ]);
+        for row in sources.iter().take(ROWS) {
+            table.row([
+                row.address.to_string(),
+                number(row.packets),
+                number(row.syn),
+                number(row.udp),
+                number(row.icmp),
+                about(row.ports_about),
+                about(row.destinations_about),
+                if row.ttl_low == row.ttl_high {
+                    row.ttl_low.to_string()
+                } else {
+                    format!("{}-{}", row.ttl_low, row.ttl_high)
+                },
+            ]);
+        }
+        self.table("Sources (without established TCP data)", &table, sources.len().saturating_sub(ROWS));
+    }
+
+    fn coverage(&mut self, report: &Report) {
+        let coverage = &report.coverage;
+        let mut line = format!(
+            "{} parsed, {} explained; {} tracked",
+            percent(coverage.parsed, report.totals.packets),
+            format_args!("{}%", coverage.explained_percent),
+            count(coverage.sources_tracked, "source"),
+        );
+        if coverage.sources_not_tracked > 0 {
+            let _ = write!(line, ", {} without room", number(coverage.sources_not_tracked));
+        }
+        let _ = write!(line, "; {} looked at closely", count(coverage.samples, "packet"));
+        if coverage.samples_withheld > 0 {
+            let _ = write!(line, ", {} more not, for want of budget", number(coverage.samples_withheld));
+        }
+        line.push('.');
+        self.paragraph(0, "Coverage: ", &line);
+        for reason in Reason::ALL {
+            if let Some(packets) = coverage.not_parsed.get(reason.name()) {
+                self.paragraph(2, "", &format!("not parsed, {}: {}", reason.name(), number(*packets)));
+            }
+        }
+    }
+}
+
+/// One or two sentences that say whether to worry.
+fn answer(report: &Report) -> String {
+    if report.totals.packets == 0 {
+        return "Nothing arrived, so there is nothing to worry about and nothing to learn.".into();
+    }
+    let of = |verdict: Verdict| report.findings.iter().filter(|finding| finding.verdict == verdict).count();
+    let Some(gravest) = report.findings.first() else {
+        return "Nothing here asks for your attention.".into();
+    };
+    let title = safe(&gravest.title);
+    let more = match of(gravest.verdict) - 1 {
+        0 => String::new(),
+        1 => " There is one more finding of this kind.".into(),
+        others => format!(" There are {others} more findings of this kind."),
+    };
+    let sentence = match gravest.verdict {
+        Verdict::Attack => format!("Yes, look at this: {title}."),
+        Verdict::Reconnaissance => {
+            format!("Somebody is looking around, which is common and not yet an attack: {title}.")
+        }
+        Verdict::Unknown => format!("Nothing known to be hostile, but something is unexplained: {title}."),
+        Verdict::ThirdParty => format!("You are not the target, but somebody else may be: {title}."),
+        Verdict::Misconfiguration => format!("No attack, but something is set up wrongly: {title}."),
+        Verdict::Background => format!("No. This is the noise that every address on the Internet gets: {title}."),
+        Verdict::BenignLookalike => format!("No. Something here looks hostile and is not: {title}."),
+        Verdict::Normal => return "No. All of this is ordinary traffic.".into(),
+    };
+    format!("{sentence}{more}")
+}
+
+/// Who sent it and to whom.
+fn who(finding: &Finding) -> String {
+    let list = |addresses: &[std::net::IpAddr]| {
+        let mut names: Vec<_> = addresses.iter().take(ADDRESSES).map(ToString::to_string).collect();
+        if addresses.len() > ADDRESSES {
+            names.push(format!("{} more", addresses.len() - ADDRESSES));
+        }
+        names.join(", ")
+    };
+    match (finding.sources.is_empty(), finding.destinations.is_empty()) {
+        (true, true) => String::new(),
+        (false, true) => format!("From {}.", list(&finding.sources)),
+        (true, false) => format!("To {}.", list(&finding.destinations)),
+        (false, false) => format!("From {} to {}.", list(&finding.sources), list(&finding.destinations)),
+    }
+}
+
+/// An estimate of distinct values: exact for few.
+fn about(value: u32) -> String {
+    match value {
+        0..=8 => value.to_string(),
+        9..=250 => format!("~{value}"),
+        _ => ">250".into(),
+    }
+}
+
+fn percent(part: u64, whole: u64) -> String {
+    if part == whole {
+        return "100%".into();
+    }
+    // Never round what is incomplete up to all.
+    format!("{:.1}%", (part as f64 * 1000.0 / whole as f64).floor() / 10.0)
+}
+
+fn local_time(moment: Moment, zone: &TimeZone) -> String {
+    timestamp(moment).to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M:%S").to_string()
+}
+
+/// The end of a window: the time alone if it ends on the day on which it began, and the name of the time zone.
+fn clock_time(from: Moment, to: Moment, zone: &TimeZone) -> String {
+    let (from, to) = (timestamp(from).to_zoned(zone.clone()), timestamp(to).to_zoned(zone.clone()));
+    let format = if from.date() == to.date() { "%H:%M:%S %Z" } else { "%Y-%m-%d %H:%M:%S %Z" };
+    to.strftime(format).to_string()
 }
