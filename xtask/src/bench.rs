@@ -1,16 +1,33 @@
 //! `cargo xtask bench`: what the annotator costs for each packet.
 
-use anyhow::{Result, bail};
+use std::os::unix::process::CommandExt as _;
+
+use annotator_toolchain::command;
+use anyhow::{Result, anyhow};
 use clap::Args;
+
+use crate::{host, setup};
 
 #[derive(Args)]
 pub struct Options {
-    /// Passed on to the bench program.
+    /// Passed on to the bench program, as --quick or --json.
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     arguments: Vec<String>,
 }
 
-/// Runs the bench program as root.
+/// Builds agent and bench program, then becomes the bench program, as root.
 pub fn run(options: &Options) -> Result<()> {
-    bail!("there is no bench program yet (arguments: {:?})", options.arguments)
+    setup::run()?;
+    command::show(&mut host::cargo(&[
+        "build",
+        "--release",
+        "--package",
+        "annotator",
+        "--package",
+        "annotator-tests",
+        "--bins",
+    ]))?;
+    let bench = host::artifacts()?.join("release/bench");
+    let error = host::as_root(&bench, "measuring in the kernel")?.args(&options.arguments).exec();
+    Err(anyhow!("cannot start {}: {error}", bench.display()))
 }
