@@ -5,7 +5,7 @@ use annotator_common::{Ledger, Settings};
 use anyhow::{Context as _, Result, ensure};
 use aya::programs::{Xdp, XdpMode};
 
-use crate::{ALIGNED_OBJECT, netlink};
+use crate::{ALIGNED_OBJECT, kernel_ledger, netlink};
 
 /// Loads the XDP program, attaches it to a veth pair, sends through it and looks at what was counted; with unaligned loads and
 /// without.
@@ -18,6 +18,7 @@ pub fn check() -> Result<()> {
 }
 
 fn check_object(object: &[u8]) -> Result<()> {
+    kernel_ledger::compare(object).context("kernel and host disagree")?;
     netlink::add_veth("left", "right")?;
     let mut kernel = Kernel::open(object, &Settings::DEFAULT)?;
     let program: &mut Xdp = kernel.ebpf.program_mut("annotator").context("no program `annotator`")?.try_into()?;

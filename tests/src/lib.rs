@@ -1,6 +1,7 @@
 //! Helpers for tests that need the whole of `annotator`.
 
 pub mod frames;
+pub mod kernel_ledger;
 pub mod kernel_matrix;
 pub mod netlink;
 
