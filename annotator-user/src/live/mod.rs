@@ -13,7 +13,7 @@ mod watched;
 use std::rc::Rc;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep_until};
 
@@ -58,6 +58,7 @@ async fn watch(options: &RunOptions, sink: &mut dyn Sink) -> Result<()> {
     summary.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let end = options.duration.map(|duration| start + duration);
     let mut trouble = None;
+    let mut gone = Vec::new();
     loop {
         tokio::select! {
             _ = interrupt.recv() => break,
@@ -67,8 +68,17 @@ async fn watch(options: &RunOptions, sink: &mut dyn Sink) -> Result<()> {
                 for one in &mut watched {
                     one.poll();
                 }
-                if watched.iter().all(Watched::is_gone) {
+                for mut one in watched.extract_if(.., |one| one.is_gone()) {
+                    if let Some(report) = one.stop() {
+                        hand_over(&report, sink, &mut trouble)?;
+                    }
+                    gone.push(one.name().to_owned());
+                }
+                if watched.is_empty() {
                     break;
+                }
+                if let Some(names) = said(&mut gone) {
+                    log::warn!("{names}; the others are still watched");
                 }
             }
             _ = summary.tick() => {
@@ -78,8 +88,6 @@ async fn watch(options: &RunOptions, sink: &mut dyn Sink) -> Result<()> {
             }
         }
     }
-    let gone = watched.iter().all(Watched::is_gone);
-    let names: Vec<_> = watched.iter().map(|one| one.name().to_owned()).collect();
     for one in &mut watched {
         if let Some(report) = one.stop() {
             hand_over(&report, sink, &mut trouble)?;
@@ -88,10 +96,16 @@ async fn watch(options: &RunOptions, sink: &mut dyn Sink) -> Result<()> {
     if let Some(error) = trouble {
         return Err(error);
     }
-    if gone {
-        anyhow::bail!("{} is gone: the interface was removed while it was watched", names.join(", "));
+    match said(&mut gone) {
+        Some(names) => Err(anyhow!(names)),
+        None => Ok(()),
     }
-    Ok(())
+}
+
+/// What to say of interfaces that are gone, once.
+fn said(gone: &mut Vec<String>) -> Option<String> {
+    let names = std::mem::take(gone).join(", ");
+    (!names.is_empty()).then(|| format!("{names} is gone: the interface was removed while it was watched"))
 }
 
 /// Hands a report over. Where that fails in a way that may pass, says so once and lets counting go on: the next report holds it all.
