@@ -1,9 +1,13 @@
 //! Helpers for tests that need the whole of `annotator`.
 
+pub mod agent;
+pub mod counted;
 pub mod frames;
 pub mod kernel_ledger;
 pub mod kernel_matrix;
-pub mod netlink;
+pub mod veth;
+
+pub use annotator_testnet::netlink;
 
 /// The BPF program built with stable compiler flags alone: no unaligned loads.
 pub static ALIGNED_OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/annotator-aligned"));

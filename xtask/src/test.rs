@@ -140,6 +140,8 @@ fn bpf_clippy(toolchain: &Toolchain) -> Result<Command> {
 /// The tests that take root: as they are when we are root, else each test program through sudo.
 fn privileged_tests() -> Result<Command> {
     let mut cargo = host::cargo(&["test", "--package", PRIVILEGED, "--no-fail-fast"]);
+    // Root may have no cargo to build it with.
+    cargo.env("ANNOTATOR_BINARY", host::artifacts()?.join("debug/annotator"));
     if !host::is_root() {
         if command::on_path("sudo").is_none() {
             bail!(

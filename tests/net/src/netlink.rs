@@ -4,7 +4,8 @@ use std::{
     ffi::CString,
     io,
     mem::size_of,
-    os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd},
+    net::{IpAddr, Ipv4Addr},
+    os::fd::{AsRawFd as _, BorrowedFd, FromRawFd as _, OwnedFd},
 };
 
 use anyhow::{Context as _, Result, anyhow};
@@ -16,6 +17,15 @@ const IFLA_VLAN_ID: u16 = 1;
 
 /// Makes a veth pair; both ends are down.
 pub fn add_veth(name: &str, peer: &str) -> Result<()> {
+    veth(name, peer, None)
+}
+
+/// Makes a veth pair whose other end is in another namespace; both ends are down.
+pub fn add_veth_across(name: &str, peer: &str, namespace: BorrowedFd<'_>) -> Result<()> {
+    veth(name, peer, Some(namespace))
+}
+
+fn veth(name: &str, peer: &str, namespace: Option<BorrowedFd<'_>>) -> Result<()> {
     let mut request = Request::link(libc::RTM_NEWLINK, libc::NLM_F_CREATE | libc::NLM_F_EXCL, Link::new());
     request.text(libc::IFLA_IFNAME, name);
     request.nest(libc::IFLA_LINKINFO, |request| {
@@ -24,6 +34,9 @@ pub fn add_veth(name: &str, peer: &str) -> Result<()> {
             request.nest(VETH_INFO_PEER, |request| {
                 request.put(&Link::new().bytes());
                 request.text(libc::IFLA_IFNAME, peer);
+                if let Some(namespace) = namespace {
+                    request.attribute(libc::IFLA_NET_NS_FD, &namespace.as_raw_fd().to_ne_bytes());
+                }
             });
         });
     });
@@ -43,22 +56,80 @@ pub fn add_vlan(name: &str, parent: &str, id: u16) -> Result<()> {
     request.send().with_context(|| format!("cannot make the VLAN device {name}"))
 }
 
+/// Makes a bridge.
+pub fn add_bridge(name: &str) -> Result<()> {
+    let mut request = Request::link(libc::RTM_NEWLINK, libc::NLM_F_CREATE | libc::NLM_F_EXCL, Link::new());
+    request.text(libc::IFLA_IFNAME, name);
+    request.nest(libc::IFLA_LINKINFO, |request| request.text(libc::IFLA_INFO_KIND, "bridge"));
+    request.send().with_context(|| format!("cannot make the bridge {name}"))
+}
+
+/// Makes a device a port of a bridge.
+pub fn set_master(name: &str, bridge: &str) -> Result<()> {
+    let mut request = Request::link(libc::RTM_NEWLINK, 0, Link::of(index(name)?));
+    request.attribute(libc::IFLA_MASTER, &index(bridge)?.to_ne_bytes());
+    request.send().with_context(|| format!("cannot make {name} a port of {bridge}"))
+}
+
 /// Sets a device up.
 pub fn set_up(name: &str) -> Result<()> {
-    let up = Link { index: index(name)?, flags: libc::IFF_UP.cast_unsigned() };
-    Request::link(libc::RTM_NEWLINK, 0, up).send().with_context(|| format!("cannot set {name} up"))
+    set_flags(name, libc::IFF_UP).with_context(|| format!("cannot set {name} up"))
+}
+
+/// Sets a device up that never asks for a neighbour by ARP, nor answers.
+pub fn set_up_without_arp(name: &str) -> Result<()> {
+    set_flags(name, libc::IFF_UP | libc::IFF_NOARP).with_context(|| format!("cannot set {name} up"))
+}
+
+/// Sets a device down.
+pub fn set_down(name: &str) -> Result<()> {
+    change_flags(name, 0, libc::IFF_UP).with_context(|| format!("cannot set {name} down"))
+}
+
+fn set_flags(name: &str, flags: libc::c_int) -> Result<()> {
+    change_flags(name, flags, flags)
+}
+
+fn change_flags(name: &str, flags: libc::c_int, mask: libc::c_int) -> Result<()> {
+    let link = Link { index: index(name)?, flags: flags.cast_unsigned(), mask: mask.cast_unsigned() };
+    Request::link(libc::RTM_NEWLINK, 0, link).send()
+}
+
+/// Gives a device an address.
+pub fn add_address(name: &str, address: IpAddr, prefix: u8) -> Result<()> {
+    let (family, bytes) = match address {
+        IpAddr::V4(address) => (libc::AF_INET, address.octets().to_vec()),
+        IpAddr::V6(address) => (libc::AF_INET6, address.octets().to_vec()),
+    };
+    // The `ifaddrmsg`: family, prefix length, flags, scope (0 is global), index.
+    let mut head = [u8::try_from(family)?, prefix, 0, 0, 0, 0, 0, 0];
+    head[4..].copy_from_slice(&index(name)?.to_ne_bytes());
+    let mut request = Request::new(libc::RTM_NEWADDR, libc::NLM_F_CREATE | libc::NLM_F_EXCL, &head);
+    request.attribute(libc::IFA_LOCAL, &bytes);
+    request.attribute(libc::IFA_ADDRESS, &bytes);
+    request.send().with_context(|| format!("cannot give {name} the address {address}/{prefix}"))
+}
+
+/// Sends packets for everywhere by way of `gateway`, an IPv4 address that a device's own prefix holds.
+pub fn add_default_route(gateway: Ipv4Addr) -> Result<()> {
+    // The `rtmsg`: family, lengths of the two prefixes, service, table, protocol, scope (0 is universe), type, flags.
+    let family = u8::try_from(libc::AF_INET)?;
+    let head = [family, 0, 0, 0, libc::RT_TABLE_MAIN, libc::RTPROT_STATIC, 0, libc::RTN_UNICAST, 0, 0, 0, 0];
+    let mut request = Request::new(libc::RTM_NEWROUTE, libc::NLM_F_CREATE | libc::NLM_F_EXCL, &head);
+    request.attribute(libc::RTA_GATEWAY, &gateway.octets());
+    request.send().with_context(|| format!("cannot route by way of {gateway}"))
 }
 
 /// Sets the MTU of a device.
 pub fn set_mtu(name: &str, mtu: u32) -> Result<()> {
-    let mut request = Request::link(libc::RTM_NEWLINK, 0, Link { index: index(name)?, flags: 0 });
+    let mut request = Request::link(libc::RTM_NEWLINK, 0, Link::of(index(name)?));
     request.attribute(libc::IFLA_MTU, &mtu.to_ne_bytes());
     request.send().with_context(|| format!("cannot set the MTU of {name} to {mtu}"))
 }
 
 /// Removes a device; of a veth pair both ends.
 pub fn delete(name: &str) -> Result<()> {
-    let link = Link { index: index(name)?, flags: 0 };
+    let link = Link::of(index(name)?);
     Request::link(libc::RTM_DELLINK, 0, link).send().with_context(|| format!("cannot delete {name}"))
 }
 
@@ -76,19 +147,25 @@ pub fn index(name: &str) -> Result<i32> {
 struct Link {
     index: i32,
     flags: u32,
+    /// Which of the flags to change.
+    mask: u32,
 }
 
 impl Link {
     fn new() -> Self {
-        Self { index: 0, flags: 0 }
+        Self::of(0)
     }
 
-    /// Family and padding, type, index, flags, and which of the flags to change: those that are set.
+    fn of(index: i32) -> Self {
+        Self { index, flags: 0, mask: 0 }
+    }
+
+    /// Family and padding, type, index, flags, mask.
     fn bytes(&self) -> [u8; 16] {
         let mut bytes = [0; 16];
         bytes[4..8].copy_from_slice(&self.index.to_ne_bytes());
         bytes[8..12].copy_from_slice(&self.flags.to_ne_bytes());
-        bytes[12..16].copy_from_slice(&self.flags.to_ne_bytes());
+        bytes[12..16].copy_from_slice(&self.mask.to_ne_bytes());
         bytes
     }
 }
@@ -103,11 +180,16 @@ struct Request {
 
 impl Request {
     fn link(kind: u16, flags: libc::c_int, link: Link) -> Self {
+        Self::new(kind, flags, &link.bytes())
+    }
+
+    /// A message that starts with the fixed part of its kind.
+    fn new(kind: u16, flags: libc::c_int, head: &[u8]) -> Self {
         let flags = u16::try_from(flags | libc::NLM_F_REQUEST | libc::NLM_F_ACK).expect("netlink flags have 16 bits");
         let mut bytes = vec![0; HEADER];
         bytes[4..6].copy_from_slice(&kind.to_ne_bytes());
         bytes[6..8].copy_from_slice(&flags.to_ne_bytes());
-        bytes.extend_from_slice(&link.bytes());
+        bytes.extend_from_slice(head);
         Self { bytes }
     }
 

@@ -1,0 +1,201 @@
+//! How a running agent comes and goes: it attaches politely, gives up what it does not need, and leaves nothing behind. Takes
+//! root, and the `ip` command.
+
+use annotator::live::kernel::{Kernel, OBJECT};
+use annotator_common::Settings;
+use annotator_testnet::netlink;
+use annotator_tests::agent::{Agent, Finished, annotator, attachment, binary, eventually, finish};
+use annotator_tests::frames;
+use annotator_tests::veth::{HERE, Wire};
+use anyhow::{Context as _, Result, ensure};
+use aya::programs::{Xdp, XdpMode};
+
+fn send(wire: &Wire, times: u64) -> Result<()> {
+    let frame = frames::Ipv4::default().frame(&frames::udp_datagram(40_000, 4_000, b"payload!"));
+    (0..times).try_for_each(|_| wire.sender.send(&frame))
+}
+
+fn packets(finished: &Finished) -> Result<u64> {
+    finished.last_report(HERE)?["totals"]["packets"].as_u64().context("no totals")
+}
+
+fn expect_detached(wire: &Wire) -> Result<()> {
+    let left = attachment(&wire.here, HERE)?;
+    ensure!(left.is_none(), "still attached: {left:?}");
+    Ok(())
+}
+
+#[test]
+fn signals_end_it_with_a_final_report() -> Result<()> {
+    let wire = Wire::new(1500)?;
+    for (signal, times) in [(libc::SIGINT, 7), (libc::SIGTERM, 11)] {
+        // The interval is never over, so the report is the final one.
+        let agent = Agent::start(&wire.here, &[HERE], &["--interval=1h"])?;
+        send(&wire, times)?;
+        agent.process().signal(signal)?;
+        let finished = agent.wait()?.expect_success()?;
+        ensure!(packets(&finished)? == times, "{}", finished.stdout);
+        ensure!(finished.reports()?.len() == 1, "{}", finished.stdout);
+        expect_detached(&wire)?;
+    }
+    Ok(())
+}
+
+#[test]
+fn it_ends_by_itself_after_its_duration() -> Result<()> {
+    let wire = Wire::new(1500)?;
+    let agent = Agent::start(&wire.here, &[HERE], &["--duration=700ms"])?;
+    send(&wire, 5)?;
+    let finished = agent.wait()?.expect_success()?;
+    ensure!(packets(&finished)? == 5, "{}", finished.stdout);
+    expect_detached(&wire)
+}
+
+#[test]
+fn it_runs_without_any_capability() -> Result<()> {
+    let wire = Wire::new(1500)?;
+    let agent = Agent::start(&wire.here, &[HERE], &[])?;
+    let path = format!("/proc/{}/status", agent.process().id());
+    eventually("it keeps capabilities", || {
+        let status = std::fs::read_to_string(&path).with_context(|| path.clone())?;
+        let field = |name: &str| {
+            let line = status.lines().find(|line| line.starts_with(name)).unwrap_or_default();
+            line.rsplit('\t').next().unwrap_or_default().to_owned()
+        };
+        let none = "0000000000000000";
+        let given_up = ["CapInh:", "CapPrm:", "CapEff:", "CapAmb:"].into_iter().all(|set| field(set) == none);
+        Ok((given_up && field("NoNewPrivs:") == "1").then_some(()))
+    })?;
+    send(&wire, 9)?;
+    let finished = agent.interrupt()?.expect_success()?;
+    ensure!(packets(&finished)? == 9, "{}", finished.stdout);
+    expect_detached(&wire)
+}
+
+#[test]
+fn a_killed_agent_leaves_nothing_and_can_be_started_again() -> Result<()> {
+    let wire = Wire::new(1500)?;
+    let agent = Agent::start(&wire.here, &[HERE], &[])?;
+    send(&wire, 3)?;
+    agent.process().signal(libc::SIGKILL)?;
+    ensure!(agent.wait()?.signal() == Some(libc::SIGKILL), "it was killed");
+    eventually("the program stays", || Ok(attachment(&wire.here, HERE)?.is_none().then_some(())))?;
+
+    let agent = Agent::start(&wire.here, &[HERE], &[])?;
+    send(&wire, 4)?;
+    let finished = agent.interrupt()?.expect_success()?;
+    ensure!(packets(&finished)? == 4, "counts start anew: {}", finished.stdout);
+    Ok(())
+}
+
+#[test]
+fn an_interface_that_goes_away_ends_it() -> Result<()> {
+    let wire = Wire::new(1500)?;
+    let agent = Agent::start(&wire.here, &[HERE], &["--interval=1h"])?;
+    send(&wire, 6)?;
+    wire.here.enter(|| netlink::delete(HERE))?;
+    let finished = agent.wait()?;
+    ensure!(packets(&finished)? == 6, "what was counted is reported: {}", finished.stdout);
+    finished.expect_failure(2, &[HERE, "gone"])?;
+    Ok(())
+}
+
+#[test]
+fn one_of_two_interfaces_may_go_away() -> Result<()> {
+    let wire = Wire::new(1500)?;
+    wire.add("second", 1500)?;
+    let agent = Agent::start(&wire.here, &[HERE, "second"], &["--interval=200ms"])?;
+    wire.here.enter(|| netlink::delete("second"))?;
+    std::thread::sleep(std::time::Duration::from_millis(500));
+    send(&wire, 6)?;
+    let finished = agent.interrupt()?;
+    ensure!(packets(&finished)? == 6, "{}", finished.stdout);
+    ensure!(finished.status.success() && finished.stderr.contains("second"), "it says so: {}", finished.stderr);
+    expect_detached(&wire)
+}
+
+#[test]
+fn an_interface_that_is_down_is_watched() -> Result<()> {
+    let wire = Wire::new(1500)?;
+    wire.here.enter(|| netlink::set_down(HERE))?;
+    let agent = Agent::start(&wire.here, &[HERE], &[])?;
+    wire.here.enter(|| netlink::set_up_without_arp(HERE))?;
+    send(&wire, 2)?;
+    let finished = agent.interrupt()?;
+    ensure!(packets(&finished)? == 2, "{}", finished.stdout);
+    ensure!(finished.stderr.contains("down"), "it says so: {}", finished.stderr);
+    Ok(())
+}
+
+#[test]
+fn another_program_is_named_and_left_alone() -> Result<()> {
+    let wire = Wire::new(1500)?;
+    wire.add("second", 1500)?;
+    for mode in [XdpMode::Driver, XdpMode::Skb] {
+        let mut other = Kernel::open(OBJECT, &Settings::DEFAULT)?;
+        let program: &mut Xdp = other.ebpf.program_mut("clock").context("no program `clock`")?.try_into()?;
+        program.load()?;
+        wire.here.enter(|| program.attach(HERE, mode))?;
+        let before = attachment(&wire.here, HERE)?.context("not attached")?;
+        for wanted in ["auto", "native", "generic"] {
+            // The second interface comes first, and must be let go again.
+            let mut command = wire.here.command(binary());
+            command.args(["run", "second", HERE, "--duration=5s", "--xdp-mode", wanted]);
+            let finished = finish(&mut command)?;
+            let id = format!("id {}", before.id);
+            finished.expect_failure(2, &[HERE, "clock", &id, "ip link set"])?;
+            ensure!(attachment(&wire.here, HERE)?.as_ref() == Some(&before), "it is no longer what it was");
+            ensure!(attachment(&wire.here, "second")?.is_none(), "the other interface is still attached to");
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn two_agents_do_not_share_an_interface() -> Result<()> {
+    let wire = Wire::new(1500)?;
+    let first = Agent::start(&wire.here, &[HERE], &[])?;
+    let mut second = wire.here.command(binary());
+    finish(second.args(["run", HERE]))?.expect_failure(2, &[HERE, "annotator"])?;
+    send(&wire, 3)?;
+    ensure!(packets(&first.interrupt()?.expect_success()?)? == 3, "the first one goes on");
+    Ok(())
+}
+
+#[test]
+fn reports_are_appended_to_a_file() -> Result<()> {
+    let wire = Wire::new(1500)?;
+    let folder = tempfile::tempdir()?;
+    let path = folder.path().join("reports.ndjson");
+    std::fs::write(&path, "before\n")?;
+    let output = format!("--output={}", path.display());
+    let agent = Agent::start(&wire.here, &[HERE], &[&output])?;
+    send(&wire, 8)?;
+    let finished = agent.interrupt()?.expect_success()?;
+    ensure!(finished.stdout.is_empty(), "{}", finished.stdout);
+    let text = std::fs::read_to_string(&path)?;
+    let reports = text.strip_prefix("before\n").context("what was there is gone")?;
+    let last: serde_json::Value = serde_json::from_str(reports.lines().last().context("no report")?)?;
+    ensure!(last["totals"]["packets"] == 8, "{last:#}");
+    Ok(())
+}
+
+#[test]
+fn text_for_people_replaces_a_file() -> Result<()> {
+    let wire = Wire::new(1500)?;
+    let folder = tempfile::tempdir()?;
+    let path = folder.path().join("report.txt");
+    let output = format!("--output={}", path.display());
+    let agent = Agent::start(&wire.here, &[HERE], &["--format=text", &output])?;
+    send(&wire, 8)?;
+    agent.interrupt()?.expect_success()?;
+    let text = std::fs::read_to_string(&path)?;
+    ensure!(text.matches(HERE).count() >= 1 && text.contains('8'), "{text}");
+    Ok(())
+}
+
+#[test]
+fn a_run_without_interfaces_is_refused() -> Result<()> {
+    finish(&mut annotator(["run"]))?.expect_failure(2, &["IFACE"])?;
+    Ok(())
+}
