@@ -19,6 +19,24 @@ pub struct Tun {
 impl Tun {
     /// Makes a device in a namespace and sets it up.
     pub fn new(namespace: &Namespace, name: &str) -> Result<Self> {
+        let tun = Self::new_down(namespace, name)?;
+        namespace.enter(|| netlink::set_up(name))?;
+        Ok(tun)
+    }
+
+    /// Makes a device that claims to be of another kind (`ARPHRD_…` of linux/if_arp.h).
+    pub fn disguised(namespace: &Namespace, name: &str, kind: u16) -> Result<Self> {
+        let tun = Self::new_down(namespace, name)?;
+        // SAFETY: this request takes a number in place of a pointer.
+        if unsafe { libc::ioctl(tun.file.as_raw_fd(), libc::TUNSETLINK, libc::c_ulong::from(kind)) } != 0 {
+            return Err(io::Error::last_os_error())
+                .with_context(|| format!("cannot make {name} a device of type {kind}"));
+        }
+        namespace.enter(|| netlink::set_up(name))?;
+        Ok(tun)
+    }
+
+    fn new_down(namespace: &Namespace, name: &str) -> Result<Self> {
         namespace.enter(|| {
             const FILE: &str = "/dev/net/tun";
             let file = OpenOptions::new()
@@ -37,7 +55,6 @@ impl Tun {
             if unsafe { libc::ioctl(file.as_raw_fd(), libc::TUNSETIFF, &raw const request) } != 0 {
                 return Err(io::Error::last_os_error()).with_context(|| format!("cannot make the tun device {name}"));
             }
-            netlink::set_up(name)?;
             Ok(Tun { file })
         })
     }
