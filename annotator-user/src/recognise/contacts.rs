@@ -48,7 +48,7 @@ impl Contacts {
             Transport::Tcp if sighting.packet.is_syn() => (half.source, half.destination, half.destination_port, true),
             Transport::Tcp => {
                 let flags = sighting.packet.tcp_flags;
-                let answers = flags & tcp::ACK != 0 && is_service(half.source_port);
+                let answers = flags & (tcp::ACK | tcp::RST) == tcp::ACK && is_service(half.source_port);
                 if !answers || half.destination_port < FIRST_CLIENT_PORT {
                     return;
                 }

@@ -11,19 +11,37 @@ pub mod scene;
 pub mod thresholds;
 pub mod words;
 
+mod amplification;
+mod backscatter;
 mod broadcast;
+mod decoy;
 mod dns_low_source;
 mod dual_homed;
+mod echo_loop;
+mod flood;
+mod fragments;
 mod ftp_data;
 mod ident;
 mod irc;
 mod late_fin;
+mod leftover;
+mod own_address;
 mod probe;
+mod proxy;
+mod research;
+mod scan;
+mod shares;
 mod site;
+mod sscan;
+mod tools;
 mod traceroute;
 mod traceroute_own;
+mod unreachable;
 
-use crate::finding::Recognition;
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use crate::finding::{ADDRESSES_MAX, Recognition};
 use crate::observation::Observations;
 pub use case::Case;
 pub use scene::Scene;
@@ -54,6 +72,7 @@ type Subject = fn(&Scene<'_>, &Claims) -> Vec<Recognition>;
 
 /// All subjects, lookalikes first.
 const SUBJECTS: &[Subject] = &[
+    own_address::recognise,
     traceroute::recognise,
     traceroute_own::recognise,
     ftp_data::recognise,
@@ -63,9 +82,26 @@ const SUBJECTS: &[Subject] = &[
     site::recognise,
     dual_homed::recognise,
     dns_low_source::recognise,
+    echo_loop::recognise,
     broadcast::recognise,
+    amplification::recognise,
+    unreachable::recognise,
+    backscatter::recognise,
+    flood::recognise,
+    fragments::recognise,
+    research::recognise,
+    decoy::recognise,
+    sscan::recognise,
+    proxy::recognise,
+    shares::recognise,
+    scan::recognise,
+    leftover::recognise,
+    tools::recognise,
     probe::recognise,
 ];
+
+/// Findings of one id that are told apart; what is beyond is told as one.
+const FINDINGS_MAX: usize = 32;
 
 /// Finds what the packets of a window mean together.
 pub fn recognise(observations: &Observations<'_>, thresholds: &Thresholds) -> Vec<Recognition> {
@@ -77,5 +113,46 @@ pub fn recognise(observations: &Observations<'_>, thresholds: &Thresholds) -> Ve
         claims.take(&found);
         all.extend(found);
     }
-    all
+    merge_surplus(all)
+}
+
+/// Keeps the largest findings of each id apart and tells the rest as one, so that the report stays readable whatever arrives.
+fn merge_surplus(all: Vec<Recognition>) -> Vec<Recognition> {
+    let mut by_id: BTreeMap<String, Vec<Recognition>> = BTreeMap::new();
+    for recognition in all {
+        by_id.entry(recognition.id.clone()).or_default().push(recognition);
+    }
+    let mut kept = Vec::new();
+    for mut of_id in by_id.into_values() {
+        if of_id.len() > FINDINGS_MAX {
+            of_id.sort_by_key(|recognition| std::cmp::Reverse(recognition.packets));
+            let surplus = of_id.split_off(FINDINGS_MAX - 1);
+            of_id.extend(merged(surplus));
+        }
+        kept.extend(of_id);
+    }
+    kept
+}
+
+fn merged(surplus: Vec<Recognition>) -> Option<Recognition> {
+    let number = surplus.len();
+    let mut rest = surplus.into_iter();
+    let mut sum = rest.next()?;
+    sum.evidence = vec![format!("{number} smaller findings of the same kind, taken together.")];
+    for mut other in rest {
+        sum.packets += other.packets;
+        sum.explains.append(&mut other.explains);
+        append(&mut sum.sources, &other.sources);
+        append(&mut sum.destinations, &other.destinations);
+        sum.confidence = sum.confidence.min(other.confidence);
+    }
+    Some(sum)
+}
+
+fn append(addresses: &mut Vec<IpAddr>, more: &[IpAddr]) {
+    for address in more {
+        if addresses.len() < ADDRESSES_MAX && !addresses.contains(address) {
+            addresses.push(*address);
+        }
+    }
 }

@@ -94,6 +94,7 @@ pub struct Scene<'a> {
     open: HashSet<(IpAddr, u16)>,
     closed: HashSet<(IpAddr, u16)>,
     complained: HashSet<(IpAddr, IpAddr, u16)>,
+    sent: HashSet<(IpAddr, IpAddr)>,
     quotes: Vec<(usize, Quote)>,
     ours: BTreeSet<IpAddr>,
 }
@@ -111,6 +112,7 @@ impl<'a> Scene<'a> {
             open: HashSet::new(),
             closed: HashSet::new(),
             complained: HashSet::new(),
+            sent: HashSet::new(),
             quotes: Vec::new(),
             ours: observations.locality.addresses.iter().copied().collect(),
         };
@@ -140,6 +142,8 @@ impl<'a> Scene<'a> {
                 self.complained.insert((quote.source, quote.destination, quote.destination_port));
             }
             self.quotes.push((index, quote));
+        } else if sighting.packet.tcp_flags & tcp::RST == 0 {
+            self.sent.insert((sighting.source(), sighting.destination()));
         }
     }
 
@@ -205,6 +209,17 @@ impl<'a> Scene<'a> {
     /// Whether the capture shows packets that an address sent.
     pub fn hears(&self, address: IpAddr) -> bool {
         !self.observations.live && self.by_source.contains_key(&address)
+    }
+
+    /// Whether an address was seen sending something to another, apart from refusals and complaints.
+    pub fn has_sent(&self, source: IpAddr, destination: IpAddr) -> bool {
+        self.sent.contains(&(source, destination))
+    }
+
+    /// Whether the capture shows all that an address sent, apart from data of running connections. Only then is what it is not seen
+    /// sending known not to have been sent: samples are rationed.
+    pub fn hears_all(&self, address: IpAddr) -> bool {
+        self.hears(address) && self.saw_all_of(address)
     }
 
     /// Exact count of packets to or from a port.

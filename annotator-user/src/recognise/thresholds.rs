@@ -173,6 +173,8 @@ thresholds! {
     shares: Shares {
         /// Seconds between the steps of one source.
         within: f64,
+        /// Share that the worms' ports must have in all ports of the source.
+        share: f64,
         /// Sources at the SQL server's port.
         sql_sources: usize,
     }
@@ -187,11 +189,145 @@ thresholds! {
         /// Ports that strangers try on everyone.
         hunted_ports: Vec<u16>,
     }
+    /// Answers to packets that somebody forged with our address.
+    backscatter: Backscatter {
+        /// Different addresses and ports that are answered.
+        answers: usize,
+        /// First and last port from which hosts here connect.
+        client_ports: [u16; 2],
+        /// Share of answers to other ports that no client of ours can have asked for.
+        foreign_share: f64,
+    }
+    /// Floods of SYNs.
+    flood: Flood {
+        /// SYNs to one port.
+        syn: u64,
+        /// SYNs a second.
+        rate: f64,
+        /// Share of them that has one target.
+        one_target: f64,
+        /// Sources from which on they are taken for forged.
+        forged_sources: usize,
+        /// SYNs a source, up to which they are.
+        per_source: f64,
+    }
+    /// Amplifiers: the hunt for them, and what they send.
+    amplification: Amplification {
+        /// UDP ports that are hunted.
+        hunted_ports: Vec<u16>,
+        /// Those of them that have honest clients, to whom an answer is ordinary.
+        answered_is_normal: Vec<u16>,
+        /// Different ports or addresses asked that make a hunt.
+        requests: usize,
+        /// Repetitions of one request that do.
+        repeats: usize,
+        /// UDP ports that amplified answers come from.
+        answer_ports: Vec<u16>,
+        /// Answers that nobody asked for.
+        answers: usize,
+        /// Different sources of them.
+        answer_sources: usize,
+        /// Mean frame length from which an answer is amplified.
+        answer_bytes: u64,
+        /// Ports of which answers are everyday traffic.
+        busy_ports: Vec<u16>,
+        /// Sources that these need.
+        busy_answers: usize,
+        /// Mean frame length that these need.
+        busy_bytes: u64,
+    }
+    /// Services that answer each other for ever.
+    echo_loop: EchoLoop {
+        /// Their UDP ports.
+        ports: Vec<u16>,
+    }
+    /// Fragments.
+    fragments: Fragments {
+        /// Seconds after which a receiver gives up.
+        timeout: f64,
+        /// Datagrams of a source that never become whole.
+        incomplete: usize,
+    }
+    /// Scans by their shape and kind.
+    scan: Scan {
+        /// Ports of one host.
+        ports: usize,
+        /// Ports below 1024 of one host.
+        low_ports: usize,
+        /// Hosts at one port.
+        hosts: usize,
+        /// Ports that get a FIN.
+        fin: usize,
+        /// Ports that get a packet without flags.
+        null: usize,
+        /// Ports that get FIN, PSH and URG.
+        xmas: usize,
+        /// Ports that get FIN and ACK.
+        maimon: usize,
+        /// Ports that get an ACK.
+        ack: usize,
+        /// UDP packets a port, up to which it is a scan.
+        udp_packets_per_port: u64,
+        /// Protocols of one host.
+        protocols: usize,
+        /// Hosts that are pinged.
+        ping_hosts: usize,
+        /// Pings a host from which on it is a monitor.
+        ping_repeats: u64,
+        /// Share of SYNs with a FIN to follow, from which on it is a client.
+        finished: f64,
+        /// Different targets of a slow scan.
+        slow_events: usize,
+        /// Seconds that a slow scan lasts at least.
+        slow_span: f64,
+        /// Mean seconds between its packets.
+        slow_gap: f64,
+        /// Sources of one site that scan together.
+        distributed_sources: usize,
+        /// Different targets that they share out.
+        distributed_targets: usize,
+    }
+    /// Marks of scanning tools.
+    tools: Tools {
+        /// Packets that must carry a mark.
+        marks: usize,
+        /// IP identification of ZMap before 4.1.0.
+        zmap_id: u16,
+        /// First source port of newer ZMap.
+        zmap_source_first: u16,
+        /// Last source port of newer ZMap.
+        zmap_source_last: u16,
+        /// Packets that must look like newer ZMap.
+        zmap_new_marks: usize,
+        /// TCP windows of nmap.
+        nmap_windows: Vec<u16>,
+        /// Packets that must look like nmap.
+        nmap_marks: usize,
+        /// Highest TTL with which nmap starts.
+        nmap_highest_ttl: u8,
+        /// Different probes of nmap's OS detection.
+        os_detection_marks: usize,
+    }
+    /// Those who scan everyone and say so.
+    research: Research {
+        /// Operators and their prefixes.
+        operators: Vec<Operator>,
+    }
     /// Single probes.
     probe: Probe {
         /// SYNs from one source to one port that are still one client trying.
         retries: usize,
     }
+}
+
+/// Somebody who scans everyone and says so.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Operator {
+    /// Its name.
+    pub name: String,
+    /// From where it scans: `address/bits`.
+    pub prefixes: Vec<String>,
 }
 
 impl Default for Thresholds {

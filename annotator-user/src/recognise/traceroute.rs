@@ -33,7 +33,7 @@ pub fn recognise(scene: &Scene<'_>, claims: &Claims) -> Vec<Recognition> {
         for (probe, members) in groups {
             let case = match probe {
                 Probe::Udp(_) => by_udp(scene, id, members),
-                Probe::Ping(_) => by_ttl(scene, id, members, "echo requests"),
+                Probe::Ping(_) => by_ttl(scene, id, members, "echo requests").map(as_ping),
                 Probe::Syn(..) => by_ttl(scene, id, members, "SYNs"),
             };
             found.extend(case);
@@ -105,6 +105,15 @@ fn by_ttl(scene: &Scene<'_>, id: &str, members: Vec<usize>, what: &str) -> Optio
         .fact("detail", format!("{what} with TTL {} to {highest}", ttls.first()?))
         .close(),
     )
+}
+
+/// Pings have an entry of their own.
+fn as_ping(mut recognition: Recognition) -> Recognition {
+    if recognition.id == "pattern.traceroute" {
+        recognition.also.push(recognition.id);
+        recognition.id = "pattern.traceroute.icmp".into();
+    }
+    recognition
 }
 
 /// Whether a series goes up: most steps do not go down, and its end is above its beginning.

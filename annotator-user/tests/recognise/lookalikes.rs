@@ -34,7 +34,7 @@ fn ping_traceroute_shows_by_its_ttls() {
     for ttl in 1..=3 {
         scenario.send(ping("198.51.100.7", HOME).ttl(ttl));
     }
-    one(&scenario.recognise(), "pattern.traceroute");
+    assert_eq!(one(&scenario.recognise(), "pattern.traceroute.icmp").also, ["pattern.traceroute"]);
     let mut pings = Scenario::default();
     for _ in 1..=5 {
         pings.send(ping("198.51.100.7", HOME).ttl(52));

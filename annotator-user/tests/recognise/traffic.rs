@@ -1,7 +1,5 @@
 //! Traffic for the scenarios: frames written byte by byte, sent through the real engine, with times of the scenario's choosing.
 
-#![allow(dead_code, reason = "the helpers serve scenarios of several files")]
-
 use std::net::{IpAddr, Ipv4Addr};
 
 use annotator::counters::{Counters, PortProto};

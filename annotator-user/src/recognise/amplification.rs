@@ -1,0 +1,139 @@
+//! `amplifier.hunt` and `amplifier.answers`: requests to services that answer with far more than they are asked, and such answers.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+
+use annotator_common::Transport;
+
+use super::scene::{Half, is_private, is_to_many};
+use super::{Case, Claims, Scene, words};
+use crate::counters::{PortProto, Side};
+use crate::finding::{Confidence, Recognition, Verdict};
+use crate::observation::Sighting;
+
+const DNS: u16 = 53;
+const NTP: u16 = 123;
+/// The question type ANY (RFC 1035 §3.2.3) in class IN.
+const ANY_IN: [u8; 4] = [0, 255, 0, 1];
+/// Length of a DNS header.
+const DNS_HEADER: usize = 12;
+
+/// Finds hunts, one for each source, and answers that nobody asked for, one for each target and port.
+pub fn recognise(scene: &Scene<'_>, claims: &Claims) -> Vec<Recognition> {
+    let mut found = hunts(scene, claims);
+    found.extend(answers(scene, claims));
+    found
+}
+
+fn hunts(scene: &Scene<'_>, claims: &Claims) -> Vec<Recognition> {
+    let mut found = Vec::new();
+    for (source, indices) in scene.sources() {
+        if is_private(source) || scene.is_near(source) {
+            continue;
+        }
+        let members: Vec<usize> = claims.free(indices).filter(|i| is_request(scene, scene.sighting(*i))).collect();
+        let limits = &scene.thresholds.amplification;
+        let targets: BTreeSet<(IpAddr, u16)> = members
+            .iter()
+            .map(|i| (scene.sighting(*i).destination(), scene.sighting(*i).packet.destination_port))
+            .collect();
+        if targets.len() >= limits.requests || members.len() >= limits.repeats {
+            found.push(hunt(scene, members, targets.len()));
+        }
+    }
+    found
+}
+
+/// Whether a packet asks an amplifier for its answer.
+fn is_request(scene: &Scene<'_>, sighting: &Sighting) -> bool {
+    let limits = &scene.thresholds.amplification;
+    let packet = &sighting.packet;
+    if packet.transport != Transport::Udp || is_to_many(sighting) || !scene.is_inbound(sighting) {
+        return false;
+    }
+    let payload = sighting.payload();
+    match packet.destination_port {
+        NTP => payload.first().is_some_and(|first| matches!(first & 7, 6 | 7)),
+        DNS => payload.len() > DNS_HEADER && payload.windows(ANY_IN.len()).any(|window| window == ANY_IN),
+        port if limits.answered_is_normal.contains(&port) => {
+            !Half::of(sighting).is_some_and(|half| scene.carried(&half.reverse()).any())
+        }
+        port => limits.hunted_ports.contains(&port),
+    }
+}
+
+fn hunt(scene: &Scene<'_>, members: Vec<usize>, targets: usize) -> Recognition {
+    let listening = members.iter().filter_map(|i| {
+        let sighting = scene.sighting(*i);
+        scene.is_listening(PortProto::Udp, sighting.destination(), sighting.packet.destination_port)
+    });
+    let listening: Vec<bool> = listening.collect();
+    let repeated = targets == 1;
+    let case = Case::new(scene, "amplifier.hunt", members).with_ports().with_ttls();
+    let case = match (listening.is_empty(), listening.contains(&true)) {
+        (true, _) => {
+            case.evidence("It matters only if the service listens here; that is not known from these packets.")
+        }
+        (_, true) => case.confidence(Confidence::Certain).evidence("The service listens here: it may be answering."),
+        (_, false) => case
+            .verdict(Verdict::Background)
+            .evidence("Nothing listens at these ports here: the requests come to nothing."),
+    };
+    let case = if repeated {
+        case.evidence("The same request came again and again: the source may be forged, and the victim of the answers.")
+    } else {
+        case
+    };
+    case.fact("detail", words::count(targets as u64, "target")).close_open()
+}
+
+fn answers(scene: &Scene<'_>, claims: &Claims) -> Vec<Recognition> {
+    let limits = &scene.thresholds.amplification;
+    let mut groups: BTreeMap<(IpAddr, u16), Vec<usize>> = BTreeMap::new();
+    for (index, sighting) in scene.sightings() {
+        let port = sighting.packet.source_port;
+        if sighting.packet.transport == Transport::Udp
+            && limits.answer_ports.contains(&port)
+            && sighting.packet.destination_port != port
+            && claims.is_free(index)
+            && scene.is_inbound(sighting)
+            && !is_to_many(sighting)
+            && !is_private(sighting.source())
+            && !scene.has_sent(sighting.destination(), sighting.source())
+        {
+            groups.entry((sighting.destination(), port)).or_default().push(index);
+        }
+    }
+    groups.into_iter().filter_map(|((victim, port), members)| answered(scene, victim, port, members)).collect()
+}
+
+fn answered(scene: &Scene<'_>, victim: IpAddr, port: u16, members: Vec<usize>) -> Option<Recognition> {
+    let limits = &scene.thresholds.amplification;
+    let sources: BTreeSet<IpAddr> = members.iter().map(|i| scene.sighting(*i).source()).collect();
+    let count = scene.port(PortProto::Udp, Side::Src, port).all;
+    let mean = count.bytes / count.packets.max(1);
+    let busy = limits.busy_ports.contains(&port);
+    let unasked = scene.hears_all(victim);
+    let (needed, bytes) = match (busy, unasked) {
+        (true, false) => (limits.busy_answers, limits.busy_bytes),
+        (true, true) => (limits.answer_sources, limits.busy_bytes),
+        (false, _) => (limits.answer_sources, limits.answer_bytes),
+    };
+    if members.len() < limits.answers || sources.len() < needed || mean < bytes {
+        return None;
+    }
+    let case = Case::new(scene, "amplifier.answers", members).evidence(format!(
+        "{} answer {victim} from UDP port {port}, with {mean} bytes a frame on average; that port sent {} and {} bytes in all.",
+        words::count(sources.len() as u64, "server"),
+        words::count(count.packets, "packet"),
+        count.bytes
+    ));
+    let case = if unasked {
+        case.confidence(Confidence::Likely)
+            .evidence("The capture shows what that host sends, and it asked none of them.")
+    } else {
+        case.confidence(Confidence::Possible)
+            .evidence("If that host did ask all these servers, the answers are its own.")
+    };
+    Some(case.fact("detail", format!("UDP port {port}")).close())
+}

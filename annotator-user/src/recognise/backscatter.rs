@@ -1,0 +1,135 @@
+//! `backscatter.tcp` and `backscatter.dns`: answers to packets that somebody forged with our address.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+
+use annotator_common::Transport;
+use annotator_common::packet::tcp;
+
+use super::scene::{Half, is_to_many};
+use super::{Case, Claims, Scene, words};
+use crate::finding::{Confidence, Recognition};
+use crate::observation::Sighting;
+
+const DNS: u16 = 53;
+
+/// Finds answers that nobody asked for, one finding for each that sends them.
+pub fn recognise(scene: &Scene<'_>, claims: &Claims) -> Vec<Recognition> {
+    let mut found = Vec::new();
+    for (victim, indices) in scene.sources() {
+        let (mut tcp, mut dns) = (Vec::new(), Vec::new());
+        for index in claims.free(indices) {
+            let sighting = scene.sighting(index);
+            if is_unasked_answer(scene, sighting) {
+                tcp.push(index);
+            } else if is_unasked_dns(scene, sighting) {
+                dns.push(index);
+            }
+        }
+        if is_bystander(scene, &tcp) && !is_conversation(scene, victim, indices) {
+            found.push(explain_tcp(scene, victim, tcp));
+        }
+        if is_dns_bystander(scene, &dns) {
+            found.push(explain_dns(scene, victim, dns));
+        }
+    }
+    found
+}
+
+/// Whether no client of ours takes such a port for itself.
+pub fn is_foreign(scene: &Scene<'_>, port: u16) -> bool {
+    let [first, last] = scene.thresholds.backscatter.client_ports;
+    !(first..=last).contains(&port)
+}
+
+/// Whether a packet accepts or refuses a connection that nobody here was seen asking for.
+fn is_unasked_answer(scene: &Scene<'_>, sighting: &Sighting) -> bool {
+    let flags = sighting.packet.tcp_flags;
+    let accepts = flags & (tcp::SYN | tcp::ACK | tcp::FIN | tcp::RST) == tcp::SYN | tcp::ACK;
+    let refuses = flags & tcp::RST != 0 && flags & tcp::SYN == 0;
+    let asked = |half: Half| scene.carried(&half.reverse()).any() || scene.carried(&half).running;
+    sighting.packet.transport == Transport::Tcp
+        && (accepts || refuses)
+        && scene.is_inbound(sighting)
+        && !Half::of(sighting).is_some_and(asked)
+        && !scene.has_sent(sighting.destination(), sighting.source())
+}
+
+fn is_unasked_dns(scene: &Scene<'_>, sighting: &Sighting) -> bool {
+    let is_response = sighting.payload().get(2).is_some_and(|flags| flags & 0x80 != 0);
+    sighting.packet.transport == Transport::Udp
+        && sighting.packet.source_port == DNS
+        && sighting.packet.destination_port != DNS
+        && is_response
+        && scene.is_inbound(sighting)
+        && !is_to_many(sighting)
+        && !scene.has_sent(sighting.destination(), sighting.source())
+}
+
+/// Whether answers go where no client of ours was: to ports that none takes, to many of our addresses, or past one whose packets we see.
+fn is_bystander(scene: &Scene<'_>, answers: &[usize]) -> bool {
+    let limits = &scene.thresholds.backscatter;
+    let targets: BTreeSet<(IpAddr, u16)> = answers.iter().map(|i| target(scene.sighting(*i))).collect();
+    let hosts: BTreeSet<IpAddr> = targets.iter().map(|(host, _)| *host).collect();
+    let foreign = targets.iter().filter(|(_, port)| is_foreign(scene, *port)).count();
+    targets.len() >= limits.answers
+        && (hosts.iter().all(|host| scene.hears_all(*host))
+            || hosts.len() >= limits.answers
+            || foreign as f64 >= limits.foreign_share * targets.len() as f64)
+}
+
+fn is_dns_bystander(scene: &Scene<'_>, answers: &[usize]) -> bool {
+    let limits = &scene.thresholds.backscatter;
+    let targets: BTreeSet<(IpAddr, u16)> = answers.iter().map(|i| target(scene.sighting(*i))).collect();
+    let hosts: BTreeSet<IpAddr> = targets.iter().map(|(host, _)| *host).collect();
+    // Resolvers ask from any port: only silence of the asker, or several who cannot all have asked, tells.
+    targets.len() >= limits.answers
+        && (hosts.iter().all(|host| scene.hears_all(*host)) || hosts.len() >= limits.answers)
+}
+
+/// Whether a source ends connections with us, which it must have had then.
+fn is_conversation(scene: &Scene<'_>, source: IpAddr, indices: &[usize]) -> bool {
+    indices.iter().any(|i| scene.sighting(*i).packet.tcp_flags & tcp::FIN != 0)
+        || scene.view(source).is_some_and(|view| view.fin > 0)
+}
+
+fn target(sighting: &Sighting) -> (IpAddr, u16) {
+    (sighting.destination(), sighting.packet.destination_port)
+}
+
+fn explain_tcp(scene: &Scene<'_>, victim: IpAddr, members: Vec<usize>) -> Recognition {
+    let mut by_port: BTreeMap<u16, usize> = BTreeMap::new();
+    let mut accepted = 0;
+    for index in &members {
+        let packet = &scene.sighting(*index).packet;
+        *by_port.entry(packet.source_port).or_default() += 1;
+        accepted += usize::from(packet.tcp_flags & tcp::SYN != 0);
+    }
+    let refused = members.len() - accepted;
+    let heard = members.iter().all(|i| scene.hears_all(scene.sighting(*i).destination()));
+    let ports = words::ports(by_port.keys().copied());
+    let asked = if heard {
+        "and the capture shows that nobody here asked for them"
+    } else {
+        "and go where no client here is likely to have asked"
+    };
+    Case::new(scene, "backscatter.tcp", members)
+        .confidence(if heard { Confidence::Likely } else { Confidence::Possible })
+        .evidence(format!(
+            "{} and {} come from port {ports} of {victim}, {asked}.",
+            words::count(accepted as u64, "SYN-ACK"),
+            words::count(refused as u64, "reset")
+        ))
+        .with_ports()
+        .evidence("Data behind the answers, or SYNs of ours before them, would make it ordinary traffic.")
+        .fact("detail", format!("{victim} is under attack at port {ports}"))
+        .close()
+}
+
+fn explain_dns(scene: &Scene<'_>, victim: IpAddr, members: Vec<usize>) -> Recognition {
+    Case::new(scene, "backscatter.dns", members)
+        .with_ports()
+        .evidence("Answers of a name server to questions that nobody here was seen asking.")
+        .fact("detail", format!("{victim} is asked in your name"))
+        .close()
+}

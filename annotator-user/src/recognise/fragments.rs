@@ -1,0 +1,148 @@
+//! `fragments.overlap` and `fragments.incomplete`: datagrams whose pieces lie over each other, or never all come.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use annotator_common::{Family, Flag};
+
+use super::{Case, Claims, Scene, words};
+use crate::finding::{Confidence, Recognition};
+use crate::observation::Sighting;
+
+/// IPv6 extension headers that may come before a fragment header (RFC 8200 §4.1): hop-by-hop, routing, destination options.
+const BEFORE_FRAGMENT: [u8; 3] = [0, 43, 60];
+/// Next header of an IPv6 fragment header.
+const FRAGMENT: u8 = 44;
+const IPV6_HEADER: usize = 40;
+
+/// A piece of a datagram.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Piece {
+    from: u32,
+    to: u32,
+    more: bool,
+    identification: u32,
+    index: usize,
+}
+
+/// Finds broken fragmentation, one finding of each kind for a source.
+pub fn recognise(scene: &Scene<'_>, claims: &Claims) -> Vec<Recognition> {
+    let mut found = Vec::new();
+    for (source, indices) in scene.sources() {
+        let mut datagrams: BTreeMap<(IpAddr, u8, u32), Vec<Piece>> = BTreeMap::new();
+        for index in claims.free(indices) {
+            let sighting = scene.sighting(index);
+            if let Some(piece) = piece(index, sighting) {
+                let key = (sighting.destination(), sighting.packet.protocol, piece.identification);
+                datagrams.entry(key).or_default().push(piece);
+            }
+        }
+        if datagrams.is_empty() {
+            continue;
+        }
+        let whole_view = scene.saw_all_of(source);
+        let (mut overlapping, mut incomplete) = (Vec::new(), Vec::new());
+        for mut pieces in datagrams.into_values() {
+            pieces.sort_unstable();
+            if overlaps(&pieces) {
+                overlapping.push(pieces);
+            } else if whole_view && !is_complete(&pieces) && has_timed_out(scene, &pieces) {
+                incomplete.push(pieces);
+            }
+        }
+        found.extend(explain_overlap(scene, &overlapping));
+        found.extend(explain_incomplete(scene, &incomplete));
+    }
+    found
+}
+
+fn piece(index: usize, sighting: &Sighting) -> Option<Piece> {
+    let packet = &sighting.packet;
+    if !packet.flags.contains(Flag::Fragment) {
+        return None;
+    }
+    let bytes = sighting.bytes.get(packet.network as usize..)?;
+    let (offset, more, identification, data_at) = if packet.family == Family::V4 {
+        let word = u16::from_be_bytes([*bytes.get(6)?, *bytes.get(7)?]);
+        (u32::from(word & 0x1fff) * 8, word & 0x2000 != 0, packet.identification.into(), packet.transport_at)
+    } else {
+        v6_fragment(bytes, packet.network)?
+    };
+    let length = packet.end.saturating_sub(data_at);
+    Some(Piece { from: offset, to: offset + length, more, identification, index })
+}
+
+/// Offset, more-fragments bit and identification of the fragment header, and where its data starts.
+fn v6_fragment(bytes: &[u8], network: u32) -> Option<(u32, bool, u32, u32)> {
+    let mut next = *bytes.get(6)?;
+    let mut at = IPV6_HEADER;
+    while BEFORE_FRAGMENT.contains(&next) {
+        next = *bytes.get(at)?;
+        at += (usize::from(*bytes.get(at + 1)?) + 1) * 8;
+    }
+    if next != FRAGMENT {
+        return None;
+    }
+    let header: &[u8; 8] = bytes.get(at..at + 8)?.try_into().ok()?;
+    let word = u16::from_be_bytes([header[2], header[3]]);
+    let identification = u32::from_be_bytes([header[4], header[5], header[6], header[7]]);
+    Some((u32::from(word & 0xfff8), word & 1 != 0, identification, network + at as u32 + 8))
+}
+
+/// Whether pieces, in order, lie over each other. The same piece twice is a copy and no overlap.
+fn overlaps(pieces: &[Piece]) -> bool {
+    pieces.windows(2).any(|pair| pair[1].from < pair[0].to && (pair[0].from, pair[0].to) != (pair[1].from, pair[1].to))
+}
+
+fn is_complete(pieces: &[Piece]) -> bool {
+    let mut reached = 0;
+    for piece in pieces {
+        if piece.from > reached {
+            return false;
+        }
+        reached = reached.max(piece.to);
+    }
+    pieces.iter().any(|piece| !piece.more)
+}
+
+fn has_timed_out(scene: &Scene<'_>, pieces: &[Piece]) -> bool {
+    let last = pieces.iter().map(|piece| scene.sighting(piece.index).at).max().unwrap_or_default();
+    scene.observations.to.seconds_since(last) >= scene.thresholds.fragments.timeout || !scene.observations.live
+}
+
+fn members(datagrams: &[Vec<Piece>]) -> Vec<usize> {
+    datagrams.iter().flatten().map(|piece| piece.index).collect()
+}
+
+fn describe(pieces: &[Piece]) -> String {
+    let parts = pieces.iter().map(|p| format!("{}-{}{}", p.from, p.to, if p.more { "" } else { " (last)" }));
+    format!("Identification {:#06x}: bytes {}.", pieces[0].identification, words::list(parts, 8))
+}
+
+fn explain_overlap(scene: &Scene<'_>, datagrams: &[Vec<Piece>]) -> Option<Recognition> {
+    let first = datagrams.first()?;
+    Some(
+        Case::new(scene, "fragments.overlap", members(datagrams))
+            .evidence(format!(
+                "{} with pieces over each other. {}",
+                words::count(datagrams.len() as u64, "datagram"),
+                describe(first)
+            ))
+            .evidence("Copies of the same piece are not counted: no system cuts packets like this by itself.")
+            .fact("detail", words::count(datagrams.len() as u64, "datagram"))
+            .close(),
+    )
+}
+
+fn explain_incomplete(scene: &Scene<'_>, datagrams: &[Vec<Piece>]) -> Option<Recognition> {
+    if datagrams.len() < scene.thresholds.fragments.incomplete {
+        return None;
+    }
+    let case = Case::new(scene, "fragments.incomplete", members(datagrams)).evidence(format!(
+        "{} never became whole. {}",
+        words::count(datagrams.len() as u64, "datagram"),
+        describe(&datagrams[0])
+    ));
+    let case = case.evidence("The missing pieces may have been lost on the way, or filtered before they got here.");
+    Some(case.confidence(Confidence::Possible).fact("detail", words::count(datagrams.len() as u64, "datagram")).close())
+}

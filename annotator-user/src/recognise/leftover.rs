@@ -1,0 +1,49 @@
+//! `leftover.p2p`: a sharing network still looks for whoever had this address before.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+
+use super::scene::{Outcome, network};
+use super::{Case, Claims, Scene, words};
+use crate::finding::{Confidence, Recognition};
+
+/// Finds leftovers, one finding for each address and port.
+pub fn recognise(scene: &Scene<'_>, claims: &Claims) -> Vec<Recognition> {
+    let limits = &scene.thresholds.leftover;
+    let mut groups: BTreeMap<(IpAddr, u16), Vec<usize>> = BTreeMap::new();
+    for (index, sighting) in scene.sightings() {
+        let port = sighting.packet.destination_port;
+        if port >= limits.first_port
+            && !limits.hunted_ports.contains(&port)
+            && claims.is_free(index)
+            && scene.is_probe(sighting)
+        {
+            groups.entry((sighting.destination(), port)).or_default().push(index);
+        }
+    }
+    groups.into_iter().filter_map(|((_, port), members)| explain(scene, port, members)).collect()
+}
+
+fn explain(scene: &Scene<'_>, port: u16, members: Vec<usize>) -> Option<Recognition> {
+    let limits = &scene.thresholds.leftover;
+    let sources: BTreeSet<IpAddr> = members.iter().map(|i| scene.sighting(*i).source()).collect();
+    let networks: BTreeSet<IpAddr> = sources.iter().map(|source| network(*source)).collect();
+    if sources.len() < limits.sources || networks.len() < limits.networks {
+        return None;
+    }
+    let refused = members.iter().any(|i| scene.outcome(scene.sighting(*i)) == Outcome::Refused);
+    let repeated = members.len() > sources.len();
+    let case = Case::new(scene, "leftover.p2p", members).evidence(format!(
+        "{} in {} networks want port {port}, which is no service that strangers try on everyone.",
+        words::count(sources.len() as u64, "source"),
+        networks.len()
+    ));
+    let case = if repeated { case.evidence("Several came back: they believe that somebody is here.") } else { case };
+    let case = if refused {
+        case.confidence(Confidence::Likely).evidence("Nothing listens there.")
+    } else {
+        case.confidence(Confidence::Possible)
+            .evidence("If a program of yours listens there, these are simply its partners.")
+    };
+    Some(case.fact("detail", format!("port {port}")).close())
+}

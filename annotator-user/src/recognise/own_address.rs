@@ -1,0 +1,60 @@
+//! `pattern.self`: the address under suspicion is one's own.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use annotator_common::{Flag, Transport};
+
+use super::scene::{Outcome, is_to_many};
+use super::{Case, Claims, Scene};
+use crate::finding::{Confidence, Recognition};
+use crate::observation::Sighting;
+
+/// Finds packets that seem hostile and come from ourselves, one finding for each address.
+pub fn recognise(scene: &Scene<'_>, claims: &Claims) -> Vec<Recognition> {
+    let mut by_source: BTreeMap<IpAddr, Vec<usize>> = BTreeMap::new();
+    for (index, sighting) in scene.sightings() {
+        if claims.is_free(index) && is_from_ourselves(scene, sighting) {
+            by_source.entry(sighting.source()).or_default().push(index);
+        }
+    }
+    by_source.into_values().map(|members| explain(scene, members)).collect()
+}
+
+fn is_from_ourselves(scene: &Scene<'_>, sighting: &Sighting) -> bool {
+    let flags = sighting.packet.flags;
+    if flags.contains(Flag::Land) && !flags.contains(Flag::LoopbackSource) && !flags.contains(Flag::ZeroSource) {
+        return true;
+    }
+    if !scene.is_ours(sighting.source()) {
+        return false;
+    }
+    if scene.observations.live {
+        return !is_to_many(sighting);
+    }
+    scene.is_ours(sighting.destination()) || is_failed_attempt(scene, sighting)
+}
+
+fn is_failed_attempt(scene: &Scene<'_>, sighting: &Sighting) -> bool {
+    sighting.packet.transport == Transport::Tcp
+        && sighting.packet.is_syn()
+        && scene.outcome(sighting) != Outcome::Answered
+}
+
+fn explain(scene: &Scene<'_>, members: Vec<usize>) -> Recognition {
+    let source = scene.sighting(members[0]).source();
+    let case = Case::new(scene, "pattern.self", members).with_ports().with_ttls();
+    let case = if scene.observations.live {
+        case.confidence(Confidence::Likely).evidence(format!(
+            "The packets arrived from outside with {source}, your own address: something sends them back, or the address is forged."
+        ))
+    } else if scene.is_ours(source) {
+        case.confidence(Confidence::Certain)
+            .evidence(format!("{source} is one of the addresses that were said to be yours: this machine sent them."))
+    } else {
+        case.confidence(Confidence::Likely).evidence(format!(
+            "{source} is source and destination at once: the packets claim to come from their target."
+        ))
+    };
+    case.fact("detail", format!("{source} is your own")).close_open()
+}

@@ -1,0 +1,47 @@
+//! `scan.distributed`: neighbours that share the work of one scan.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+
+use crate::finding::Recognition;
+use crate::recognise::scene::site;
+use crate::recognise::{Case, Claims, Scene, words};
+
+/// Finds scans by several sources of one site, one finding for each site.
+pub fn recognise(scene: &Scene<'_>, claims: &Claims, taken: &BTreeSet<usize>) -> Vec<Recognition> {
+    let mut by_site: BTreeMap<IpAddr, Vec<usize>> = BTreeMap::new();
+    for (index, sighting) in scene.sightings() {
+        if claims.is_free(index)
+            && !taken.contains(&index)
+            && scene.is_probe(sighting)
+            && !scene.is_near(sighting.source())
+        {
+            by_site.entry(site(sighting.source())).or_default().push(index);
+        }
+    }
+    by_site.into_iter().filter_map(|(site, members)| explain(scene, site, members)).collect()
+}
+
+fn explain(scene: &Scene<'_>, site: IpAddr, members: Vec<usize>) -> Option<Recognition> {
+    let limits = &scene.thresholds.scan;
+    let seen = || members.iter().map(|i| scene.sighting(*i));
+    let sources: BTreeSet<IpAddr> = seen().map(|s| s.source()).collect();
+    let targets: BTreeSet<(IpAddr, u16)> = seen().map(|s| (s.destination(), s.packet.destination_port)).collect();
+    if sources.len() < limits.distributed_sources || targets.len() < limits.distributed_targets {
+        return None;
+    }
+    let prefix = if site.is_ipv4() { 24 } else { 64 };
+    Some(
+        Case::new(scene, "scan.distributed", members)
+            .with_ports()
+            .with_ttls()
+            .evidence(format!(
+                "{} of {site}/{prefix} tried {} between them, so that none of them tries many.",
+                words::count(sources.len() as u64, "source"),
+                words::count(targets.len() as u64, "target")
+            ))
+            .evidence("Clients behind one provider would want the same few ports.")
+            .fact("detail", format!("{} of {site}/{prefix}", words::count(sources.len() as u64, "source")))
+            .close(),
+    )
+}

@@ -1,0 +1,27 @@
+//! `scan.*`: scans, by their shape (how many ports of how many hosts, how slowly, by how many) and by the kind of their packets.
+
+mod distributed;
+mod kind;
+mod pings;
+mod protocols;
+mod spread;
+
+use super::{Claims, Scene};
+use crate::finding::Recognition;
+
+/// Finds scans: one finding for each source and kind, one for each group of neighbours that share the work.
+pub fn recognise(scene: &Scene<'_>, claims: &Claims) -> Vec<Recognition> {
+    let mut found = Vec::new();
+    for (source, indices) in scene.sources() {
+        if scene.is_ours(source) {
+            continue;
+        }
+        let free: Vec<usize> = claims.free(indices).collect();
+        found.extend(spread::recognise(scene, source, &free));
+        found.extend(pings::recognise(scene, source, &free));
+        found.extend(protocols::recognise(scene, &free));
+    }
+    let taken = found.iter().flat_map(|recognition| recognition.explains.iter().copied()).collect();
+    found.extend(distributed::recognise(scene, claims, &taken));
+    found
+}

@@ -1,0 +1,199 @@
+//! Scans of ports and of hosts by one source.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+
+use annotator_common::source::distinct;
+
+use super::kind::{Kind, is_by_system};
+use crate::finding::Recognition;
+use crate::observation::SourceView;
+use crate::recognise::{Case, Scene, words};
+
+/// Ports below this are low.
+const FIRST_HIGH_PORT: u16 = 1024;
+
+/// What one source tried with one kind of packet.
+struct Probes {
+    kind: Kind,
+    members: Vec<usize>,
+    ports_of_host: BTreeMap<IpAddr, BTreeSet<u16>>,
+    hosts_at_port: BTreeMap<u16, BTreeSet<IpAddr>>,
+}
+
+/// What shape that has.
+#[derive(Clone, Copy)]
+struct Shape {
+    vertical: bool,
+    horizontal: bool,
+    slow: bool,
+}
+
+/// Finds the scans of a source, one for each kind of packet.
+pub fn recognise(scene: &Scene<'_>, source: IpAddr, indices: &[usize]) -> Vec<Recognition> {
+    let mut by_kind: BTreeMap<Kind, Vec<usize>> = BTreeMap::new();
+    for index in indices {
+        if let Some(kind) = Kind::of(scene, scene.sighting(*index)) {
+            by_kind.entry(kind).or_default().push(*index);
+        }
+    }
+    let view = scene.view(source);
+    let stealthy = by_kind.contains_key(&Kind::Fin) || by_kind.contains_key(&Kind::Maimon);
+    let kinds = by_kind.len();
+    let probes = by_kind.into_iter().map(|(kind, members)| Probes::new(scene, kind, members));
+    probes
+        .filter(|probes| !is_client(scene, probes, view, stealthy))
+        .filter_map(|probes| {
+            let shape = probes.shape(scene, view);
+            let whole = kinds == 1 && indices.len() == probes.members.len();
+            shape.any().then(|| explain(scene, probes, shape, view.filter(|_| whole)))
+        })
+        .collect()
+}
+
+/// Whether the source is a client whose connections mostly came about: it ends them, too. Or one that sends on and on to a few ports.
+fn is_client(scene: &Scene<'_>, probes: &Probes, view: Option<&SourceView>, stealthy: bool) -> bool {
+    let Some(view) = view else { return false };
+    match probes.kind {
+        Kind::Syn => !stealthy && view.syn > 0 && view.fin as f64 >= scene.thresholds.scan.finished * view.syn as f64,
+        Kind::Udp => view.udp > scene.thresholds.scan.udp_packets_per_port * u64::from(distinct(view.ports)),
+        _ => false,
+    }
+}
+
+impl Probes {
+    fn new(scene: &Scene<'_>, kind: Kind, members: Vec<usize>) -> Self {
+        let (mut ports_of_host, mut hosts_at_port) =
+            (BTreeMap::<_, BTreeSet<_>>::new(), BTreeMap::<_, BTreeSet<_>>::new());
+        for index in &members {
+            let sighting = scene.sighting(*index);
+            let (host, port) = (sighting.destination(), sighting.packet.destination_port);
+            ports_of_host.entry(host).or_default().insert(port);
+            hosts_at_port.entry(port).or_default().insert(host);
+        }
+        Probes { kind, members, ports_of_host, hosts_at_port }
+    }
+
+    fn shape(&self, scene: &Scene<'_>, view: Option<&SourceView>) -> Shape {
+        let limits = &scene.thresholds.scan;
+        let needed = match self.kind {
+            Kind::Syn | Kind::Udp => limits.ports,
+            Kind::Fin => limits.fin,
+            Kind::Null => limits.null,
+            Kind::Xmas => limits.xmas,
+            Kind::Maimon => limits.maimon,
+            Kind::Ack => limits.ack,
+        };
+        let is_vertical = |ports: &BTreeSet<u16>| {
+            let low = ports.range(..FIRST_HIGH_PORT).count();
+            ports.len() >= needed || low >= limits.low_ports.min(needed)
+        };
+        let vertical = self.ports_of_host.values().any(is_vertical);
+        let horizontal = self.hosts_at_port.values().any(|hosts| hosts.len() >= limits.hosts);
+        Shape { vertical, horizontal, slow: self.is_slow(scene, view) }
+    }
+
+    /// Whether it takes its time: by the sightings, or by the table where that remembers more.
+    fn is_slow(&self, scene: &Scene<'_>, view: Option<&SourceView>) -> bool {
+        let limits = &scene.thresholds.scan;
+        let seen: usize = self.ports_of_host.values().map(BTreeSet::len).sum();
+        let at = |index: Option<&usize>| index.map_or(Default::default(), |i| scene.sighting(*i).at);
+        let mut span = at(self.members.last()).seconds_since(at(self.members.first()));
+        let mut packets = self.members.len() as u64;
+        if let Some(view) = view {
+            span = span.max(view.last.seconds_since(view.first));
+            packets = packets.max(view.packets);
+        }
+        let known = view.map_or(0, |view| distinct(view.ports).max(distinct(view.destinations)) as usize);
+        seen.max(known) >= limits.slow_events && span >= limits.slow_span && span / packets as f64 >= limits.slow_gap
+    }
+
+    fn hosts(&self) -> usize {
+        self.ports_of_host.len()
+    }
+}
+
+impl Shape {
+    fn any(self) -> bool {
+        self.vertical || self.horizontal || self.slow
+    }
+
+    /// Ids of the shapes, the most telling first.
+    fn ids(self) -> impl Iterator<Item = &'static str> {
+        let shapes = [(self.slow, "scan.slow"), (self.horizontal, "scan.horizontal"), (self.vertical, "scan.vertical")];
+        shapes.into_iter().filter(|(is, _)| *is).map(|(_, id)| id)
+    }
+}
+
+fn explain(scene: &Scene<'_>, probes: Probes, shape: Shape, view: Option<&SourceView>) -> Recognition {
+    let kind_id = match probes.kind {
+        Kind::Syn if is_by_connect(scene, &probes.members) => "scan.connect",
+        kind => kind.id(),
+    };
+    // Plain SYNs and datagrams are told by their shape; packets that no system sends are told by what they are.
+    let mut ids: Vec<&str> = shape.ids().collect();
+    match probes.kind {
+        Kind::Syn => ids.push(kind_id),
+        _ => ids.insert(0, kind_id),
+    }
+    let (hosts, members) = (probes.hosts(), probes.members.clone());
+    let mut case = Case::new(scene, ids[0], members).with_ports();
+    for id in &ids[1..] {
+        case = case.also(id);
+    }
+    if let Some(view) = view {
+        case = case.packets(view.packets);
+    }
+    if hosts > 1 {
+        case = case.evidence(format!("{} were tried.", words::count(hosts as u64, "address")));
+    }
+    if let Some(order) = order(&case.ports()) {
+        case = case.evidence(order);
+    }
+    let ports = port_count(case.ports().len(), view);
+    let detail = format!("{ports} of {}", words::count(hosts as u64, "address"));
+    let case = if ports.contains("about") || ports.contains("more") {
+        case.evidence(format!("The ports listed are those of sampled packets; by the source table it tried {ports}."))
+    } else {
+        case
+    };
+    case.with_ttls().evidence(doubt(probes.kind)).fact("detail", detail).close()
+}
+
+/// How many ports, by the sightings or by the table's map of 64 bits, which knows no more than "many" when it is full.
+fn port_count(seen: usize, view: Option<&SourceView>) -> String {
+    let estimate = view.map_or(0, |view| distinct(view.ports) as usize);
+    match view {
+        Some(view) if view.ports == u64::MAX && estimate > seen => format!("more than {} ports", estimate / 50 * 50),
+        Some(_) if estimate > seen => format!("about {estimate} ports"),
+        _ => words::count(seen as u64, "port"),
+    }
+}
+
+fn is_by_connect(scene: &Scene<'_>, members: &[usize]) -> bool {
+    members.iter().filter(|i| is_by_system(scene.sighting(**i))).count() * 2 > members.len()
+}
+
+fn order(ports: &[u16]) -> Option<String> {
+    let pairs = ports.windows(2).count();
+    let up = ports.windows(2).filter(|pair| pair[1] > pair[0]).count();
+    let next = ports.windows(2).filter(|pair| pair[1].wrapping_sub(pair[0]) == 1).count();
+    match pairs {
+        0..=3 => None,
+        _ if next * 5 >= pairs * 4 => Some("The ports were tried one after the other.".into()),
+        _ if up * 5 >= pairs * 4 => Some("The ports were tried in rising order.".into()),
+        _ => Some("The ports were tried in no apparent order.".into()),
+    }
+}
+
+fn doubt(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Syn => "No connection came of these attempts, as far as was seen; one that did would be a client's.",
+        Kind::Fin | Kind::Maimon => {
+            "From a server's port to client ports, the same packets would be late ends of connections."
+        }
+        Kind::Null | Kind::Xmas => "No system sends such packets by itself.",
+        Kind::Ack => "ACKs of connections that are older than the window look like this, but go to one port.",
+        Kind::Udp => "None of these was seen to be an answer.",
+    }
+}

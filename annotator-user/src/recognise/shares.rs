@@ -1,0 +1,128 @@
+//! `netbios.worm`, `worm.file-sharing` and `worm.mssql`: what spreads from share to share, and from database to database.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+
+use annotator_common::Transport;
+
+use super::scene::{Outcome, follows, is_private, is_to_many, site};
+use super::{Case, Claims, Scene, words};
+use crate::finding::{Confidence, Recognition};
+use crate::observation::Sighting;
+
+const NETBIOS_NAMES: u16 = 137;
+const SHARES: [u16; 2] = [139, 445];
+const FILE_SHARING: [u16; 3] = [80, 139, 445];
+const SQL: u16 = 1433;
+
+/// Finds share worms, one finding for each source, and the SQL worm, one finding for each target.
+pub fn recognise(scene: &Scene<'_>, claims: &Claims) -> Vec<Recognition> {
+    let mut found = Vec::new();
+    for (_, indices) in scene.sources() {
+        let members: Vec<usize> = claims.free(indices).filter(|i| is_of_interest(scene, scene.sighting(*i))).collect();
+        if members.is_empty() || is_general(scene, indices) {
+            continue;
+        }
+        found.extend(lookup_then_share(scene, &members).or_else(|| file_sharing(scene, members)));
+    }
+    found.extend(sql(scene, claims));
+    found
+}
+
+/// Lookups of names, and failed or unanswered attempts at shares and web servers, from outside the own network segment.
+fn is_of_interest(scene: &Scene<'_>, sighting: &Sighting) -> bool {
+    let packet = &sighting.packet;
+    let lookup = packet.transport == Transport::Udp
+        && packet.destination_port == NETBIOS_NAMES
+        && !is_to_many(sighting)
+        && scene.is_inbound(sighting);
+    let attempt = FILE_SHARING.contains(&packet.destination_port) && scene.is_probe(sighting);
+    (lookup || attempt) && !(is_neighbour(scene, sighting) && scene.outcome(sighting) == Outcome::Unknown)
+}
+
+/// Whether a source tries so much else that the ports of worms are only among it.
+fn is_general(scene: &Scene<'_>, indices: &[usize]) -> bool {
+    let probes = indices.iter().map(|i| scene.sighting(*i)).filter(|sighting| scene.is_probe(sighting));
+    let ports: BTreeSet<u16> = probes.map(|sighting| sighting.packet.destination_port).collect();
+    let of_worms = ports.iter().filter(|port| FILE_SHARING.contains(port)).count();
+    (of_worms as f64) < scene.thresholds.shares.share * ports.len() as f64
+}
+
+/// Neighbours look for each other's shares all day.
+fn is_neighbour(scene: &Scene<'_>, sighting: &Sighting) -> bool {
+    let (source, destination) = (sighting.source(), sighting.destination());
+    scene.is_near(source) || (is_private(source) && site(source) == site(destination))
+}
+
+fn port(scene: &Scene<'_>, index: usize) -> u16 {
+    scene.sighting(index).packet.destination_port
+}
+
+fn lookup_then_share(scene: &Scene<'_>, members: &[usize]) -> Option<Recognition> {
+    let is_lookup = |i: usize| scene.sighting(i).packet.transport == Transport::Udp;
+    let lookup = *members.iter().find(|i| is_lookup(**i))?;
+    let within = scene.thresholds.shares.within;
+    let at = scene.sighting(lookup).at;
+    let share = *members.iter().find(|i| {
+        !is_lookup(**i) && SHARES.contains(&port(scene, **i)) && follows(scene.sighting(**i).at, at, within)
+    })?;
+    let ports: BTreeSet<u16> = members.iter().map(|i| port(scene, *i)).collect();
+    let after = scene.sighting(share).at.seconds_since(at);
+    let case = Case::new(scene, "netbios.worm", members.to_vec()).with_ports().with_ttls().evidence(format!(
+        "First a NetBIOS name lookup (UDP 137), and {} later an attempt at TCP {}, where shares are.",
+        words::seconds(after),
+        port(scene, share)
+    ));
+    let case = if FILE_SHARING.iter().all(|port| ports.contains(port)) { case.also("worm.file-sharing") } else { case };
+    Some(
+        case.evidence("A lookup alone would be a harmless reverse resolution.")
+            .fact("detail", "a name lookup, then the shares")
+            .close(),
+    )
+}
+
+fn file_sharing(scene: &Scene<'_>, members: Vec<usize>) -> Option<Recognition> {
+    let ports: BTreeSet<u16> = members.iter().map(|i| port(scene, *i)).collect();
+    if !FILE_SHARING.iter().all(|port| ports.contains(port)) {
+        return None;
+    }
+    Some(
+        Case::new(scene, "worm.file-sharing", members)
+            .with_ports()
+            .with_ttls()
+            .evidence(
+                "Web server and file shares of the same machine, tried by one source, and none of it was answered.",
+            )
+            .fact("detail", "ports 80, 139 and 445")
+            .close(),
+    )
+}
+
+fn sql(scene: &Scene<'_>, claims: &Claims) -> Vec<Recognition> {
+    let mut by_target: BTreeMap<IpAddr, Vec<usize>> = BTreeMap::new();
+    for (index, sighting) in scene.sightings() {
+        if sighting.packet.destination_port == SQL && claims.is_free(index) && scene.is_probe(sighting) {
+            by_target.entry(sighting.destination()).or_default().push(index);
+        }
+    }
+    by_target.into_values().filter_map(|members| sql_worm(scene, members)).collect()
+}
+
+fn sql_worm(scene: &Scene<'_>, members: Vec<usize>) -> Option<Recognition> {
+    let sites: BTreeSet<IpAddr> = members.iter().map(|i| site(scene.sighting(*i).source())).collect();
+    if sites.len() < scene.thresholds.shares.sql_sources {
+        return None;
+    }
+    let refused = members.iter().any(|i| scene.outcome(scene.sighting(*i)) == Outcome::Refused);
+    let case = Case::new(scene, "worm.mssql", members).also("port.1433").with_ttls().evidence(format!(
+        "Attempts at the SQL server's port came from {}.",
+        words::count(sites.len() as u64, "different network")
+    ));
+    let case = if refused {
+        case.evidence("Nothing listens there: the attempts failed.")
+    } else {
+        case.confidence(Confidence::Likely)
+            .evidence("If a database of yours does serve the Internet there, some may be its clients.")
+    };
+    Some(case.fact("detail", words::count(sites.len() as u64, "different network")).close())
+}

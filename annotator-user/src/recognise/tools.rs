@@ -1,0 +1,206 @@
+//! `tool.*`: which program sent it, by what it writes into the headers.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+
+use annotator_common::packet::tcp::{ACK, FIN, PSH, SYN, URG};
+use annotator_common::{Family, Transport};
+
+use super::{Case, Claims, Scene};
+use crate::finding::{Confidence, Recognition};
+use crate::observation::Sighting;
+
+/// Tools with a mark.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Tool {
+    Mirai,
+    Zmap,
+    ZmapNew,
+    Masscan,
+    Nmap,
+    NmapOs,
+}
+
+/// Options of a SYN as newer ZMap copies them from Linux: MSS, SACK permitted, timestamps, no operation, window scale.
+const LINUX_ORDER: [u8; 5] = [2, 4, 8, 1, 3];
+/// TTL from which on a packet is taken to have started at 255.
+const FROM_255: u8 = 129;
+
+/// Finds tools, one finding for each.
+pub fn recognise(scene: &Scene<'_>, _: &Claims) -> Vec<Recognition> {
+    let mut by_tool: BTreeMap<Tool, Vec<usize>> = BTreeMap::new();
+    let mut single_mirai = Vec::new();
+    for (source, indices) in scene.sources() {
+        if scene.is_ours(source) {
+            continue;
+        }
+        let mut marked: BTreeMap<Tool, Vec<usize>> = BTreeMap::new();
+        for index in indices {
+            for tool in marks(scene, scene.sighting(*index)) {
+                marked.entry(tool).or_default().push(*index);
+            }
+        }
+        for (tool, members) in marked {
+            if is_enough(scene, tool, &members) {
+                by_tool.entry(tool).or_default().extend(members);
+            } else if tool == Tool::Mirai {
+                single_mirai.extend(members);
+            }
+        }
+    }
+    // A test of 32 bits hardly ever matches by chance: bots that came once each count together.
+    let mirai = by_tool.get(&Tool::Mirai).map_or(0, Vec::len);
+    if mirai + single_mirai.len() >= scene.thresholds.tools.marks {
+        by_tool.entry(Tool::Mirai).or_default().extend(single_mirai);
+    }
+    by_tool.into_iter().map(|(tool, members)| explain(scene, tool, members)).collect()
+}
+
+fn marks(scene: &Scene<'_>, sighting: &Sighting) -> Vec<Tool> {
+    let packet = &sighting.packet;
+    if packet.family != Family::V4 || !scene.is_inbound(sighting) {
+        return Vec::new();
+    }
+    let syn = packet.transport == Transport::Tcp && packet.tcp_flags & (SYN | ACK | FIN) == SYN;
+    let question = syn || packet.transport == Transport::Udp || packet.icmp_type == 8;
+    let tests = [
+        (Tool::Mirai, syn && is_mirai(scene, sighting)),
+        (Tool::Zmap, question && packet.identification == scene.thresholds.tools.zmap_id),
+        (Tool::ZmapNew, syn && is_new_zmap(scene, sighting)),
+        (Tool::Masscan, syn && is_masscan(scene, sighting)),
+        (Tool::Nmap, syn && is_nmap(scene, sighting)),
+        (Tool::NmapOs, packet.transport == Transport::Tcp && os_probe(sighting).is_some()),
+    ];
+    tests.into_iter().filter(|(_, matches)| *matches).map(|(tool, _)| tool).collect()
+}
+
+/// The addresses that a scanner may have aimed at: the destination, and behind address translation the public ones.
+fn targets<'s>(scene: &'s Scene<'_>, sighting: &Sighting) -> impl Iterator<Item = u32> + use<'s> {
+    let v4 = |address: IpAddr| match address {
+        IpAddr::V4(v4) => Some(u32::from(v4)),
+        IpAddr::V6(_) => None,
+    };
+    let ours = scene.observations.locality.addresses.iter().filter_map(move |address| v4(*address));
+    v4(sighting.destination()).into_iter().chain(ours)
+}
+
+fn is_mirai(scene: &Scene<'_>, sighting: &Sighting) -> bool {
+    let sequence = sighting.tcp_sequence();
+    targets(scene, sighting).any(|target| sequence == Some(target))
+}
+
+fn is_masscan(scene: &Scene<'_>, sighting: &Sighting) -> bool {
+    let Some(sequence) = sighting.tcp_sequence() else { return false };
+    let port = u32::from(sighting.packet.destination_port);
+    let id = sighting.packet.identification;
+    targets(scene, sighting).any(|target| (target ^ port ^ sequence) as u16 == id)
+}
+
+fn is_new_zmap(scene: &Scene<'_>, sighting: &Sighting) -> bool {
+    let limits = &scene.thresholds.tools;
+    sighting.tcp_window() == Some(65_535)
+        && !sighting.dont_fragment()
+        && sighting.packet.ttl <= 64
+        && (limits.zmap_source_first..=limits.zmap_source_last).contains(&sighting.packet.source_port)
+        && option_kinds(sighting.tcp_options()) == LINUX_ORDER
+}
+
+fn is_nmap(scene: &Scene<'_>, sighting: &Sighting) -> bool {
+    let limits = &scene.thresholds.tools;
+    sighting.tcp_window().is_some_and(|window| limits.nmap_windows.contains(&window))
+        && !sighting.dont_fragment()
+        && sighting.packet.ttl <= limits.nmap_highest_ttl
+        && option_kinds(sighting.tcp_options()) == [2]
+}
+
+/// Which probe of nmap's OS detection a packet is, by its flags and window.
+fn os_probe(sighting: &Sighting) -> Option<(u8, u16)> {
+    let window = sighting.tcp_window()?;
+    let flags = sighting.packet.tcp_flags & 0x3f;
+    let crafted = !sighting.tcp_options().is_empty();
+    let is_probe = match (flags, window) {
+        (SYN, 1 | 3 | 4 | 16 | 63 | 512) => true,
+        (0, 128) => true,
+        (SYN, 31337) => true,
+        (ACK, 1024 | 32768) => crafted,
+        (f, 256) => f == FIN | SYN | URG | PSH,
+        (f, 65_535) => f == FIN | PSH | URG,
+        _ => false,
+    };
+    is_probe.then_some((flags, window))
+}
+
+fn option_kinds(mut options: &[u8]) -> Vec<u8> {
+    let mut kinds = Vec::new();
+    while let [kind, rest @ ..] = options {
+        match (kind, rest) {
+            (0, _) => break,
+            (1, _) => options = rest,
+            (_, [length, ..]) => options = options.get(usize::from(*length).max(2)..).unwrap_or_default(),
+            _ => break,
+        }
+        kinds.push(*kind);
+    }
+    kinds
+}
+
+fn is_enough(scene: &Scene<'_>, tool: Tool, members: &[usize]) -> bool {
+    let limits = &scene.thresholds.tools;
+    let seen = || members.iter().map(|i| scene.sighting(*i));
+    let targets = || seen().map(|s| (s.destination(), s.packet.destination_port)).collect::<BTreeSet<_>>().len();
+    match tool {
+        Tool::Mirai | Tool::Zmap | Tool::Masscan => members.len() >= limits.marks,
+        Tool::ZmapNew => targets() >= limits.zmap_new_marks,
+        Tool::Nmap => targets() >= limits.nmap_marks,
+        Tool::NmapOs => seen().filter_map(os_probe).collect::<BTreeSet<_>>().len() >= limits.os_detection_marks,
+    }
+}
+
+fn explain(scene: &Scene<'_>, tool: Tool, members: Vec<usize>) -> Recognition {
+    let (id, mark) = match tool {
+        Tool::Mirai => ("tool.mirai", "The sequence number of each SYN is the address that it was sent to."),
+        Tool::Zmap => ("tool.zmap", "The IP identification is 54321 in each packet."),
+        Tool::ZmapNew => (
+            "tool.zmap-4.1",
+            "Window 65535 without the don't-fragment bit, with options in the order of Linux, which itself sets that bit.",
+        ),
+        Tool::Masscan => {
+            ("tool.masscan", "The IP identification is made of destination address, port and sequence number.")
+        }
+        Tool::Nmap => (
+            "tool.nmap",
+            "Few fixed windows, a segment size as the only option, no don't-fragment bit, and a TTL below 60.",
+        ),
+        Tool::NmapOs => ("tool.nmap-os-detection", "Combinations of flags and windows that only these probes have."),
+    };
+    let detail = version(scene, tool, &members);
+    let case = Case::new(scene, id, members)
+        .evidence(mark)
+        .evidence(format!("This applies to {detail}."))
+        .with_ports()
+        .with_ttls();
+    let case = if tool == Tool::ZmapNew { case.confidence(Confidence::Possible) } else { case };
+    case.fact("detail", detail).close_open()
+}
+
+fn version(scene: &Scene<'_>, tool: Tool, members: &[usize]) -> String {
+    match tool {
+        Tool::Mirai => "Mirai and its descendants, since 2016".into(),
+        Tool::Zmap => "ZMap before 4.1.0 (2024), and tools that copied its mark".into(),
+        Tool::ZmapNew => "ZMap from 4.1.0 (2024) on; the evidence is weak".into(),
+        Tool::Masscan => masscan_version(scene, members).into(),
+        Tool::Nmap => "nmap's SYN scan, all versions of the last twenty years".into(),
+        Tool::NmapOs => "nmap's second generation of OS detection, since 4.20 (2006)".into(),
+    }
+}
+
+fn masscan_version(scene: &Scene<'_>, members: &[usize]) -> &'static str {
+    let all = |test: fn(&Sighting) -> bool| members.iter().all(|i| test(scene.sighting(*i)));
+    if all(|s| s.packet.ttl >= FROM_255 && s.tcp_window() == Some(1024) && s.tcp_options().is_empty()) {
+        "masscan up to 1.3.2"
+    } else if all(|s| s.tcp_window() == Some(1025) && option_kinds(s.tcp_options()) == [2]) {
+        "masscan since late 2023"
+    } else {
+        "masscan, with changed settings"
+    }
+}

@@ -1,0 +1,99 @@
+//! `pattern.unreachable-unknown-host` and `backscatter.icmp`: complaints about packets that nobody here sent.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+
+use annotator_common::Transport;
+use annotator_common::packet::protocol;
+
+use super::backscatter::is_foreign;
+use super::quote::Quote;
+use super::{Case, Claims, Scene, words};
+use crate::finding::{Confidence, Recognition};
+
+const DNS: u16 = 53;
+const NETBIOS: u16 = 137;
+
+/// Finds complaints about packets that we did not send, one finding for each host that they are about.
+pub fn recognise(scene: &Scene<'_>, claims: &Claims) -> Vec<Recognition> {
+    let mut by_target: BTreeMap<IpAddr, Vec<(usize, Quote)>> = BTreeMap::new();
+    for (index, quote) in scene.quotes() {
+        let sighting = scene.sighting(*index);
+        let about_us = quote.source == sighting.destination() && scene.is_inbound(sighting);
+        if claims.is_free(*index) && about_us && is_unexplained(scene, quote) {
+            by_target.entry(quote.destination).or_default().push((*index, *quote));
+        }
+    }
+    by_target.into_iter().filter_map(|(target, members)| explain(scene, target, &members)).collect()
+}
+
+/// Whether a quoted packet has no everyday cause: no answer of a name server, no name lookup, no traceroute, no conversation.
+fn is_unexplained(scene: &Scene<'_>, quote: &Quote) -> bool {
+    let limits = &scene.thresholds.traceroute;
+    matches!(quote.protocol, protocol::TCP | protocol::UDP)
+        && quote.source_port != DNS
+        && quote.destination_port != NETBIOS
+        && !quote.is_udp_to(limits.first_port, limits.last_port)
+        && !scene.has_sent(quote.source, quote.destination)
+        && !scene.contacts.any(quote.source, quote.destination)
+}
+
+fn explain(scene: &Scene<'_>, target: IpAddr, members: &[(usize, Quote)]) -> Option<Recognition> {
+    let limits = &scene.thresholds.unreachable;
+    let mut known = BTreeSet::new();
+    let ports: Vec<u16> = members.iter().map(|(_, q)| q.destination_port).filter(|port| known.insert(*port)).collect();
+    if members.len() < limits.packets {
+        return None;
+    }
+    if ports.len() >= limits.ports {
+        return Some(decoy(scene, target, members, &ports));
+    }
+    is_backscatter(scene, members).then(|| flood_elsewhere(scene, target, members, ports[0]))
+}
+
+fn decoy(scene: &Scene<'_>, target: IpAddr, members: &[(usize, Quote)], ports: &[u16]) -> Recognition {
+    let ours = members[0].1.source;
+    let case = Case::new(scene, "pattern.unreachable-unknown-host", members.iter().map(|(i, _)| *i).collect())
+        .evidence(format!(
+            "The quoted packets go from {ours} to {} of {target}, in this order: {}.",
+            words::count(ports.len() as u64, "port"),
+            words::ports(ports.iter().copied())
+        ))
+        .fact("detail", format!("{target} is the one who is scanned"));
+    let case = if scene.hears_all(ours) {
+        case.confidence(Confidence::Likely)
+            .evidence(format!("The capture shows what {ours} sends, and it sent nothing to {target}."))
+    } else {
+        case.confidence(Confidence::Possible).evidence(format!(
+            "What {ours} sends cannot be seen from here: if it did scan {target}, the complaints are deserved."
+        ))
+    };
+    case.close()
+}
+
+/// Whether complaints about one port are answers to forged packets, rather than to ours that failed.
+fn is_backscatter(scene: &Scene<'_>, members: &[(usize, Quote)]) -> bool {
+    let limits = &scene.thresholds.backscatter;
+    let hosts: BTreeSet<IpAddr> = members.iter().map(|(_, q)| q.source).collect();
+    let flows: BTreeSet<(IpAddr, u16)> = members.iter().map(|(_, q)| (q.source, q.source_port)).collect();
+    let foreign = flows.iter().filter(|(_, port)| is_foreign(scene, *port)).count();
+    let seen_sending = hosts.iter().any(|host| scene.hears_all(*host));
+    flows.len() >= limits.answers
+        && (seen_sending
+            || hosts.len() >= limits.answers
+            || foreign as f64 >= limits.foreign_share * flows.len() as f64)
+}
+
+fn flood_elsewhere(scene: &Scene<'_>, target: IpAddr, members: &[(usize, Quote)], port: u16) -> Recognition {
+    let transport = if members[0].1.protocol == protocol::TCP { Transport::Tcp } else { Transport::Udp };
+    let name = if transport == Transport::Tcp { "TCP" } else { "UDP" };
+    Case::new(scene, "backscatter.icmp", members.iter().map(|(i, _)| *i).collect())
+        .evidence(format!(
+            "The quoted packets go to {name} port {port} of {target}, and nobody here was seen sending them."
+        ))
+        .evidence(
+            "If somebody here does talk to that host, these are ordinary complaints about a connection that fails.",
+        )
+        .fact("detail", format!("{target} is flooded at {name} port {port}"))
+        .close()
+}

@@ -1,0 +1,270 @@
+//! Worms, floods, amplifiers, loops, fragments, and what reaches bystanders.
+
+use annotator::counters::PortProto;
+use annotator::finding::{Confidence, Verdict};
+
+use crate::traffic::*;
+
+const HOME: &str = "192.0.2.10";
+const AWAY: &str = "198.51.100.66";
+
+/// Addresses all over the Internet.
+fn stranger(i: u32) -> String {
+    let [_, b, c, d] = i.wrapping_mul(2_654_435_761).to_be_bytes();
+    format!("{}.{b}.{c}.{}", 20 + i % 80, d.clamp(1, 250))
+}
+
+#[test]
+fn share_worms_look_up_the_name_first() {
+    let mut scenario = Scenario::live();
+    scenario.send(udp(AWAY, 1025, HOME, 137, &[0; 50])).wait(2.0).send(syn(AWAY, 2000, HOME, 139));
+    one(&scenario.recognise(), "netbios.worm");
+    let mut lookup = Scenario::live();
+    lookup.send(udp(AWAY, 137, HOME, 137, &[0; 50])).send(udp(AWAY, 137, HOME, 137, &[0; 50]));
+    none(&lookup.recognise(), "netbios.worm");
+    let mut neighbour = Scenario::live();
+    neighbour.send(udp("192.168.1.5", 137, "192.168.1.9", 137, &[0; 50])).send(syn(
+        "192.168.1.5",
+        2000,
+        "192.168.1.9",
+        445,
+    ));
+    none(&neighbour.recognise(), "netbios.worm");
+}
+
+#[test]
+fn share_worms_try_shares_and_web_servers() {
+    let mut scenario = Scenario::live();
+    for port in [139, 445, 80] {
+        scenario.send(syn(AWAY, 2000, HOME, port));
+    }
+    one(&scenario.recognise(), "worm.file-sharing");
+    let mut server = Scenario::live().listening(&[80, 139, 445]);
+    for port in [139, 445, 80] {
+        server.send(syn(AWAY, 2000, HOME, port));
+    }
+    assert!(server.recognise().is_empty());
+}
+
+#[test]
+fn the_sql_worm_has_many_sources() {
+    let sources = |number: u32| {
+        let mut scenario = Scenario::live();
+        for i in 0..number {
+            scenario.send(syn(&stranger(i), 2000, HOME, 1433));
+        }
+        scenario.recognise()
+    };
+    one(&sources(6), "worm.mssql");
+    none(&sources(2), "worm.mssql");
+}
+
+#[test]
+fn a_sharing_network_remembers_an_address() {
+    let knocks = |port: u16, listening: &[u16]| {
+        let mut scenario = Scenario::live().listening(listening);
+        for i in 0..8 {
+            scenario.send(syn(&stranger(i), 40000, HOME, port)).wait(3.0).send(syn(&stranger(i), 40000, HOME, port));
+        }
+        scenario.recognise()
+    };
+    let found = knocks(51413, &[22]);
+    assert_eq!(one(&found, "leftover.p2p").explains.len(), 16);
+    none(&knocks(51413, &[51413]), "leftover.p2p");
+    none(&knocks(3389, &[22]), "leftover.p2p");
+}
+
+#[test]
+fn unreachables_from_strangers_are_about_a_scan_of_someone_else() {
+    let mut scenario = Scenario::default();
+    scenario.connection(HOME, 50000, "203.0.113.80", 443);
+    for port in [161, 53, 69, 514, 161] {
+        scenario.send(error(AWAY, 3, 3, &udp(HOME, 40000, AWAY, port, &[0; 8])));
+    }
+    let found = scenario.recognise();
+    assert_eq!(one(&found, "pattern.unreachable-unknown-host").confidence, Some(Confidence::Likely));
+    let mut ours = Scenario::default();
+    for port in [161, 69, 514] {
+        let question = udp(HOME, 40000, AWAY, port, &[0; 8]);
+        ours.send(question.clone()).send(error(AWAY, 3, 3, &question));
+    }
+    none(&ours.recognise(), "pattern.unreachable-unknown-host");
+}
+
+#[test]
+fn late_answers_of_our_name_server_are_no_decoys() {
+    let mut scenario = Scenario::live();
+    for port in [40001, 40002, 40003, 40004] {
+        scenario.send(error(AWAY, 3, 3, &udp(HOME, 53, AWAY, port, &[0; 8])));
+    }
+    assert!(scenario.recognise().is_empty());
+}
+
+#[test]
+fn backscatter_goes_where_no_client_was() {
+    let mut scenario = Scenario::live();
+    for port in [1201, 20111, 7777, 48000, 3001, 15000] {
+        scenario.send(tcp(AWAY, 80, HOME, port, SYN | ACK));
+    }
+    let found = scenario.recognise();
+    one(&found, "backscatter.tcp");
+    assert_eq!(found.len(), 1, "{found:#?}");
+    let mut clients = Scenario::live();
+    for port in [40000, 40010, 51000, 52000] {
+        clients.send(tcp(AWAY, 443, HOME, port, SYN | ACK));
+    }
+    assert!(clients.recognise().is_empty());
+}
+
+#[test]
+fn complaints_about_a_flood_elsewhere() {
+    let mut scenario = Scenario::live();
+    for port in [1201, 20111, 7777, 48000, 3001] {
+        scenario.send(error("203.0.113.1", 3, 1, &tcp(HOME, port, AWAY, 80, SYN)));
+    }
+    one(&scenario.recognise(), "backscatter.icmp");
+    let mut down = Scenario::live();
+    for port in [40001, 41002, 42003, 43004] {
+        down.send(error("203.0.113.1", 3, 1, &tcp(HOME, port, AWAY, 80, SYN)));
+    }
+    none(&down.recognise(), "backscatter.icmp");
+}
+
+#[test]
+fn answers_of_name_servers_that_nobody_asked() {
+    let mut scenario = Scenario::default();
+    scenario.connection(HOME, 50000, "203.0.113.80", 443);
+    for port in [1201, 20111, 7777, 48000] {
+        scenario.send(udp(AWAY, 53, HOME, port, &[0, 1, 0x81, 0x80, 0, 1, 0, 1]));
+    }
+    one(&scenario.recognise(), "backscatter.dns");
+    let mut asked = Scenario::default();
+    for port in [1201, 20111, 7777, 48000] {
+        asked.send(udp(HOME, port, AWAY, 53, &[0; 20]));
+        asked.send(udp(AWAY, 53, HOME, port, &[0, 1, 0x81, 0x80, 0, 1, 0, 1]));
+    }
+    assert!(asked.recognise().is_empty());
+}
+
+#[test]
+fn a_flood_from_forged_sources() {
+    let mut scenario = Scenario::live();
+    for i in 0..3000 {
+        scenario.send(syn(&stranger(i), 1024 + i as u16, HOME, 80).ttl(50)).wait(-0.009);
+    }
+    let found = scenario.recognise();
+    let flood = one(&found, "flood.forged-sources");
+    assert_eq!(flood.packets, 3000);
+    assert_eq!(flood.also, ["flood.syn"]);
+    assert!(flood.sources.len() <= 16);
+    assert_eq!(found.len(), 1, "{:#?}", ids(&found));
+}
+
+#[test]
+fn a_flood_from_one_source() {
+    let mut scenario = Scenario::live();
+    for i in 0..2000 {
+        scenario.send(syn(AWAY, 1024 + i, HOME, 80)).wait(-0.009);
+    }
+    one(&scenario.recognise(), "flood.syn");
+}
+
+#[test]
+fn the_scanner_is_seen_through_the_flood() {
+    let mut scenario = Scenario::live();
+    for i in 0..3000 {
+        scenario.send(syn(&stranger(i), 1024 + i as u16, HOME, 80)).wait(-0.009);
+        if i % 100 == 0 {
+            scenario.send(syn(AWAY, 50000, HOME, 100 + i as u16));
+        }
+    }
+    let found = scenario.recognise();
+    one(&found, "flood.forged-sources");
+    assert_eq!(one(&found, "scan.vertical").sources, [ip(AWAY)]);
+}
+
+#[test]
+fn amplifiers_are_hunted() {
+    let mut scenario = Scenario::live();
+    for port in [11211, 1900, 19] {
+        scenario.send(udp(AWAY, 40000, HOME, port, &[0; 10]));
+    }
+    assert_eq!(one(&scenario.recognise(), "amplifier.hunt").verdict, None);
+    scenario.locality.listening = Some([(PortProto::Tcp, 22)].into());
+    assert_eq!(one(&scenario.recognise(), "amplifier.hunt").verdict, Some(Verdict::Background));
+    let mut clock = Scenario::live();
+    for _ in 0..9 {
+        clock.send(udp(AWAY, 40000, HOME, 123, &[0x23; 48])).wait(64.0);
+    }
+    assert!(clock.recognise().is_empty());
+}
+
+#[test]
+fn amplified_answers_arrive() {
+    let mut scenario = Scenario::live();
+    for i in 0..12 {
+        scenario.send(udp(&stranger(i), 11211, HOME, 80, &[0; 1200]));
+    }
+    one(&scenario.recognise(), "amplifier.answers");
+    let mut clock = Scenario::live();
+    for i in 0..12 {
+        clock.send(udp(&stranger(i), 123, HOME, 123, &[0x24; 48]));
+        clock.send(udp(&stranger(i), 53, HOME, 40000 + i as u16, &[0, 1, 0x81, 0x80, 0, 1, 0, 1]));
+    }
+    assert!(clock.recognise().is_empty());
+}
+
+#[test]
+fn echo_and_chargen_talk_to_each_other() {
+    let mut scenario = Scenario::default();
+    for _ in 0..3 {
+        scenario.send(udp(AWAY, 19, HOME, 7, &[0; 70])).send(udp(HOME, 7, AWAY, 19, &[0; 70]));
+    }
+    assert_eq!(one(&scenario.recognise(), "loop.echo").confidence, Some(Confidence::Certain));
+    let mut echo = Scenario::live();
+    echo.send(udp(AWAY, 40000, HOME, 7, &[0; 70])).send(udp(AWAY, 40000, HOME, 7, &[0; 70]));
+    none(&echo.recognise(), "loop.echo");
+}
+
+fn piece(offset: u16, length: usize, more: bool, id: u16) -> Packet {
+    Packet::new(AWAY, HOME, 17, vec![0; length]).id(id).fragment(offset, more)
+}
+
+#[test]
+fn fragments_that_overlap() {
+    let mut scenario = Scenario::live();
+    scenario.send(piece(0, 40, true, 1)).send(piece(24, 16, false, 1));
+    one(&scenario.recognise(), "fragments.overlap");
+    let mut copies = Scenario::live();
+    copies.send(piece(0, 40, true, 1)).send(piece(0, 40, true, 1)).send(piece(40, 16, false, 1));
+    assert!(copies.recognise().is_empty());
+}
+
+#[test]
+fn fragments_that_never_become_whole() {
+    let mut scenario = Scenario::live();
+    for id in 0..4 {
+        scenario.send(piece(0, 40, true, id));
+    }
+    scenario.wait(60.0);
+    one(&scenario.recognise(), "fragments.incomplete");
+    let mut whole = Scenario::live();
+    for id in 0..4 {
+        whole.send(piece(40, 16, false, id)).send(piece(0, 40, true, id));
+    }
+    whole.wait(60.0);
+    assert!(whole.recognise().is_empty());
+}
+
+#[test]
+fn whatever_arrives_the_findings_are_few() {
+    let mut scenario = Scenario::live();
+    for i in 0..400 {
+        for port in [1201, 20111, 7777] {
+            scenario.send(tcp(&stranger(i), 80, HOME, port, SYN | ACK));
+        }
+    }
+    let found = scenario.recognise();
+    assert!(found.len() <= 32, "{}", found.len());
+    assert_eq!(found.iter().map(|r| r.packets).sum::<u64>(), 1200);
+}

@@ -1,0 +1,262 @@
+//! Scans by shape and kind, and what shares their outline.
+
+use annotator::finding::Confidence;
+
+use crate::traffic::*;
+
+const HOME: &str = "192.0.2.10";
+const AWAY: &str = "198.51.100.66";
+
+/// Some well-known ports, in no order.
+const PORTS: [u16; 20] =
+    [80, 22, 443, 21, 25, 3389, 110, 445, 139, 143, 53, 135, 3306, 8080, 1723, 111, 995, 993, 5900, 587];
+
+#[test]
+fn many_ports_of_one_host() {
+    let mut scenario = Scenario::live();
+    for (i, port) in PORTS.into_iter().enumerate() {
+        scenario.send(syn(AWAY, 40000 + i as u16, HOME, port));
+    }
+    let found = scenario.recognise();
+    let scan = one(&found, "scan.vertical");
+    assert_eq!(scan.also, ["scan.syn"]);
+    assert_eq!(scan.packets, 20);
+    assert_eq!(scan.sources, [ip(AWAY)]);
+    // Some ports share a bit of the source's map, and are not sampled.
+    assert!(scan.explains.len() >= 15);
+    assert_eq!(found.len(), 1, "{found:#?}");
+}
+
+#[test]
+fn a_scan_by_connect_shows_the_options_of_a_system() {
+    let options = [2, 4, 5, 180, 4, 2, 8, 10, 0, 0, 0, 1, 0, 0, 0, 0, 1, 3, 3, 7];
+    let mut scenario = Scenario::live();
+    for (i, port) in PORTS.into_iter().enumerate() {
+        scenario.send(syn(AWAY, 40000 + i as u16, HOME, port).options(&options));
+    }
+    assert_eq!(one(&scenario.recognise(), "scan.vertical").also, ["scan.connect"]);
+}
+
+#[test]
+fn one_scan_is_one_finding_however_large() {
+    let mut scenario = Scenario::live();
+    for port in 1..3000 {
+        scenario.send(syn(AWAY, 40000, HOME, port));
+    }
+    let found = scenario.recognise();
+    assert_eq!(one(&found, "scan.vertical").packets, 2999);
+}
+
+#[test]
+fn one_port_of_many_hosts() {
+    let mut scenario = Scenario::default();
+    for last in 1..=8 {
+        scenario.send(syn(AWAY, 40000, &format!("192.0.2.{last}"), 22));
+    }
+    one(&scenario.recognise(), "scan.horizontal");
+    let mut client = Scenario::default();
+    for last in 1..=8 {
+        client.connection(AWAY, 40000 + last, &format!("192.0.2.{last}"), 443);
+    }
+    assert!(client.recognise().is_empty());
+}
+
+#[test]
+fn kinds_that_no_system_sends() {
+    for (flags, id) in [
+        (0, "scan.null"),
+        (FIN | PSH | URG, "scan.xmas"),
+        (FIN, "scan.fin"),
+        (FIN | ACK, "scan.maimon"),
+        (ACK, "scan.ack"),
+    ] {
+        let mut scenario = Scenario::live();
+        for port in [22, 80, 443, 3306, 110, 25, 8080] {
+            scenario.send(tcp(AWAY, 40321, HOME, port, flags));
+        }
+        let found = scenario.recognise();
+        one(&found, id);
+        assert_eq!(found.len(), 1, "{found:#?}");
+    }
+}
+
+#[test]
+fn datagrams_to_many_ports() {
+    let mut scenario = Scenario::live();
+    for port in [53, 67, 69, 111, 123, 137, 161, 500, 514, 520, 623, 1434, 1900, 4500, 5353] {
+        scenario.send(udp(AWAY, 40321, HOME, port, &[]));
+    }
+    one(&scenario.recognise(), "scan.udp");
+    let mut answers = Scenario::live();
+    for port in 0..40 {
+        answers.send(udp(AWAY, 53, HOME, 30000 + 97 * port, &[0, 1, 0x81, 0x80, 0, 0]));
+    }
+    assert!(answers.recognise().is_empty());
+}
+
+#[test]
+fn a_sweep_is_no_monitor() {
+    let mut sweep = Scenario::default();
+    for last in 1..=9 {
+        sweep.send(ping(AWAY, &format!("192.0.2.{last}")));
+    }
+    one(&sweep.recognise(), "scan.ping-sweep");
+    let mut monitor = Scenario::default();
+    for _ in 0..10 {
+        for last in 1..=9 {
+            monitor.send(ping(AWAY, &format!("192.0.2.{last}")));
+        }
+        monitor.wait(60.0);
+    }
+    assert!(monitor.recognise().is_empty());
+}
+
+#[test]
+fn protocols_one_after_the_other() {
+    let mut scenario = Scenario::live();
+    for protocol in [2, 4, 41, 47, 50, 89, 132] {
+        scenario.send(Packet::new(AWAY, HOME, protocol, Vec::new()));
+    }
+    one(&scenario.recognise(), "scan.ip-protocol");
+    let mut tunnels = Scenario::live();
+    for protocol in [47, 50, 47, 50, 51] {
+        tunnels.send(Packet::new(AWAY, HOME, protocol, vec![0; 40]));
+    }
+    assert!(tunnels.recognise().is_empty());
+}
+
+#[test]
+fn a_scan_over_hours_is_one_scan() {
+    let mut scenario = Scenario::live();
+    for port in [22, 8443, 3306, 6379, 9200, 27017, 11211, 2375, 5900, 8291, 1521, 5432] {
+        scenario.send(syn(AWAY, 40000, HOME, port)).wait(600.0);
+    }
+    let found = scenario.recognise();
+    assert_eq!(one(&found, "scan.slow").explains.len(), 12);
+    let mut daily = Scenario::live();
+    for _ in 0..12 {
+        daily.send(syn(AWAY, 40000, HOME, 22)).wait(600.0);
+    }
+    none(&daily.recognise(), "scan.slow");
+}
+
+#[test]
+fn neighbours_share_the_work() {
+    let mut scenario = Scenario::live();
+    for (i, port) in PORTS.into_iter().enumerate() {
+        scenario.send(syn(&format!("198.51.100.{}", 10 + i % 5), 40000, HOME, port)).wait(5.0);
+    }
+    one(&scenario.recognise(), "scan.distributed");
+    let mut clients = Scenario::live();
+    for i in 0..20 {
+        clients.send(syn(&format!("198.51.100.{}", 10 + i % 5), 40000 + i, HOME, [80, 443][usize::from(i % 2)]));
+    }
+    none(&clients.recognise(), "scan.distributed");
+}
+
+fn decoys(ttl: impl Fn(u8) -> u8) -> Scenario {
+    let mut scenario = Scenario::live();
+    for port in [22, 80, 443, 3389] {
+        for (i, source) in ["198.51.100.4", "203.0.113.9", "8.8.4.4", "9.9.9.9", "1.1.1.1"].iter().enumerate() {
+            scenario.send(syn(source, 50000, HOME, port).ttl(ttl(i as u8)));
+        }
+    }
+    scenario
+}
+
+#[test]
+fn decoys_come_at_once_and_their_ttls_betray_them() {
+    let found = decoys(|_| 52).recognise();
+    let decoy = one(&found, "pattern.decoy-scan");
+    assert_eq!(decoy.confidence, Some(Confidence::Likely));
+    assert_eq!(decoy.sources.len(), 5);
+    assert!(decoy.evidence.iter().any(|line| line.contains("forged")), "{decoy:#?}");
+    assert_eq!(found.len(), 1, "{found:#?}");
+    let found = decoys(|i| 50 + 10 * i).recognise();
+    assert!(one(&found, "pattern.decoy-scan").evidence.iter().any(|line| line.contains("compare")));
+}
+
+#[test]
+fn strangers_hours_apart_are_no_decoys() {
+    let mut scenario = Scenario::live();
+    for source in ["198.51.100.4", "203.0.113.9", "8.8.4.4", "9.9.9.9", "1.1.1.1"] {
+        for port in [22, 80, 443, 3389] {
+            scenario.send(syn(source, 50000, HOME, port));
+        }
+        scenario.wait(3600.0);
+    }
+    none(&scenario.recognise(), "pattern.decoy-scan");
+}
+
+#[test]
+fn sscan_is_known_by_its_phases() {
+    let mut scenario = Scenario::live();
+    for port in [23, 25, 110, 143, 80] {
+        scenario.send(tcp(AWAY, port, HOME, port, ACK));
+    }
+    for port in [22, 23, 25, 53, 79, 110, 111, 143, 1114, 2766, 6000, 31337, 1] {
+        scenario.send(syn(AWAY, 1025 + port, HOME, port));
+    }
+    for port in 1..=5 {
+        scenario.send(tcp(AWAY, port, HOME, 80, SYN | FIN));
+    }
+    let found = scenario.recognise();
+    let sscan = one(&found, "pattern.sscan");
+    assert_eq!(sscan.facts[0], ("detail", "ACK pings, connection attempts, OS fingerprint".to_string()));
+    assert_eq!(found.len(), 1, "{found:#?}");
+}
+
+#[test]
+fn each_phase_of_sscan_is_enough() {
+    let mut acks = Scenario::live();
+    acks.send(tcp(AWAY, 23, HOME, 23, ACK)).send(tcp(AWAY, 25, HOME, 25, ACK));
+    one(&acks.recognise(), "pattern.sscan");
+    let mut services = Scenario::live();
+    for port in [22, 23, 25, 53, 79, 110, 111, 143, 1114, 2766, 6000, 31337, 1] {
+        services.send(syn(AWAY, 1025 + port, HOME, port));
+    }
+    one(&services.recognise(), "pattern.sscan");
+    let mut general = Scenario::live();
+    for port in 1..150 {
+        general.send(syn(AWAY, 41025, HOME, port));
+    }
+    none(&general.recognise(), "pattern.sscan");
+}
+
+#[test]
+fn proxy_hunters_and_ringzero() {
+    let hunt = |ports: &[u16], pause: f64| {
+        let mut scenario = Scenario::live();
+        for port in ports {
+            scenario.send(syn(AWAY, 40000, HOME, *port)).wait(pause);
+        }
+        scenario.recognise()
+    };
+    one(&hunt(&[80, 1080, 3128, 8000, 8080, 8888], 1.0), "pattern.proxy-scan");
+    let found = hunt(&[80, 8080, 3128], 5.0);
+    assert_eq!(one(&found, "pattern.proxy-scan.ringzero").also, ["pattern.proxy-scan"]);
+    one(&hunt(&[80, 8080, 3128], 100.0), "pattern.proxy-scan");
+    none(&hunt(&[80, 8080, 443], 1.0), "pattern.proxy-scan");
+}
+
+#[test]
+fn research_scanners_are_named() {
+    let mut scenario = Scenario::live();
+    for port in [22, 443, 5432] {
+        scenario.send(syn("162.142.125.7", 40000, HOME, port));
+    }
+    let found = scenario.recognise();
+    assert_eq!(one(&found, "research-scanner").facts[0], ("detail", "Censys".to_string()));
+}
+
+#[test]
+fn our_own_attempts_are_ours() {
+    let mut scenario = Scenario::at(&[HOME]);
+    for port in PORTS {
+        scenario.send(syn(HOME, 40000, AWAY, port)).send(tcp(AWAY, port, HOME, 40000, RST | ACK));
+    }
+    let found = scenario.recognise();
+    assert_eq!(one(&found, "pattern.self").sources, [ip(HOME)]);
+    none(&found, "scan.vertical");
+    none(&found, "pattern.port-probe");
+}
