@@ -217,9 +217,10 @@ pub fn read(input: &mut Input, sink: &mut impl FnMut(Captured<'_>)) -> Opened {
             Ok(bytes) => bytes,
             Err(error) => return losses.ending(Ending::failed(input, &error)),
         };
-        let Some(body) = bytes.get(BLOCK_HEAD..length - BLOCK_TAIL) else {
+        let Some(block) = bytes.get(..length) else {
             return losses.ending(Ending::damaged(input, "the file ends inside a block"));
         };
+        let body = &block[BLOCK_HEAD..length - BLOCK_TAIL];
         let understood = if kind == INTERFACE {
             section.describe(body)
         } else {

@@ -1,0 +1,85 @@
+//! Where reports go, and what happens when they cannot.
+
+use std::io::Read;
+use std::process::{Command, Stdio};
+
+use crate::captures::Pcap;
+use crate::{Folder, packets, read_with, three};
+
+#[test]
+fn text_for_a_pipe_is_plain_and_narrow() {
+    let folder = Folder::new();
+    let path = folder.file("capture.pcap", &Pcap::ETHERNET.of(&three()));
+    let run = read_with(&[&path], &[]);
+    assert_eq!((run.code, run.stderr.as_str()), (Some(0), ""));
+    let lines: Vec<_> = run.stdout.lines().collect();
+    assert!(lines[0].contains("capture.pcap"), "{}", run.stdout);
+    assert!(lines[1].contains("3 packets") && lines[1].contains("UTC"), "{}", run.stdout);
+    assert!(run.stdout.contains("tcp/22") && run.stdout.contains("Coverage: 100% parsed"), "{}", run.stdout);
+    assert!(!run.stdout.contains('\x1b'));
+    assert!(lines[1..].iter().all(|line| line.chars().count() <= 80), "{}", run.stdout);
+}
+
+#[test]
+fn names_cannot_reach_the_terminal() {
+    let folder = Folder::new();
+    let path = folder.file("a\x1b[31m\u{202e}b.pcap", &Pcap::ETHERNET.of(&three()));
+    let run = read_with(&[&path], &[]);
+    assert_eq!(run.code, Some(0));
+    assert!(!run.stdout.contains(['\x1b', '\u{202e}']), "{}", run.stdout);
+}
+
+#[test]
+fn a_file_is_replaced_by_either_format() {
+    let folder = Folder::new();
+    let capture = folder.file("capture.pcap", &Pcap::ETHERNET.of(&three()));
+    let output = folder.file("report", b"what was there before");
+    for format in ["text", "json", "json"] {
+        let run = read_with(&["--format", format, "--output", &output, &capture], &[]);
+        assert_eq!((run.code, run.stdout.as_str()), (Some(0), ""), "{}", run.stderr);
+    }
+    let report: serde_json::Value = serde_json::from_slice(&std::fs::read(&output).unwrap()).unwrap();
+    assert_eq!(packets(&report), 3);
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2, "nothing is left lying about");
+}
+
+#[test]
+fn output_that_cannot_be_written() {
+    let folder = Folder::new();
+    let capture = folder.file("capture.pcap", &Pcap::ETHERNET.of(&three()));
+    for output in ["/dev/full", "/nowhere/report", "/"] {
+        let run = read_with(&["--output", output, &capture], &[]);
+        assert_eq!(run.code, Some(2), "{output}");
+        assert!(run.stderr.contains(output), "{}", run.stderr);
+        assert_eq!(run.stderr.lines().count(), 1, "{}", run.stderr);
+    }
+}
+
+#[test]
+fn a_full_standard_output_is_an_error() {
+    let folder = Folder::new();
+    let capture = folder.file("capture.pcap", &Pcap::ETHERNET.of(&three()));
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_annotator")).args(["read", &capture]).stdout(full).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("standard output"));
+}
+
+#[test]
+fn a_closed_pipe_is_not() {
+    let folder = Folder::new();
+    let capture = folder.file("capture.pcap", &Pcap::ETHERNET.of(&three()));
+    let mut child = Command::new(env!("CARGO_BIN_EXE_annotator"))
+        .args(["read", "-"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // Nobody reads any more when the report is written.
+    drop(child.stdout.take());
+    std::io::copy(&mut std::fs::File::open(capture).unwrap(), &mut child.stdin.take().unwrap()).unwrap();
+    let mut complaints = String::new();
+    child.stderr.take().unwrap().read_to_string(&mut complaints).unwrap();
+    assert_eq!((child.wait().unwrap().code(), complaints.as_str()), (Some(0), ""));
+}
