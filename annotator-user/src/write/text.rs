@@ -23,9 +23,12 @@ pub fn page(report: &Report, style: Style, zone: &TimeZone) -> String {
     let mut page = Page { text: String::new(), style };
     page.header(report, zone);
     page.answer(report);
-    for finding in &report.findings {
+    let (ordinary, notable): (Vec<_>, Vec<_>) =
+        report.findings.iter().partition(|finding| finding.verdict == Verdict::Normal);
+    for finding in notable {
         page.finding(finding);
     }
+    page.ordinary(&ordinary);
     page.tables(report);
     page.coverage(report);
     page.text
@@ -49,7 +52,11 @@ impl Page {
             return;
         }
         let margin = " ".repeat(indent);
-        let options = textwrap::Options::new(self.style.width).initial_indent(&margin).subsequent_indent(&margin);
+        // Commands are to be copied from here: no break at a hyphen.
+        let options = textwrap::Options::new(self.style.width)
+            .initial_indent(&margin)
+            .subsequent_indent(&margin)
+            .word_splitter(textwrap::WordSplitter::NoHyphenation);
         let labelled = format!("{label}{text}");
         for (index, line) in textwrap::wrap(&labelled, options).iter().enumerate() {
             let line = if index == 0 && !label.is_empty() {
@@ -120,6 +127,23 @@ impl Page {
         }
         self.paragraph(2, "Looks like: ", &finding.looks_like);
         self.paragraph(2, "What to do: ", &finding.advice);
+        self.line("");
+    }
+
+    /// What is as it should be takes a line each: enough to find it by, if somebody is curious.
+    fn ordinary(&mut self, findings: &[&Finding]) {
+        if findings.is_empty() {
+            return;
+        }
+        let title = self.style.bold("As it should be (for more: annotator explain ID)");
+        self.line(&title);
+        let mut table = Table::new(&[("what", Align::Left), ("id", Align::Left), ("packets", Align::Right)]);
+        for finding in findings {
+            table.row([safe(&finding.title), safe(&finding.id), number(finding.packets)]);
+        }
+        for line in table.lines(self.style.width - 2).iter().skip(1) {
+            self.line(&format!("  {line}"));
+        }
         self.line("");
     }
 
@@ -346,4 +370,109 @@ fn clock_time(from: Moment, to: Moment, zone: &TimeZone) -> String {
     let (from, to) = (timestamp(from).to_zoned(zone.clone()), timestamp(to).to_zoned(zone.clone()));
     let format = if from.date() == to.date() { "%H:%M:%S %Z" } else { "%Y-%m-%d %H:%M:%S %Z" };
     to.strftime(format).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::counters::Counters;
+    use crate::finding::Confidence;
+    use crate::observation::{Locality, Observations};
+    use crate::report::Origin;
+
+    fn finding(id: &str, verdict: Verdict) -> Finding {
+        Finding {
+            id: id.into(),
+            also: Vec::new(),
+            title: format!("What {id} is"),
+            verdict,
+            confidence: Confidence::Likely,
+            packets: 1234,
+            sources: (1..=9).map(|last| std::net::Ipv4Addr::new(192, 0, 2, last).into()).collect(),
+            destinations: Vec::new(),
+            explanation: "A long story. ".repeat(20),
+            looks_like: "Something with \x1b[31mcolour\x07 from the network".into(),
+            advice: "Run `nft add rule inet filter input icmp type echo-request limit rate 5/second accept`.".into(),
+            evidence: vec!["From 10:00 to 10:05.".into()],
+            references: Vec::new(),
+        }
+    }
+
+    fn page_of(findings: Vec<Finding>, style: Style) -> String {
+        let counters =
+            Counters { without_protocol: annotator_common::Count { packets: 5, bytes: 300 }, ..Counters::default() };
+        let observations = Observations {
+            from: Moment(0),
+            to: Moment(3_600_000_000_000),
+            live: false,
+            counters: &counters,
+            sources: &[],
+            sources_dropped: 0,
+            sightings: &[],
+            locality: &Locality::default(),
+        };
+        let origin = Origin { kind: OriginKind::Capture, name: "x.pcap".into(), xdp_mode: None };
+        let report = Report::new(origin, &observations, findings, 12.3, vec!["x.pcap was cut".into()]);
+        page(&report, style, &TimeZone::UTC)
+    }
+
+    #[test]
+    fn the_gravest_finding_answers_first() {
+        let findings =
+            vec![finding("a.b", Verdict::Attack), finding("c.d", Verdict::Attack), finding("e", Verdict::Normal)];
+        let text = page_of(findings, Style::PLAIN);
+        let lines: Vec<_> = text.lines().collect();
+        assert_eq!(lines[0], "annotator: x.pcap");
+        assert_eq!(lines[1], "1970-01-01 00:00:00 to 01:00:00 UTC, 60 min 0 s: 5 packets, 300 B");
+        assert_eq!(lines[2], "Note: x.pcap was cut");
+        assert_eq!(lines[4], "Yes, look at this: What a.b is. There is one more finding of this kind.");
+        assert_eq!(lines[6], "What a.b is");
+        assert_eq!(lines[7], "  attack, likely; 1,234 packets; a.b");
+        assert!(text.contains("From 192.0.2.1, 192.0.2.2, 192.0.2.3, 192.0.2.4, 5 more."));
+        assert!(text.contains("echo-request limit"), "commands stay whole");
+        assert_eq!(text.matches("story").count(), 40, "ordinary findings take one line");
+        assert!(text.contains("Coverage: 100% parsed, 12.3% explained"));
+    }
+
+    #[test]
+    fn nothing_from_the_network_acts_on_the_terminal_and_lines_fit() {
+        let text = page_of(vec![finding("a", Verdict::ThirdParty)], Style::PLAIN);
+        assert!(!text.contains(|c: char| c.is_control() && c != '\n'));
+        assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+    }
+
+    #[test]
+    fn colours_only_where_they_are_understood() {
+        let style = Style { width: 100, colour: true };
+        let coloured = page_of(vec![finding("a", Verdict::Attack)], style);
+        assert!(coloured.contains("\x1b[1;31mYes, look at this"));
+        let plain: String = page_of(vec![finding("a", Verdict::Attack)], Style { colour: false, ..style });
+        let mut stripped = coloured;
+        while let Some(start) = stripped.find("\x1b[") {
+            let end = start + stripped[start..].find('m').unwrap();
+            stripped.replace_range(start..=end, "");
+        }
+        assert_eq!(stripped, plain);
+    }
+
+    #[test]
+    fn no_packets() {
+        let quiet = answer_of_nothing();
+        assert!(quiet.contains("Nothing arrived"), "{quiet}");
+    }
+
+    fn answer_of_nothing() -> String {
+        let observations = Observations {
+            from: Moment(0),
+            to: Moment(0),
+            live: true,
+            counters: &Counters::default(),
+            sources: &[],
+            sources_dropped: 0,
+            sightings: &[],
+            locality: &Locality::default(),
+        };
+        let origin = Origin { kind: OriginKind::Interface, name: "eth0".into(), xdp_mode: Some("native".into()) };
+        page(&Report::new(origin, &observations, Vec::new(), 100.0, Vec::new()), Style::PLAIN, &TimeZone::UTC)
+    }
 }

@@ -164,7 +164,7 @@ fn not_captures() {
 
 #[test]
 fn absent_files_and_directories() {
-    let folder = Folder::new();
+    let folder = Folder::create();
     let here = folder.path().to_str().unwrap().to_owned();
     let absent = format!("{here}/absent.pcap");
     for (path, word) in [(&here, "directory"), (&absent, "No such file")] {

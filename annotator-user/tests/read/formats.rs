@@ -174,7 +174,7 @@ fn a_capture_without_packets_is_no_failure() {
 
 #[test]
 fn several_files_make_one_report() {
-    let folder = Folder::new();
+    let folder = Folder::create();
     let frames = three();
     let later = folder.file("later.pcap", &Pcap::ETHERNET.of(&frames[1..]));
     let earlier = folder.file(
@@ -192,7 +192,7 @@ fn several_files_make_one_report() {
 
 #[test]
 fn what_is_ours() {
-    let folder = Folder::new();
+    let folder = Folder::create();
     let at_broadcast = crate::frames::Ipv4 { destination: crate::frames::LOCAL_BROADCAST, ..Default::default() };
     let from_us = crate::frames::Ipv4 { source: crate::frames::LOCAL, ..Default::default() };
     let datagram = crate::frames::udp_datagram(40_000, 7, b"x");

@@ -17,7 +17,7 @@ fn capture(link_type: u32, link: Link) -> Vec<u8> {
 
 /// The counted part of a report. What it means has tests of its own, and services depend on the system's database.
 fn counted(bytes: &[u8]) -> Value {
-    let folder = Folder::new();
+    let folder = Folder::create();
     let path = folder.file("capture.pcap", bytes);
     let locality =
         ["--local", "93.184.0.128/26", "--local-address", "93.184.0.140", "--local-address", "2a00:1450::99"];

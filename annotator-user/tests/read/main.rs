@@ -60,7 +60,7 @@ pub struct Folder(TempDir);
 
 impl Folder {
     /// An empty one, removed when it is dropped.
-    pub fn new() -> Self {
+    pub fn create() -> Self {
         Folder(TempDir::new().expect("a temporary folder"))
     }
 
@@ -79,7 +79,7 @@ impl Folder {
 
 /// Runs `annotator read --format json` on one file of these bytes.
 pub fn read(bytes: &[u8]) -> Run {
-    let folder = Folder::new();
+    let folder = Folder::create();
     let path = folder.file("capture", bytes);
     read_with(&["--format", "json", &path], &[])
 }

@@ -8,7 +8,7 @@ use crate::{Folder, packets, read_with, three};
 
 #[test]
 fn text_for_a_pipe_is_plain_and_narrow() {
-    let folder = Folder::new();
+    let folder = Folder::create();
     let path = folder.file("capture.pcap", &Pcap::ETHERNET.of(&three()));
     let run = read_with(&[&path], &[]);
     assert_eq!((run.code, run.stderr.as_str()), (Some(0), ""));
@@ -22,7 +22,7 @@ fn text_for_a_pipe_is_plain_and_narrow() {
 
 #[test]
 fn names_cannot_reach_the_terminal() {
-    let folder = Folder::new();
+    let folder = Folder::create();
     let path = folder.file("a\x1b[31m\u{202e}b.pcap", &Pcap::ETHERNET.of(&three()));
     let run = read_with(&[&path], &[]);
     assert_eq!(run.code, Some(0));
@@ -31,7 +31,7 @@ fn names_cannot_reach_the_terminal() {
 
 #[test]
 fn a_file_is_replaced_by_either_format() {
-    let folder = Folder::new();
+    let folder = Folder::create();
     let capture = folder.file("capture.pcap", &Pcap::ETHERNET.of(&three()));
     let output = folder.file("report", b"what was there before");
     for format in ["text", "json", "json"] {
@@ -45,7 +45,7 @@ fn a_file_is_replaced_by_either_format() {
 
 #[test]
 fn output_that_cannot_be_written() {
-    let folder = Folder::new();
+    let folder = Folder::create();
     let capture = folder.file("capture.pcap", &Pcap::ETHERNET.of(&three()));
     for output in ["/dev/full", "/nowhere/report", "/"] {
         let run = read_with(&["--output", output, &capture], &[]);
@@ -57,7 +57,7 @@ fn output_that_cannot_be_written() {
 
 #[test]
 fn a_full_standard_output_is_an_error() {
-    let folder = Folder::new();
+    let folder = Folder::create();
     let capture = folder.file("capture.pcap", &Pcap::ETHERNET.of(&three()));
     let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
     let output = Command::new(env!("CARGO_BIN_EXE_annotator")).args(["read", &capture]).stdout(full).output().unwrap();
@@ -67,7 +67,7 @@ fn a_full_standard_output_is_an_error() {
 
 #[test]
 fn a_closed_pipe_is_not() {
-    let folder = Folder::new();
+    let folder = Folder::create();
     let capture = folder.file("capture.pcap", &Pcap::ETHERNET.of(&three()));
     let mut child = Command::new(env!("CARGO_BIN_EXE_annotator"))
         .args(["read", "-"])
