@@ -5,6 +5,7 @@ pub mod counted;
 pub mod frames;
 pub mod kernel_ledger;
 pub mod kernel_matrix;
+pub mod packet_socket;
 pub mod veth;
 
 pub use annotator_testnet::netlink;
