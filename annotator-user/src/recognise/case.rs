@@ -1,6 +1,6 @@
 //! A set of sightings that belong together → [`Recognition`].
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use annotator_common::Transport;
@@ -125,9 +125,7 @@ impl<'s, 'a> Case<'s, 'a> {
     pub fn close_open(mut self) -> Recognition {
         let summary = self.summary();
         self.made.evidence.insert(0, summary);
-        if let Some(counted) = self.counted {
-            self.made.packets = counted;
-        }
+        self.made.packets = self.packet_count();
         let sources = distinct(self.seen().map(Sighting::source));
         let destinations = distinct(self.seen().map(Sighting::destination));
         self.made.sources = sources.into_iter().take(ADDRESSES_MAX).collect();
@@ -135,11 +133,24 @@ impl<'s, 'a> Case<'s, 'a> {
         self.made
     }
 
+    /// What was said, or what the source table counted where the sources sent nothing but this, or the sightings.
+    fn packet_count(&self) -> u64 {
+        let mut of_source: BTreeMap<IpAddr, usize> = BTreeMap::new();
+        for sighting in self.seen() {
+            *of_source.entry(sighting.source()).or_default() += 1;
+        }
+        let tabled = |(source, members): (IpAddr, usize)| match self.scene.view(source) {
+            Some(view) if members == self.scene.from(source).len() => view.packets.max(members as u64),
+            _ => members as u64,
+        };
+        self.counted.unwrap_or_else(|| of_source.into_iter().map(tabled).sum())
+    }
+
     fn summary(&self) -> String {
         let sources = distinct(self.seen().map(Sighting::source));
         let destinations = distinct(self.seen().map(Sighting::destination));
         let (first, last) = self.span();
-        let packets = self.counted.unwrap_or(self.members.len() as u64);
+        let packets = self.packet_count();
         let seconds = last.seconds_since(first);
         let mut text =
             format!("{} from {} to {}", words::count(packets, "packet"), parties(&sources), parties(&destinations));

@@ -13,22 +13,41 @@ const IDENT: u16 = 113;
 
 /// Finds ident questions that our own connections caused, one finding for each server and client.
 pub fn recognise(scene: &Scene<'_>, claims: &Claims) -> Vec<Recognition> {
+    let unseen = scene.thresholds.ident.services.iter().copied().find(|port| scene.is_used_unseen(*port));
     let mut found = Vec::new();
     for (asker, indices) in scene.sources() {
         let mut by_client: BTreeMap<IpAddr, Vec<(usize, Contact)>> = BTreeMap::new();
+        let mut by_count = Vec::new();
         for index in claims.free(indices) {
             let sighting = scene.sighting(index);
+            if !sighting.packet.is_syn() || sighting.packet.destination_port != IDENT {
+                continue;
+            }
             let client = sighting.destination();
-            if sighting.packet.is_syn()
-                && sighting.packet.destination_port == IDENT
-                && let Some(cause) = cause(scene, client, asker, index)
-            {
-                by_client.entry(client).or_default().push((index, cause));
+            match cause(scene, client, asker, index) {
+                Some(cause) => by_client.entry(client).or_default().push((index, cause)),
+                None => by_count.push(index),
             }
         }
         found.extend(by_client.into_iter().map(|(client, asked)| explain(scene, asker, client, &asked)));
+        if let (Some(port), false) = (unseen, by_count.is_empty()) {
+            found.push(explain_by_count(scene, port, by_count));
+        }
     }
     found
+}
+
+/// Where only the counter tells that a service is in use here.
+fn explain_by_count(scene: &Scene<'_>, port: u16, members: Vec<usize>) -> Recognition {
+    Case::new(scene, "pattern.ident-after-connect", members)
+        .confidence(Confidence::Possible)
+        .evidence(format!(
+            "Data went to and fro with servers at port {port}; with which, the counters do not say. If this is one of them, it asks \
+             who is asking."
+        ))
+        .evidence("If nobody here uses that server, it is a probe.")
+        .fact("detail", format!("a service at port {port} is in use"))
+        .close()
 }
 
 /// The connection of ours that made the server ask.

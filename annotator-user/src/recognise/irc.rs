@@ -8,21 +8,31 @@ use super::scene::site;
 use super::{Case, Claims, Scene, words};
 use crate::finding::{Confidence, Recognition};
 
+/// The port of SOCKS, which every such check tries.
+const SOCKS: u16 = 1080;
+
 /// Finds checks by chat servers, one finding for each checker and guest.
 pub fn recognise(scene: &Scene<'_>, claims: &Claims) -> Vec<Recognition> {
     let limits = &scene.thresholds.irc;
+    let unseen = limits.chat_ports.iter().copied().find(|port| scene.is_used_unseen(*port));
     let mut found = Vec::new();
     for (checker, indices) in scene.sources() {
+        let mut by_count = Vec::new();
         let mut by_guest: BTreeMap<IpAddr, (Contact, Vec<usize>)> = BTreeMap::new();
         for index in claims.free(indices) {
             let sighting = scene.sighting(index);
             let guest = sighting.destination();
-            if sighting.packet.is_syn()
-                && limits.proxy_ports.contains(&sighting.packet.destination_port)
-                && let Some(chat) = chat(scene, guest, checker, index)
-            {
-                by_guest.entry(guest).or_insert_with(|| (chat, Vec::new())).1.push(index);
+            if !sighting.packet.is_syn() || !limits.proxy_ports.contains(&sighting.packet.destination_port) {
+                continue;
             }
+            match chat(scene, guest, checker, index) {
+                Some(chat) => by_guest.entry(guest).or_insert_with(|| (chat, Vec::new())).1.push(index),
+                None => by_count.push(index),
+            }
+        }
+        let socks = by_count.iter().any(|i| scene.sighting(*i).packet.destination_port == SOCKS);
+        if let (Some(port), true) = (unseen, socks) {
+            found.push(explain_by_count(scene, port, by_count));
         }
         found.extend(by_guest.into_values().map(|(chat, members)| explain(scene, checker, chat, members)));
     }
@@ -36,6 +46,19 @@ fn chat(scene: &Scene<'_>, guest: IpAddr, checker: IpAddr, index: usize) -> Opti
         let neighbour = scene.contacts.with_site(guest, checker, &limits.chat_ports, at, limits.within)?;
         (site(guest) != site(checker)).then_some(neighbour)
     })
+}
+
+/// Where only the counter tells that somebody here chats.
+fn explain_by_count(scene: &Scene<'_>, port: u16, members: Vec<usize>) -> Recognition {
+    Case::new(scene, "pattern.irc-proxy-check", members)
+        .confidence(Confidence::Possible)
+        .with_ports()
+        .evidence(format!(
+            "Somebody here chats at port {port}; with which server, the counters do not say. If it is this one, it looks for proxies."
+        ))
+        .evidence("If nobody here uses that server, it is a hunt for open proxies.")
+        .fact("detail", format!("chat at port {port}"))
+        .close()
 }
 
 fn explain(scene: &Scene<'_>, checker: IpAddr, chat: Contact, members: Vec<usize>) -> Recognition {

@@ -28,7 +28,7 @@ fn explain(scene: &Scene<'_>, port: u16, members: Vec<usize>) -> Option<Recognit
     let limits = &scene.thresholds.leftover;
     let sources: BTreeSet<IpAddr> = members.iter().map(|i| scene.sighting(*i).source()).collect();
     let networks: BTreeSet<IpAddr> = sources.iter().map(|source| network(*source)).collect();
-    if sources.len() < limits.sources || networks.len() < limits.networks {
+    if sources.len() < limits.sources {
         return None;
     }
     let refused = members.iter().any(|i| scene.outcome(scene.sighting(*i)) == Outcome::Refused);
@@ -39,7 +39,10 @@ fn explain(scene: &Scene<'_>, port: u16, members: Vec<usize>) -> Option<Recognit
         networks.len()
     ));
     let case = if repeated { case.evidence("Several came back: they believe that somebody is here.") } else { case };
-    let case = if refused {
+    let case = if networks.len() < limits.networks {
+        case.confidence(Confidence::Possible)
+            .evidence("They are from few networks: it may be a scan that is shared out.")
+    } else if refused {
         case.confidence(Confidence::Likely).evidence("Nothing listens there.")
     } else {
         case.confidence(Confidence::Possible)

@@ -3,12 +3,15 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use annotator_common::{Flag, Transport};
+use annotator_common::{Flag, Flags, Transport};
 
 use super::scene::{Outcome, is_to_many};
 use super::{Case, Claims, Scene};
 use crate::finding::{Confidence, Recognition};
 use crate::observation::Sighting;
+
+/// Sources that are no host's own address on a network.
+const NO_HOST: Flags = Flags::of(&[Flag::LoopbackSource, Flag::ZeroSource, Flag::ReservedSource]);
 
 /// Finds packets that seem hostile and come from ourselves, one finding for each address.
 pub fn recognise(scene: &Scene<'_>, claims: &Claims) -> Vec<Recognition> {
@@ -23,8 +26,8 @@ pub fn recognise(scene: &Scene<'_>, claims: &Claims) -> Vec<Recognition> {
 
 fn is_from_ourselves(scene: &Scene<'_>, sighting: &Sighting) -> bool {
     let flags = sighting.packet.flags;
-    if flags.contains(Flag::Land) && !flags.contains(Flag::LoopbackSource) && !flags.contains(Flag::ZeroSource) {
-        return true;
+    if flags.contains(Flag::Land) {
+        return !flags.intersects(NO_HOST);
     }
     if !scene.is_ours(sighting.source()) {
         return false;

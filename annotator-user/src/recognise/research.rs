@@ -55,7 +55,7 @@ fn explain(scene: &Scene<'_>, operator: usize, members: Vec<usize>) -> Recogniti
             "{} in prefixes that {name} publishes for its scans.",
             words::count(sources.len() as u64, "source")
         ))
-        .evidence("Source addresses can be forged; that they repeat from here would be pointless for anyone else.")
+        .evidence("Source addresses can be forged, but nobody gains by forging these.")
         .fact("detail", name.clone())
         .close()
 }

@@ -95,6 +95,7 @@ pub struct Scene<'a> {
     closed: HashSet<(IpAddr, u16)>,
     complained: HashSet<(IpAddr, IpAddr, u16)>,
     sent: HashSet<(IpAddr, IpAddr)>,
+    tcp_ports: HashSet<u16>,
     quotes: Vec<(usize, Quote)>,
     ours: BTreeSet<IpAddr>,
 }
@@ -113,6 +114,7 @@ impl<'a> Scene<'a> {
             closed: HashSet::new(),
             complained: HashSet::new(),
             sent: HashSet::new(),
+            tcp_ports: HashSet::new(),
             quotes: Vec::new(),
             ours: observations.locality.addresses.iter().copied().collect(),
         };
@@ -127,6 +129,9 @@ impl<'a> Scene<'a> {
     fn add(&mut self, index: usize, sighting: &Sighting) {
         self.by_source.entry(sighting.source()).or_default().push(index);
         if let Some(half) = Half::of(sighting) {
+            if half.transport == Transport::Tcp {
+                self.tcp_ports.extend([half.source_port, half.destination_port]);
+            }
             let carried = self.halves.entry(half).or_default();
             carried.note(sighting);
             let listener = (half.source, half.source_port);
@@ -138,7 +143,8 @@ impl<'a> Scene<'a> {
             self.contacts.note(sighting, half, &self.thresholds.contact);
         }
         if let Some(quote) = Quote::of(sighting) {
-            if sighting.packet.icmp_type == 3 || sighting.packet.family == Family::V6 {
+            let kind = (sighting.packet.family, sighting.packet.icmp_type, sighting.packet.icmp_code);
+            if matches!(kind, (Family::V4, 3, 3) | (Family::V6, 1, 4)) {
                 self.complained.insert((quote.source, quote.destination, quote.destination_port));
             }
             self.quotes.push((index, quote));
@@ -204,6 +210,13 @@ impl<'a> Scene<'a> {
     /// What was seen in one direction of a conversation.
     pub fn carried(&self, half: &Half) -> Carried {
         self.halves.get(half).copied().unwrap_or_default()
+    }
+
+    /// Whether conversations with a TCP port are known by their count alone: data of running connections is not sampled.
+    pub fn is_used_unseen(&self, port: u16) -> bool {
+        let asked = !self.observations.live && self.port(PortProto::Tcp, Side::Dst, port).all.packets > 0;
+        let answered = self.port(PortProto::Tcp, Side::Src, port).all.packets > 0;
+        (asked || answered) && !self.tcp_ports.contains(&port)
     }
 
     /// Whether the capture shows packets that an address sent.

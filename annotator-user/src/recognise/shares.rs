@@ -101,7 +101,8 @@ fn file_sharing(scene: &Scene<'_>, members: Vec<usize>) -> Option<Recognition> {
 fn sql(scene: &Scene<'_>, claims: &Claims) -> Vec<Recognition> {
     let mut by_target: BTreeMap<IpAddr, Vec<usize>> = BTreeMap::new();
     for (index, sighting) in scene.sightings() {
-        if sighting.packet.destination_port == SQL && claims.is_free(index) && scene.is_probe(sighting) {
+        let is_sql = sighting.packet.destination_port == SQL && scene.is_probe(sighting);
+        if is_sql && claims.is_free(index) && !is_neighbour(scene, sighting) {
             by_target.entry(sighting.destination()).or_default().push(index);
         }
     }
@@ -109,14 +110,14 @@ fn sql(scene: &Scene<'_>, claims: &Claims) -> Vec<Recognition> {
 }
 
 fn sql_worm(scene: &Scene<'_>, members: Vec<usize>) -> Option<Recognition> {
-    let sites: BTreeSet<IpAddr> = members.iter().map(|i| site(scene.sighting(*i).source())).collect();
-    if sites.len() < scene.thresholds.shares.sql_sources {
+    let sources: BTreeSet<IpAddr> = members.iter().map(|i| scene.sighting(*i).source()).collect();
+    if sources.len() < scene.thresholds.shares.sql_sources {
         return None;
     }
     let refused = members.iter().any(|i| scene.outcome(scene.sighting(*i)) == Outcome::Refused);
-    let case = Case::new(scene, "worm.mssql", members).also("port.1433").with_ttls().evidence(format!(
+    let case = Case::new(scene, "worm.mssql", members).with_ttls().evidence(format!(
         "Attempts at the SQL server's port came from {}.",
-        words::count(sites.len() as u64, "different network")
+        words::count(sources.len() as u64, "source")
     ));
     let case = if refused {
         case.evidence("Nothing listens there: the attempts failed.")
@@ -124,5 +125,5 @@ fn sql_worm(scene: &Scene<'_>, members: Vec<usize>) -> Option<Recognition> {
         case.confidence(Confidence::Likely)
             .evidence("If a database of yours does serve the Internet there, some may be its clients.")
     };
-    Some(case.fact("detail", words::count(sites.len() as u64, "different network")).close())
+    Some(case.fact("detail", words::count(sources.len() as u64, "source")).close())
 }

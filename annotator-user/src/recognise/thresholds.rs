@@ -168,6 +168,8 @@ thresholds! {
         packets: usize,
         /// Different ports that they quote.
         ports: usize,
+        /// Different ports where they are about several hosts.
+        ports_of_several: usize,
     }
     /// Share and database worms.
     shares: Shares {
@@ -182,7 +184,7 @@ thresholds! {
     leftover: Leftover {
         /// Sources at one port.
         sources: usize,
-        /// Different /16 (IPv6: /32) prefixes among them.
+        /// Different /16 (IPv6: /32) prefixes among them, from which on it is likely.
         networks: usize,
         /// Lowest port that counts.
         first_port: u16,
@@ -297,6 +299,8 @@ thresholds! {
         zmap_source_first: u16,
         /// Last source port of newer ZMap.
         zmap_source_last: u16,
+        /// Share of all questions, in units of what chance would give, from which on a mark counts though each source shows it once.
+        beyond_chance: f64,
         /// Packets that must look like newer ZMap.
         zmap_new_marks: usize,
         /// TCP windows of nmap.

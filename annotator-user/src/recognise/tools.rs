@@ -28,32 +28,51 @@ const FROM_255: u8 = 129;
 
 /// Finds tools, one finding for each.
 pub fn recognise(scene: &Scene<'_>, _: &Claims) -> Vec<Recognition> {
-    let mut by_tool: BTreeMap<Tool, Vec<usize>> = BTreeMap::new();
-    let mut single_mirai = Vec::new();
+    let (mut by_tool, mut single) = (BTreeMap::<Tool, Vec<usize>>::new(), BTreeMap::<Tool, Vec<usize>>::new());
+    let mut questions = 0;
     for (source, indices) in scene.sources() {
         if scene.is_ours(source) {
             continue;
         }
         let mut marked: BTreeMap<Tool, Vec<usize>> = BTreeMap::new();
         for index in indices {
-            for tool in marks(scene, scene.sighting(*index)) {
+            let sighting = scene.sighting(*index);
+            questions += usize::from(is_question(sighting));
+            for tool in marks(scene, sighting) {
                 marked.entry(tool).or_default().push(*index);
             }
         }
         for (tool, members) in marked {
-            if is_enough(scene, tool, &members) {
-                by_tool.entry(tool).or_default().extend(members);
-            } else if tool == Tool::Mirai {
-                single_mirai.extend(members);
-            }
+            let of = if is_enough(scene, tool, &members) { &mut by_tool } else { &mut single };
+            of.entry(tool).or_default().extend(members);
         }
     }
-    // A test of 32 bits hardly ever matches by chance: bots that came once each count together.
-    let mirai = by_tool.get(&Tool::Mirai).map_or(0, Vec::len);
-    if mirai + single_mirai.len() >= scene.thresholds.tools.marks {
-        by_tool.entry(Tool::Mirai).or_default().extend(single_mirai);
+    for (tool, members) in single {
+        let together = by_tool.get(&tool).map_or(0, Vec::len) + members.len();
+        if counts_together(scene, tool, together, questions) {
+            by_tool.entry(tool).or_default().extend(members);
+        }
     }
     by_tool.into_iter().map(|(tool, members)| explain(scene, tool, members)).collect()
+}
+
+/// Whether a mark that several sources show once each is more than chance.
+fn counts_together(scene: &Scene<'_>, tool: Tool, together: usize, questions: usize) -> bool {
+    let limits = &scene.thresholds.tools;
+    let by_chance = questions as f64 / 65_536.0;
+    let enough = match tool {
+        // A test of 32 bits hardly ever matches by chance.
+        Tool::Mirai => true,
+        Tool::Zmap | Tool::Masscan => together as f64 >= limits.beyond_chance * by_chance,
+        _ => false,
+    };
+    enough && together >= limits.marks
+}
+
+fn is_question(sighting: &Sighting) -> bool {
+    let packet = &sighting.packet;
+    let syn = packet.transport == Transport::Tcp && packet.tcp_flags & (SYN | ACK | FIN) == SYN;
+    syn || packet.transport == Transport::Udp || (packet.transport == Transport::Icmp && packet.icmp_type == 8)
 }
 
 fn marks(scene: &Scene<'_>, sighting: &Sighting) -> Vec<Tool> {
@@ -62,7 +81,7 @@ fn marks(scene: &Scene<'_>, sighting: &Sighting) -> Vec<Tool> {
         return Vec::new();
     }
     let syn = packet.transport == Transport::Tcp && packet.tcp_flags & (SYN | ACK | FIN) == SYN;
-    let question = syn || packet.transport == Transport::Udp || packet.icmp_type == 8;
+    let question = is_question(sighting);
     let tests = [
         (Tool::Mirai, syn && is_mirai(scene, sighting)),
         (Tool::Zmap, question && packet.identification == scene.thresholds.tools.zmap_id),
@@ -180,7 +199,9 @@ fn explain(scene: &Scene<'_>, tool: Tool, members: Vec<usize>) -> Recognition {
         .with_ports()
         .with_ttls();
     let case = if tool == Tool::ZmapNew { case.confidence(Confidence::Possible) } else { case };
-    case.fact("detail", detail).close_open()
+    let case = case.fact("detail", detail);
+    // Mirai is what it wants; the others are only the means.
+    if tool == Tool::Mirai { case.close() } else { case.close_open() }
 }
 
 fn version(scene: &Scene<'_>, tool: Tool, members: &[usize]) -> String {

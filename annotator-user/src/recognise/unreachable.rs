@@ -9,6 +9,7 @@ use annotator_common::packet::protocol;
 use super::backscatter::is_foreign;
 use super::quote::Quote;
 use super::{Case, Claims, Scene, words};
+use crate::counters::{PortProto, Side};
 use crate::finding::{Confidence, Recognition};
 
 const DNS: u16 = 53;
@@ -24,7 +25,45 @@ pub fn recognise(scene: &Scene<'_>, claims: &Claims) -> Vec<Recognition> {
             by_target.entry(quote.destination).or_default().push((*index, *quote));
         }
     }
-    by_target.into_iter().filter_map(|(target, members)| explain(scene, target, &members)).collect()
+    let (mut found, mut scattered) = (Vec::new(), Vec::new());
+    for (target, members) in by_target {
+        match explain(scene, target, &members) {
+            Some(recognition) => found.push(recognition),
+            None => scattered.extend(members),
+        }
+    }
+    found.extend(many_targets(scene, scattered));
+    found
+}
+
+/// Complaints about several hosts, from ports of ours at which nothing else arrives: nobody here uses them.
+fn many_targets(scene: &Scene<'_>, mut members: Vec<(usize, Quote)>) -> Option<Recognition> {
+    let limits = &scene.thresholds.unreachable;
+    members.retain(|(_, quote)| is_idle(scene, quote));
+    let ports: BTreeSet<u16> = members.iter().map(|(_, quote)| quote.destination_port).collect();
+    let targets: BTreeSet<IpAddr> = members.iter().map(|(_, quote)| quote.destination).collect();
+    if members.len() < limits.packets || ports.len() < limits.ports_of_several {
+        return None;
+    }
+    Some(
+        Case::new(scene, "pattern.unreachable-unknown-host", members.iter().map(|(i, _)| *i).collect())
+            .confidence(Confidence::Possible)
+            .evidence(format!(
+                "The quoted packets go to {} of {}: {}.",
+                words::count(ports.len() as u64, "port"),
+                words::count(targets.len() as u64, "host"),
+                words::ports(ports)
+            ))
+            .evidence("If a program here does try such hosts, the complaints are meant for it.")
+            .fact("detail", words::count(targets.len() as u64, "host"))
+            .close(),
+    )
+}
+
+/// Whether nothing arrives at the port that a quoted packet is said to come from.
+fn is_idle(scene: &Scene<'_>, quote: &Quote) -> bool {
+    let proto = if quote.protocol == protocol::TCP { PortProto::Tcp } else { PortProto::Udp };
+    scene.port(proto, Side::Dst, quote.source_port).all.packets == 0
 }
 
 /// Whether a quoted packet has no everyday cause: no answer of a name server, no name lookup, no traceroute, no conversation.

@@ -92,6 +92,23 @@ fn unreachables_from_strangers_are_about_a_scan_of_someone_else() {
 }
 
 #[test]
+fn unreachables_from_many_strangers() {
+    let mut scenario = Scenario::live();
+    for (i, port) in [21, 23, 25, 110, 143].into_iter().enumerate() {
+        let target = format!("203.0.113.{}", i + 1);
+        scenario.send(error(&target, 3, 3, &tcp(HOME, 40000, &target, port, SYN)));
+    }
+    one(&scenario.recognise(), "pattern.unreachable-unknown-host");
+    let mut peers = Scenario::live();
+    for i in 1..9 {
+        let peer = format!("203.0.113.{i}");
+        peers.send(udp(&peer, 6881 + i, HOME, 51413, &[0; 60]));
+        peers.send(error(&peer, 3, 3, &udp(HOME, 51413, &peer, 6881 + i, &[0; 60])));
+    }
+    assert!(peers.recognise().is_empty());
+}
+
+#[test]
 fn late_answers_of_our_name_server_are_no_decoys() {
     let mut scenario = Scenario::live();
     for port in [40001, 40002, 40003, 40004] {

@@ -122,6 +122,16 @@ fn ident_out_of_the_blue_is_a_probe() {
 }
 
 #[test]
+fn ident_after_data_that_only_the_counters_know() {
+    let mut scenario = Scenario::live();
+    for _ in 0..4 {
+        scenario.send(with_data(tcp("198.51.100.25", 25, HOME, 40000, PSH | ACK)));
+    }
+    scenario.send(syn("198.51.100.25", 51000, HOME, 113));
+    assert_eq!(one(&scenario.recognise(), "pattern.ident-after-connect").confidence, Some(Confidence::Possible));
+}
+
+#[test]
 fn chat_servers_check_their_guests() {
     let mut scenario = Scenario::live();
     scenario.send(tcp("198.51.100.66", 6667, HOME, 40000, SYN | ACK));
@@ -214,6 +224,10 @@ fn smurf_uses_us_against_its_source() {
         scenario.send(ping("198.51.100.3", &format!("192.0.2.{last}")));
     }
     one(&scenario.recognise(), "pattern.smurf");
+    for _ in 0..500 {
+        scenario.send(ping("198.51.100.3", "192.0.2.255"));
+    }
+    assert_eq!(one(&scenario.recognise(), "pattern.smurf").packets, 504);
     let mut sweep = Scenario::live();
     for last in 245..=255 {
         sweep.send(ping("198.51.100.3", &format!("192.0.2.{last}")));

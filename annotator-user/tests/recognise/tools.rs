@@ -98,3 +98,13 @@ fn nmap_asks_which_system_it_is() {
     }
     none(&client.recognise(), "tool.nmap-os-detection");
 }
+
+#[test]
+fn a_mark_that_many_sources_show_once_is_no_chance() {
+    let mut scenario = Scenario::live();
+    for i in 1..=6 {
+        scenario.send(udp(&format!("198.51.100.{i}"), 40000, HOME, 47808, &[0; 17]).id(54321));
+        scenario.send(udp(&format!("203.0.113.{i}"), 40000, HOME, 47808, &[0; 17]));
+    }
+    assert_eq!(one(&scenario.recognise(), "tool.zmap").packets, 6);
+}
