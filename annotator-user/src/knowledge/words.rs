@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::tally::{Row, Tally};
 use super::tell::Teller;
 use super::text::{Facts, fill};
-use super::{Knowledge, Texts, Voice, companions, zen};
+use super::{Knowledge, Texts, Voice, answers, companions, zen};
 use crate::counters::{IcmpKey, PortProto, Side};
 use crate::finding::{ADDRESSES_MAX, Confidence, Finding, Recognition, Verdict};
 use crate::names;
@@ -45,6 +45,7 @@ impl<'a> Words<'a> {
         for (index, recognition) in recognitions.iter().enumerate() {
             findings.push(self.of_recognition(index, recognition));
         }
+        findings.extend(answers::finding(self.knowledge, &self.teller.seen));
         findings.extend(zen::findings(self.knowledge, &self.teller.seen));
         companions::add(self.knowledge, self.teller.observations, &mut findings);
         findings

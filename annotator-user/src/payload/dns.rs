@@ -52,3 +52,24 @@ fn shown(name: &ParsedName<&[u8]>) -> String {
     let name: Name<Vec<u8>> = name.to_name();
     escaped(name.fmt_with_dot().to_string().as_bytes())
 }
+
+/// What pairs a question with its answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// Message id.
+    pub id: u16,
+    /// Whether it is an answer.
+    pub is_answer: bool,
+    /// The question's name, escaped and in lower case.
+    pub name: String,
+}
+
+impl Identity {
+    /// The identity of a message over UDP.
+    pub fn of(bytes: &[u8]) -> Option<Identity> {
+        let message = Message::from_slice(bytes).ok()?;
+        let question = message.question().next()?.ok()?;
+        let header = message.header();
+        Some(Identity { id: header.id(), is_answer: header.qr(), name: shown(question.qname()).to_ascii_lowercase() })
+    }
+}

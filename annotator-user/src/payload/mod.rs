@@ -6,7 +6,7 @@
 
 mod cursor;
 mod datagram;
-mod dns;
+pub mod dns;
 pub mod embedded;
 mod netbios;
 mod rpc;

@@ -369,6 +369,20 @@ fn payloads(table: &mut Vec<Stimulus>) {
         udp(5060, 5060, b"OPTIONS sip:100@198.19.1.20 SIP/2.0\r\n"),
         udp(5060, 5060, b"\0\0\0\0"),
     );
+    let question = dns(0, 1, 1, "example.com");
+    let answer = dns(0x8180, 1, 1, "example.com");
+    rows(
+        table,
+        "payload.dns-unexpected-source",
+        vec![
+            udp(4000, 53, &question).from("198.19.1.20").to("198.18.0.53"),
+            udp(53, 4000, &answer).from("198.18.99.53"),
+        ],
+        vec![
+            udp(4000, 53, &question).from("198.19.1.20").to("198.18.0.53"),
+            udp(53, 4000, &answer).from("198.18.0.53"),
+        ],
+    );
     row(table, "netbios.node-status", udp(137, 137, &node_status()), udp(137, 137, &[0; 50]));
     row(table, "netbios.samba", udp(41234, 137, &node_status()), udp(137, 137, &node_status()));
     let mut worm = vec![1; 376];
@@ -378,6 +392,13 @@ fn payloads(table: &mut Vec<Stimulus>) {
 
 fn beside(table: &mut Vec<Stimulus>) {
     table.push(Stimulus { id: "perspective.not-personal", packets: vec![syn(23)], near_miss: Vec::new() });
+    let counting = (0..6).map(|i| syn(80).identification(0x1000 + i)).collect();
+    rows(table, "zen.ip-id", counting, vec![syn(80)]);
+    let swapped = (0..6_u16).map(|i| syn(80).identification((0x0100 + i).swap_bytes())).collect();
+    rows(table, "zen.ip-id.byte-swapped", swapped, vec![syn(80)]);
+    table.push(Stimulus { id: "zen.ttl", packets: vec![syn(80).ttl(112)], near_miss: Vec::new() });
+    let varying = vec![syn(80).ttl(50), syn(81).ttl(115), syn(82).ttl(50)];
+    rows(table, "zen.ttl.varying", varying, vec![syn(80).ttl(50), syn(81).ttl(50)]);
 }
 
 /// A DNS message with one question.
