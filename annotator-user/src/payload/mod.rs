@@ -18,7 +18,7 @@ use annotator_common::Transport;
 use crate::knowledge::schema::PayloadPorts;
 use crate::observation::Sighting;
 
-pub use shape::{Shape, attributes_of};
+pub use shape::{Shape, attributes_of, printable};
 
 /// The bytes that a decoder is given.
 #[derive(Clone, Copy, Debug)]

@@ -88,3 +88,8 @@ pub fn escaped(bytes: &[u8]) -> String {
     }
     text
 }
+
+/// A text of somebody else's as it may be shown: nothing in it can alter a terminal.
+pub fn printable(text: &str) -> String {
+    text.chars().map(|letter| if letter.is_control() { '\u{fffd}' } else { letter }).collect()
+}
