@@ -3,9 +3,12 @@
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-use annotator::cli::{Cli, Command, ReadOptions, RunOptions};
+use annotator::cli::{Cli, Command, ExplainOptions, Format, ReadOptions, RulesCommand, RulesOptions, RunOptions};
+use annotator::explain::{self, page, rules as knowledge_rules};
+use annotator::knowledge::Knowledge;
+use annotator::write::output;
 use annotator::write::stream::Stream;
-use anyhow::{Result, bail};
+use anyhow::Result;
 use clap::Parser;
 
 /// A report was made, but something was left out of it.
@@ -29,7 +32,8 @@ fn run(command: Command) -> Result<ExitCode> {
     match command {
         Command::Read(options) => read(&options),
         Command::Run(options) => watch(&options),
-        Command::Explain(_) | Command::Rules(_) => bail!("not in this build"),
+        Command::Explain(options) => explain(&options),
+        Command::Rules(options) => rules(&options),
     }
 }
 
@@ -46,6 +50,46 @@ fn watch(options: &RunOptions) -> Result<ExitCode> {
     let mut stream = Stream::open(&options.writing)?;
     annotator::live::run(options, &mut stream)?;
     Ok(ExitCode::SUCCESS)
+}
+
+fn explain(options: &ExplainOptions) -> Result<ExitCode> {
+    let knowledge = Knowledge::load(&options.rules.rules)?;
+    let answers = explain::explain(&knowledge, &options.what);
+    output::print(&match options.format {
+        Format::Text => page::answers(&answers),
+        Format::Json => answers.json()?,
+    })?;
+    Ok(if answers.all_known() { ExitCode::SUCCESS } else { ExitCode::from(INCOMPLETE) })
+}
+
+fn rules(options: &RulesOptions) -> Result<ExitCode> {
+    if let RulesCommand::Check { files } = &options.command {
+        let checked = knowledge_rules::check(files);
+        output::print(&match options.format {
+            Format::Text => page::checked(&checked),
+            Format::Json => knowledge_rules::json("files", &checked)?,
+        })?;
+        let usable = checked.iter().all(|file| file.usable);
+        return Ok(if usable { ExitCode::SUCCESS } else { ExitCode::from(FAILED) });
+    }
+    let knowledge = Knowledge::load(&options.rules.rules)?;
+    let RulesCommand::Show { ids } = &options.command else {
+        let listed = knowledge_rules::list(&knowledge);
+        output::print(&match options.format {
+            Format::Text => page::list(&listed),
+            Format::Json => knowledge_rules::json("entries", &listed)?,
+        })?;
+        return Ok(ExitCode::SUCCESS);
+    };
+    let (shown, unknown) = knowledge_rules::show(&knowledge, ids);
+    output::print(&match options.format {
+        Format::Text => page::entries(&shown),
+        Format::Json => knowledge_rules::json("entries", &shown)?,
+    })?;
+    for id in &unknown {
+        complain(&format!("no entry has the id `{id}`; `annotator rules list` lists them"));
+    }
+    Ok(if unknown.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(INCOMPLETE) })
 }
 
 /// The agent's log goes to standard error, warnings and errors by default; the environment variable `RUST_LOG` changes that.

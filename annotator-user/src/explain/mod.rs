@@ -108,18 +108,12 @@ fn of_port(knowledge: &Knowledge, proto: Option<PortProto>, side: Side, port: u1
         if let Some(service) = Services::system().name(*proto, port) {
             answer.notes.push(format!("{}/{port} is {service} in the services database.", proto.name()));
         }
-        let told = match side {
-            Side::Destination => knowledge.told_of_port(*proto, port, &facts),
-            Side::Source => knowledge.told_of_source_port(*proto, port, false, &facts),
-        };
-        add(&mut answer.told, told);
         if side == Side::Destination {
-            add(
-                &mut answer.told,
-                knowledge.told_of_source_port(*proto, port, true, &port_facts(*proto, Side::Source, port)),
-            );
+            add(&mut answer.told, knowledge.told_of_port(*proto, port, &facts));
         }
     }
+    let facts = port_facts(protos[0], Side::Source, port);
+    add(&mut answer.told, knowledge.told_of_source_port(protos, port, side == Side::Destination, &facts));
     // A range has something to say only where no entry has.
     if answer.told.iter().any(|told| is_specific(&told.id)) {
         answer.told.retain(|told| is_specific(&told.id));

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use crate::finding::{Confidence, Verdict};
 use crate::knowledge::lookup::Told;
+use crate::knowledge::text::{Facts, PLACEHOLDERS, fill};
 use crate::knowledge::{Knowledge, check};
 
 /// An entry in a list.
@@ -38,7 +39,7 @@ pub fn list(knowledge: &Knowledge) -> Vec<Listed> {
         id: entry.id.clone(),
         also: entry.also.clone(),
         variants: entry.variants.iter().map(|variant| variant.id.clone()).collect(),
-        title: entry.title.clone(),
+        title: fill(&entry.title, &as_written()),
         verdict: entry.verdict,
         confidence: entry.confidence,
         when: entry.matches.iter().map(|wanted| wanted.describe()).collect(),
@@ -63,8 +64,8 @@ pub fn show(knowledge: &Knowledge, ids: &[String]) -> (Vec<Told>, Vec<String>) {
 }
 
 /// Placeholders stand for themselves where nothing fills them.
-fn as_written() -> crate::knowledge::text::Facts {
-    crate::knowledge::text::PLACEHOLDERS.iter().map(|(name, _)| (*name, format!("<{name}>"))).collect()
+fn as_written() -> Facts {
+    PLACEHOLDERS.iter().map(|(name, _)| (*name, format!("<{name}>"))).collect()
 }
 
 /// What checking a file found.
@@ -105,8 +106,11 @@ fn check_one(path: &PathBuf) -> Checked {
     }
 }
 
-/// Anything as a JSON document under a schema.
-pub fn json(schema: &str, name: &str, value: &impl Serialize) -> Result<String> {
-    let document = serde_json::json!({ "schema": schema, name: value });
+/// Schema of what `annotator rules` prints in JSON.
+const SCHEMA: &str = "annotator.rules/1";
+
+/// Anything as a JSON document, under a name of its own.
+pub fn json(name: &str, value: &impl Serialize) -> Result<String> {
+    let document = serde_json::json!({ "schema": SCHEMA, name: value });
     Ok(serde_json::to_string_pretty(&document)? + "\n")
 }

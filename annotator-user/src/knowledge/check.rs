@@ -42,7 +42,7 @@ pub fn faults(knowledge: &Knowledge) -> Vec<Fault> {
         }
         variants(entry, &mut report);
         for id in entry.told_by.iter().chain(entry.variants.iter().flat_map(|variant| &variant.told_by)) {
-            if knowledge.entry(id).is_none() {
+            if !knowledge.has_ids_of(id) {
                 report(format!("is told by `{id}`, which does not exist"));
             }
         }

@@ -1,9 +1,11 @@
 //! Asking the knowledge without a packet.
 
+use std::cmp::Reverse;
+
 use annotator_common::{Family, Flag};
 use serde::Serialize;
 
-use super::schema::Segment;
+use super::schema::{Entry, Segment};
 use super::text::{Facts, fill};
 use super::topics::Candidate;
 use super::{Knowledge, Voice};
@@ -82,8 +84,9 @@ impl Knowledge {
         let general = row(Segment::Syn).or_else(|| row(Segment::Ack));
         let conditional = self.port_candidates(port).filter(|candidate| {
             let wanted = self.condition(*candidate);
-            let other_proto = wanted.proto.is_some_and(|wanted| wanted.to_string() != proto.name());
-            !other_proto
+            let asked = wanted.dst_port.as_ref().is_some_and(|ports| ports.contains(port))
+                && wanted.proto.is_none_or(|wanted| wanted.to_string() == proto.name());
+            asked
                 && !wanted.fits_port_row(proto, port, Segment::Syn)
                 && !wanted.fits_port_row(proto, port, Segment::Ack)
         });
@@ -93,15 +96,26 @@ impl Knowledge {
     }
 
     /// What is said of packets from a port.
-    pub fn told_of_source_port(&self, proto: PortProto, port: u16, services_only: bool, facts: &Facts) -> Vec<Told> {
+    pub fn told_of_source_port(
+        &self,
+        protos: &[PortProto],
+        port: u16,
+        services_only: bool,
+        facts: &Facts,
+    ) -> Vec<Told> {
         let fitting = |candidate: &Candidate| {
             let wanted = self.condition(*candidate);
             let ports = wanted.src_port.as_ref();
             ports.is_some_and(|ports| ports.contains(port) && (!services_only || ports.size() <= SERVICE_PORTS_MAX))
-                && wanted.proto.is_none_or(|wanted| wanted.to_string() == proto.name())
+                && wanted.proto.is_none_or(|wanted| protos.iter().any(|proto| wanted.to_string() == proto.name()))
         };
-        let entries = self.source_candidates(port).filter(fitting).map(|candidate| candidate.entry).collect();
-        self.told_by_entries(entries, facts)
+        let mut candidates: Vec<Candidate> = self.source_candidates(port).filter(fitting).collect();
+        // Nobody asked about a destination: first who speaks of most of them.
+        candidates.sort_by_key(|candidate| {
+            let (to, from, ..) = self.condition(*candidate).breadth();
+            (from, Reverse(to))
+        });
+        self.told_by_entries(candidates.into_iter().map(|candidate| candidate.entry).collect(), facts)
     }
 
     /// What is said of ICMP of a type, and a code if one is asked for.
@@ -133,10 +147,14 @@ impl Knowledge {
         let in_title = |title: &str| {
             title.to_ascii_lowercase().split(|letter: char| !letter.is_alphanumeric()).any(|part| part == word)
         };
-        let entries = self.entries.iter().enumerate().filter(|(_, entry)| {
-            in_id(&entry.id) || in_title(&entry.title) || entry.variants.iter().any(|variant| in_id(&variant.id))
-        });
-        self.told_by_entries(entries.map(|(index, _)| index).collect(), facts)
+        let of_id = |entry: &Entry| in_id(&entry.id) || entry.variants.iter().any(|variant| in_id(&variant.id));
+        let of_title = |entry: &Entry| in_title(&entry.title);
+        let indices = |wanted: &dyn Fn(&Entry) -> bool| -> Vec<usize> {
+            self.entries.iter().enumerate().filter(|(_, entry)| wanted(entry)).map(|(index, _)| index).collect()
+        };
+        let mut entries = indices(&of_id);
+        entries.extend(indices(&of_title));
+        self.told_by_entries(entries, facts)
     }
 
     fn told_by_entries(&self, entries: Vec<usize>, facts: &Facts) -> Vec<Told> {

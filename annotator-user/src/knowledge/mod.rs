@@ -142,6 +142,11 @@ impl Knowledge {
         ids
     }
 
+    /// Whether some entry or variant has this id or a finer one of it.
+    pub fn has_ids_of(&self, id: &str) -> bool {
+        self.by_id.keys().any(|known| is_of(known, id))
+    }
+
     pub(crate) fn voice(&self, id: &str) -> Option<Voice> {
         self.by_id.get(id).copied()
     }
@@ -184,4 +189,9 @@ impl Knowledge {
     fn is_udp_answer(&self, source_port: u16, destination_port: u16) -> bool {
         destination_port >= 1024 && self.answers.as_ref().is_some_and(|ports| ports.contains(source_port))
     }
+}
+
+/// Whether an id is the wanted one or a finer one of it: `port.7.squid` is of `port.7` and of `port`.
+pub(crate) fn is_of(id: &str, wanted: &str) -> bool {
+    id.strip_prefix(wanted).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
 }

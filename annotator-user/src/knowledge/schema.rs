@@ -61,7 +61,8 @@ pub struct Entry {
     /// Whether recognisers speak through it: it has no match of its own.
     #[serde(default)]
     pub recognised: bool,
-    /// Ids of findings beside which this one says nothing new; where they speak of the same packets, they carry its id instead.
+    /// Ids of findings, or the beginnings of such, beside which this one says nothing new: where they speak of the same packets, they carry its
+    /// id instead.
     #[serde(default)]
     pub told_by: Vec<String>,
     /// When it speaks: any of these.

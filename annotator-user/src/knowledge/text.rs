@@ -2,8 +2,8 @@
 
 /// Placeholders with what stands in their place where nothing is known.
 pub(crate) const PLACEHOLDERS: &[(&str, &str)] = &[
-    ("port", "the port"),
-    ("src_port", "the source port"),
+    ("port", "PORT"),
+    ("src_port", "PORT"),
     ("service", "no registered service"),
     ("proto", "the protocol"),
     ("type", "its type"),

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::tally::{Row, Tally};
 use super::tell::Teller;
 use super::text::{Facts, fill};
-use super::{Knowledge, Texts, Voice, answers, companions, zen};
+use super::{Knowledge, Texts, Voice, answers, companions, is_of, zen};
 use crate::counters::{IcmpKey, PortProto, Side};
 use crate::finding::{ADDRESSES_MAX, Confidence, Finding, Recognition, Verdict};
 use crate::names;
@@ -15,6 +15,14 @@ use crate::names;
 const LISTED_MAX: usize = 12;
 /// Ids of silenced entries that a recognition carries at most.
 const SILENCED_MAX: usize = 24;
+
+/// Where something is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    Voice(Voice),
+    /// By index.
+    Recognition(usize),
+}
 
 /// Finds the words for what was told.
 pub(super) struct Words<'a> {
@@ -29,64 +37,68 @@ impl<'a> Words<'a> {
 
     /// Every finding, gravest first.
     pub fn findings(&self, recognitions: &[Recognition]) -> Vec<Finding> {
-        let told_elsewhere = self.told_elsewhere();
+        let folded = self.folded(recognitions);
         let mut findings: Vec<Finding> = Vec::new();
         for (voice, tally) in &self.teller.tallies {
-            if !told_elsewhere.contains_key(voice) {
+            if !folded.contains_key(voice) {
                 let mut finding = self.of_tally(*voice, tally);
-                for (folded, into) in &told_elsewhere {
-                    if into == voice {
-                        add_ids(&mut finding, self.ids(*folded));
-                    }
-                }
+                self.take_in(&mut finding, Place::Voice(*voice), &folded);
                 findings.push(finding);
             }
         }
         for (index, recognition) in recognitions.iter().enumerate() {
-            findings.push(self.of_recognition(index, recognition));
+            let mut finding = self.of_recognition(index, recognition);
+            self.take_in(&mut finding, Place::Recognition(index), &folded);
+            findings.push(finding);
         }
         findings.extend(answers::finding(self.knowledge, &self.teller.seen));
         findings.extend(zen::findings(self.knowledge, &self.teller.seen));
         companions::add(self.knowledge, self.teller.observations, &mut findings);
-        findings
-            .sort_by_key(|finding| (Reverse(finding.verdict), Reverse(finding.confidence), Reverse(finding.packets)));
+        findings.sort_by_key(|finding| {
+            (Reverse(finding.verdict), Reverse(finding.confidence), Reverse(finding.packets), finding.id.clone())
+        });
         findings
     }
 
-    /// Voices that have nothing to say beside another, with that other.
-    fn told_elsewhere(&self) -> BTreeMap<Voice, Voice> {
+    /// Voices that have nothing to say beside another, with where they are told.
+    fn folded(&self, recognitions: &[Recognition]) -> BTreeMap<Voice, Place> {
         let tallies = &self.teller.tallies;
         let mut folded = BTreeMap::new();
         for (voice, tally) in tallies {
-            let tellers: Vec<Voice> = self
-                .knowledge
-                .texts(*voice)
-                .told_by
+            let told_by = self.knowledge.texts(*voice).told_by;
+            if told_by.is_empty() || tally.sightings.is_empty() {
+                continue;
+            }
+            let speaks_as = |id: &str| told_by.iter().any(|wanted| is_of(id, wanted));
+            let voices = tallies
                 .iter()
-                .flat_map(|id| tallies.keys().filter(move |other| self.speaks_as(**other, id)))
-                .copied()
-                .filter(|other| other != voice)
-                .collect();
-            let covered: BTreeSet<usize> =
-                tellers.iter().flat_map(|other| &tallies[other].sightings).copied().collect();
-            if let Some(first) = tellers.first()
-                && !tally.sightings.is_empty()
+                .filter(|(other, _)| *other != voice && speaks_as(self.knowledge.texts(**other).id))
+                .map(|(other, tally)| (Place::Voice(*other), tally.sightings.clone()));
+            let recognised = recognitions.iter().enumerate().filter(|(_, recognition)| speaks_as(&recognition.id)).map(
+                |(index, recognition)| (Place::Recognition(index), recognition.explains.iter().copied().collect()),
+            );
+            let places: Vec<(Place, BTreeSet<usize>)> =
+                voices.chain(recognised).filter(|(_, theirs)| !theirs.is_disjoint(&tally.sightings)).collect();
+            let covered: BTreeSet<usize> = places.iter().flat_map(|(_, theirs)| theirs).copied().collect();
+            if let Some((first, _)) = places.first()
                 && tally.sightings.is_subset(&covered)
             {
                 folded.insert(*voice, *first);
             }
         }
         // Who tells for others must be told itself.
-        let silent: Vec<Voice> = folded.keys().copied().collect();
-        folded.retain(|_, into| !silent.contains(into));
+        let silent: BTreeSet<Voice> = folded.keys().copied().collect();
+        folded.retain(|_, place| !matches!(place, Place::Voice(voice) if silent.contains(voice)));
         folded
     }
 
-    /// Whether a voice is of the entry or the variant with this id.
-    fn speaks_as(&self, voice: Voice, id: &str) -> bool {
-        self.knowledge
-            .voice(id)
-            .is_some_and(|named| named == voice || (named.variant.is_none() && named.entry == voice.entry))
+    /// Adds to a finding what is told in it.
+    fn take_in(&self, finding: &mut Finding, place: Place, folded: &BTreeMap<Voice, Place>) {
+        for voice in folded.iter().filter(|(_, into)| **into == place).map(|(voice, _)| *voice) {
+            add_ids(finding, self.ids(voice));
+            // The counters of what was folded are exact where sightings are not.
+            finding.packets = finding.packets.max(self.teller.tallies[&voice].packets());
+        }
     }
 
     fn ids(&self, voice: Voice) -> Vec<String> {

@@ -46,7 +46,7 @@ struct Sender {
 /// How a sender numbers its packets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Counting {
-    Counting,
+    Upwards,
     ByteSwapped,
     Constant,
     Zero,
@@ -66,7 +66,7 @@ impl Counting {
         let swapped = widest_step(identifications.iter().map(|id| id.swap_bytes()));
         Some(match (plain, swapped) {
             (Some(plain), Some(swapped)) if swapped < plain => Counting::ByteSwapped,
-            (Some(_), _) => Counting::Counting,
+            (Some(_), _) => Counting::Upwards,
             (None, Some(_)) => Counting::ByteSwapped,
             (None, None) => Counting::Random,
         })
@@ -74,7 +74,7 @@ impl Counting {
 
     const fn id(self) -> &'static str {
         match self {
-            Counting::Counting => "zen.ip-id.counting",
+            Counting::Upwards => "zen.ip-id.counting",
             Counting::ByteSwapped => "zen.ip-id.byte-swapped",
             Counting::Constant => "zen.ip-id.constant",
             Counting::Zero => "zen.ip-id.zero",
@@ -84,7 +84,7 @@ impl Counting {
 
     const fn words(self) -> &'static str {
         match self {
-            Counting::Counting => "counts up",
+            Counting::Upwards => "counts up",
             Counting::ByteSwapped => "counts up with its bytes swapped",
             Counting::Constant => "always the same",
             Counting::Zero => "always zero",
@@ -248,9 +248,9 @@ mod tests {
     #[test]
     fn how_senders_count() {
         assert_eq!(Counting::of(&[1, 2]), None);
-        assert_eq!(Counting::of(&[0x01fd, 0x01fe, 0x01ff, 0x0200]), Some(Counting::Counting));
+        assert_eq!(Counting::of(&[0x01fd, 0x01fe, 0x01ff, 0x0200]), Some(Counting::Upwards));
         assert_eq!(Counting::of(&[0xfd01, 0xfe01, 0xff01, 0x0002]), Some(Counting::ByteSwapped));
-        assert_eq!(Counting::of(&[0xffff, 0, 1]), Some(Counting::Counting));
+        assert_eq!(Counting::of(&[0xffff, 0, 1]), Some(Counting::Upwards));
         assert_eq!(Counting::of(&[54321; 4]), Some(Counting::Constant));
         assert_eq!(Counting::of(&[0; 4]), Some(Counting::Zero));
         assert_eq!(Counting::of(&[0x8123, 0x0417, 0xfe22, 0x3301]), Some(Counting::Random));
