@@ -16,7 +16,6 @@ use crate::command::{capture, stdout};
 
 const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
 const MIRROR_VARIABLE: &str = "ANNOTATOR_DEBIAN_MIRROR";
-const DEFAULT_MIRROR: &str = "http://deb.debian.org";
 
 /// One line of a source list.
 #[derive(Clone, Copy, Debug)]
@@ -34,6 +33,38 @@ pub enum Status {
     System,
     /// None at all: other suites are looked at without regard to this machine.
     Empty,
+}
+
+/// Where Debian's archives are.
+struct Mirrors {
+    /// Addresses of archives that this machine uses, each with a slash at its end.
+    used: Vec<String>,
+    /// The folder that the archives lie in, where they are not among those used.
+    base: String,
+}
+
+impl Mirrors {
+    /// What the environment names, else the mirrors of the machine's own apt.
+    fn find() -> Result<Self> {
+        if let Ok(base) = env::var(MIRROR_VARIABLE) {
+            return Ok(Self { used: Vec::new(), base: base.trim_end_matches('/').to_owned() });
+        }
+        let targets =
+            stdout(Command::new("apt-get").args(["indextargets", "--format", "$(REPO_URI)", "Created-By: Packages"]))?;
+        let used: Vec<_> = targets.lines().map(str::to_owned).collect();
+        let Some(base) = used.iter().find_map(|uri| uri.strip_suffix("/debian/")) else {
+            bail!(
+                "this machine's apt names no Debian mirror; name one, as in: {MIRROR_VARIABLE}=http://mirror.example"
+            );
+        };
+        Ok(Self { base: base.to_owned(), used })
+    }
+
+    /// The address of an archive: `debian` or `debian-security`.
+    fn archive(&self, name: &str) -> String {
+        let used = self.used.iter().find(|uri| uri.trim_end_matches('/').ends_with(&format!("/{name}")));
+        used.cloned().unwrap_or_else(|| format!("{}/{name}", self.base))
+    }
 }
 
 /// A private apt configuration in a folder.
@@ -71,11 +102,10 @@ impl Apt {
             let sub = dir.join(sub);
             fs::create_dir_all(&sub).with_context(|| format!("cannot create {}", sub.display()))?;
         }
-        let mirror = env::var(MIRROR_VARIABLE).unwrap_or_else(|_| DEFAULT_MIRROR.to_owned());
-        let mirror = mirror.trim_end_matches('/');
+        let mirrors = Mirrors::find()?;
         let sources: String = suites
             .iter()
-            .map(|suite| format!("deb [signed-by={KEYRING}] {mirror}/{} {} main\n", suite.archive, suite.name))
+            .map(|suite| format!("deb [signed-by={KEYRING}] {} {} main\n", mirrors.archive(suite.archive), suite.name))
             .collect();
         let apt = Self { dir };
         apt.write("etc/sources.list", &sources)?;

@@ -181,8 +181,9 @@ fn install_linker(set: &Path, llvm: u32) -> Result<()> {
         .env("RUSTFLAGS", "-Clink-arg=-Wl,-rpath,$ORIGIN/../lib")
         .env("LLVM_PREFIX", set)
         .env("LD_LIBRARY_PATH", env::join_paths(libraries(set)?)?);
-    command::capture(&mut install)
-        .with_context(|| "cannot build bpf-linker; is crates.io reachable, and does this bpf-linker know that LLVM?")?;
+    command::capture(&mut install).with_context(
+        || "cannot build bpf-linker; is the crate registry reachable, and does this bpf-linker know that LLVM?",
+    )?;
     remove(&set.join("build"))
 }
 
