@@ -1,5 +1,6 @@
 //! `annotator read`, as a person or a script meets it: the real binary, whole files, exit codes.
 
+mod anything;
 mod captures;
 mod damaged;
 mod formats;
