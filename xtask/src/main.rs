@@ -2,6 +2,7 @@
 
 mod bench;
 mod build;
+mod coverage;
 mod demo;
 mod fuzz;
 mod host;
@@ -36,6 +37,8 @@ enum Command {
     Bench(bench::Options),
     /// Send traffic through a network of our own and watch the agent explain it.
     Demo(demo::Options),
+    /// Tell which rows of a table of findings are met.
+    Coverage(coverage::Options),
     /// Search for frames that the engine stumbles over.
     Fuzz(fuzz::Options),
     /// Boot Debian's kernels and load the BPF program on each.
@@ -50,6 +53,7 @@ fn main() -> ExitCode {
         Command::Test(options) => test::run(&options),
         Command::Bench(options) => bench::run(&options),
         Command::Demo(options) => demo::run(&options),
+        Command::Coverage(options) => coverage::run(&options),
         Command::Fuzz(options) => fuzz::run(&options),
         Command::Kernels(options) => kernels::run(&options),
     };

@@ -46,6 +46,10 @@ impl Match {
         }
         words.extend(self.payload.as_ref().map(PayloadMatch::describe));
         words.extend(self.embedded.as_ref().map(Embedded::describe));
+        words.extend(self.answered.map(|answered| {
+            let both = if answered { "where the other side answers" } else { "where no answer is seen" };
+            both.to_owned()
+        }));
         words.join(" ")
     }
 }

@@ -39,6 +39,8 @@ pub mod condition {
     pub const PAYLOAD: u16 = 1 << 12;
     /// `embedded`
     pub const EMBEDDED: u16 = 1 << 13;
+    /// `answered`
+    pub const ANSWERED: u16 = 1 << 14;
 }
 
 impl Match {
@@ -59,6 +61,7 @@ impl Match {
             | bit(!self.flags_not.0.is_empty(), condition::FLAGS_NOT)
             | bit(self.payload.is_some(), condition::PAYLOAD)
             | bit(self.embedded.is_some(), condition::EMBEDDED)
+            | bit(self.answered.is_some(), condition::ANSWERED)
     }
 
     /// Whether it has no other conditions than these.
@@ -138,6 +141,7 @@ impl Match {
     fn fits_contents(&self, seen: &Seen<'_>) -> bool {
         self.payload.as_ref().is_none_or(|payload| payload.fits(seen))
             && self.embedded.as_ref().is_none_or(|embedded| embedded.fits(seen))
+            && self.answered.is_none_or(|answered| answered == seen.answered)
     }
 
     /// Whether it holds for every packet of a row of the port counters. `segment` is what the row's TCP packets are.

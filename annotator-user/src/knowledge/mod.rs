@@ -12,6 +12,7 @@ mod describe;
 mod fits;
 pub mod load;
 pub mod lookup;
+pub mod page;
 pub mod ranges;
 pub mod schema;
 mod seen;
@@ -111,6 +112,11 @@ impl Knowledge {
     /// For each port, 0 or the class of payload that can be read there: what the engine is to sample.
     pub fn payload_classes(&self) -> PortClasses {
         self.reader.classes()
+    }
+
+    /// What reads payloads.
+    pub fn reader(&self) -> &Reader {
+        &self.reader
     }
 
     /// What the files say of the recognisers' thresholds, later files last.

@@ -173,6 +173,9 @@ pub struct Match {
     /// An ICMP error about such a packet.
     #[serde(default)]
     pub embedded: Option<Embedded>,
+    /// Whether packets from the destination to the source were seen, too: they talk with each other, and we see both sides.
+    #[serde(default)]
+    pub answered: Option<bool>,
 }
 
 /// What an ICMP error says of the packet that it is about.

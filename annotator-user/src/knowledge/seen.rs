@@ -1,6 +1,8 @@
 //! A sighting with all that matching asks of it.
 
-use annotator_common::{Family, Flag, Transport, packet::tcp};
+use std::collections::HashSet;
+
+use annotator_common::{Address, Family, Flag, Transport, packet::tcp};
 
 use super::schema::Segment;
 use crate::counters::PortProto;
@@ -18,16 +20,38 @@ pub struct Seen<'a> {
     pub original: Option<Original>,
     /// Whether it left one of our own addresses: captures hold both directions.
     pub outgoing: bool,
+    /// Whether packets of the destination to the source were seen, too.
+    pub answered: bool,
+}
+
+/// Who was seen sending to whom.
+pub type Directions = HashSet<(Address, Address)>;
+
+/// The directions of all sightings.
+pub fn directions(sightings: &[Sighting]) -> Directions {
+    sightings.iter().map(|sighting| (sighting.packet.source, sighting.packet.destination)).collect()
 }
 
 impl<'a> Seen<'a> {
     /// Decodes a sighting.
-    pub fn new(sighting: &'a Sighting, reader: &Reader, locality: &Locality, live: bool) -> Self {
+    pub fn new(
+        sighting: &'a Sighting,
+        reader: &Reader,
+        locality: &Locality,
+        live: bool,
+        directions: &Directions,
+    ) -> Self {
         let outgoing = !live
             && sighting.packet.family != Family::None
             && locality.addresses.contains(&sighting.source())
             && !locality.addresses.contains(&sighting.destination());
-        Seen { sighting, shapes: reader.read(sighting), original: Original::of(sighting), outgoing }
+        Seen {
+            sighting,
+            shapes: reader.read(sighting),
+            original: Original::of(sighting),
+            outgoing,
+            answered: directions.contains(&(sighting.packet.destination, sighting.packet.source)),
+        }
     }
 
     /// The kind of a TCP packet, `None` for flag combinations that have no name.

@@ -6,7 +6,7 @@ use annotator_common::{Count, Family, Flag, Flags, Transport};
 
 use super::fits::condition;
 use super::schema::{Destination, FamilyNumber, Match, Segment};
-use super::seen::Seen;
+use super::seen::{self, Seen};
 use super::share::{Account, Share, share};
 use super::tally::{Row, Tallies};
 use super::topics::{Candidate, Topic};
@@ -37,10 +37,11 @@ pub(super) fn tell(
     observations: &Observations<'_>,
     recognitions: &[Recognition],
 ) -> Vec<Finding> {
+    let directions = seen::directions(observations.sightings);
     let seen = observations
         .sightings
         .iter()
-        .map(|sighting| Seen::new(sighting, &knowledge.reader, observations.locality, observations.live))
+        .map(|sighting| Seen::new(sighting, &knowledge.reader, observations.locality, observations.live, &directions))
         .collect();
     let mut explained = vec![None; observations.sightings.len()];
     for (index, recognition) in recognitions.iter().enumerate() {

@@ -112,6 +112,9 @@ impl<'a> Words<'a> {
         let mut finding = write(&texts, &facts);
         finding.packets = tally.packets();
         finding.evidence = evidence;
+        if texts.entry.starts_with("range.") && tally.rows.len() > 1 {
+            finding.title.push_str(&format!(" (and {} more ports)", tally.rows.len() - 1));
+        }
         self.add_addresses(&mut finding, &tally.sightings);
         add_ids(&mut finding, texts.also.iter().map(|id| (*id).to_owned()));
         finding

@@ -6,7 +6,7 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use annotator_common::Family;
+use annotator_common::{Family, Flag, Packet, Transport};
 
 use super::Knowledge;
 use super::seen::Seen;
@@ -115,6 +115,11 @@ fn initial_ttl(ttl: u8) -> (u8, &'static str) {
     INITIAL_TTLS.into_iter().find(|(initial, _)| *initial >= ttl).unwrap_or(INITIAL_TTLS[3])
 }
 
+/// Whether a packet is ICMPv6 that never leaves its link (RFC 4861: hop limit 255).
+fn is_neighbour_discovery(packet: &Packet) -> bool {
+    packet.transport == Transport::Icmpv6 && (133..=137).contains(&packet.icmp_type)
+}
+
 /// What is to be said about the senders of a window.
 pub(super) fn findings(knowledge: &Knowledge, seen: &[Seen<'_>]) -> Vec<Finding> {
     let mut senders: BTreeMap<IpAddr, Sender> = BTreeMap::new();
@@ -125,7 +130,10 @@ pub(super) fn findings(knowledge: &Knowledge, seen: &[Seen<'_>]) -> Vec<Finding>
         }
         let sender = senders.entry(seen.sighting.source()).or_default();
         sender.packets += 1;
-        *sender.ttls.entry(packet.ttl).or_default() += 1;
+        // Protocols of the link start from TTLs of their own, 1 or 255 whatever the system.
+        if !(seen.has(Flag::Multicast) || seen.has(Flag::LowTtl) || is_neighbour_discovery(packet)) {
+            *sender.ttls.entry(packet.ttl).or_default() += 1;
+        }
         if packet.family == Family::V4 {
             sender.identifications.push(packet.identification);
         }
@@ -166,9 +174,10 @@ fn identification(knowledge: &Knowledge, senders: &[(IpAddr, Sender)]) -> Option
 }
 
 fn ttl(knowledge: &Knowledge, senders: &[(IpAddr, Sender)]) -> Option<Finding> {
+    let senders: Vec<&(IpAddr, Sender)> = senders.iter().filter(|(_, sender)| !sender.ttls.is_empty()).collect();
     let mut systems: BTreeMap<&str, u64> = BTreeMap::new();
     let mut evidence = Vec::new();
-    for (address, sender) in senders {
+    for (address, sender) in &senders {
         let Some((ttl, _)) = sender.ttls.iter().max_by_key(|(_, packets)| **packets) else { continue };
         let (initial, system) = initial_ttl(*ttl);
         *systems.entry(system).or_default() += 1;
@@ -179,7 +188,7 @@ fn ttl(knowledge: &Knowledge, senders: &[(IpAddr, Sender)]) -> Option<Finding> {
     let mut systems: Vec<(&str, u64)> = systems.into_iter().collect();
     systems.sort_by_key(|(_, count)| Reverse(*count));
     let (system, _) = systems.first()?;
-    let detail = match senders {
+    let detail = match senders.as_slice() {
         [(_, sender)] => {
             let (ttl, _) = sender.ttls.iter().max_by_key(|(_, packets)| **packets)?;
             let (initial, system) = initial_ttl(*ttl);

@@ -1,10 +1,22 @@
-//! Every stimulus brings its finding; every near miss does not.
+//! Every stimulus brings its finding, through the whole engine; every near miss does not.
+//!
+//! `cargo xtask coverage TABLE` runs `the_table_is_met` on a table of ids.
 
-#[path = "../src/stimulus/mod.rs"]
+mod coverage;
+mod frames;
+mod patterns;
+mod single;
 mod stimulus;
 
 use annotator::observation::Locality;
-use stimulus::{findings, table::table, tells};
+
+use stimulus::{Stimulus, findings, has_placeholder, tells};
+
+fn table() -> Vec<Stimulus> {
+    let mut table = single::table();
+    table.extend(patterns::table());
+    table
+}
 
 #[test]
 fn stimuli_bring_their_findings() {
@@ -17,7 +29,7 @@ fn stimuli_bring_their_findings() {
         }
         for finding in &found {
             for text in [&finding.title, &finding.explanation, &finding.looks_like, &finding.advice] {
-                if stimulus::has_placeholder(text) {
+                if has_placeholder(text) {
                     failures.push(format!("{}: an unfilled placeholder in: {text}", finding.id));
                 }
             }

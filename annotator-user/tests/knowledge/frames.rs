@@ -13,14 +13,10 @@ pub mod flag {
     pub const FIN: u8 = 1;
     /// SYN
     pub const SYN: u8 = 2;
-    /// RST
-    pub const RST: u8 = 4;
     /// PSH
     pub const PSH: u8 = 8;
     /// ACK
     pub const ACK: u8 = 16;
-    /// URG
-    pub const URG: u8 = 32;
 }
 
 /// An IP packet in an Ethernet frame. Checksums are left at zero: nothing here reads them.
@@ -31,11 +27,10 @@ pub struct Packet {
     ethernet: [u8; 6],
     ttl: u8,
     identification: u16,
-    fragment: u16,
-    total_length: Option<u16>,
     options: Vec<u8>,
     protocol: u8,
     body: Vec<u8>,
+    time: Option<f64>,
 }
 
 impl Packet {
@@ -47,11 +42,10 @@ impl Packet {
             ethernet: [2, 0, 0, 0, 0, 1],
             ttl: 52,
             identification: 0x1234,
-            fragment: 0x4000,
-            total_length: None,
             options: Vec::new(),
             protocol,
             body,
+            time: None,
         }
     }
 
@@ -73,6 +67,17 @@ impl Packet {
         self
     }
 
+    /// At this time, in seconds.
+    pub fn at(mut self, seconds: f64) -> Self {
+        self.time = Some(seconds);
+        self
+    }
+
+    /// When it arrives, if that matters.
+    pub fn time(&self) -> Option<f64> {
+        self.time
+    }
+
     /// With this TTL.
     pub fn ttl(mut self, ttl: u8) -> Self {
         self.ttl = ttl;
@@ -82,18 +87,6 @@ impl Packet {
     /// With this IPv4 identification.
     pub fn identification(mut self, identification: u16) -> Self {
         self.identification = identification;
-        self
-    }
-
-    /// With this fragment field: flags and offset.
-    pub fn fragment(mut self, field: u16) -> Self {
-        self.fragment = field;
-        self
-    }
-
-    /// With this total length, true or not.
-    pub fn total_length(mut self, length: u16) -> Self {
-        self.total_length = Some(length);
         self
     }
 
@@ -112,12 +105,12 @@ impl Packet {
             (IpAddr::V4(source), IpAddr::V4(destination)) => {
                 frame.extend([0x08, 0x00]);
                 let header = 20 + self.options.len();
-                let length = self.total_length.unwrap_or((header + self.body.len()) as u16);
+                let length = (header + self.body.len()) as u16;
                 frame.push(0x40 | (header / 4) as u8);
                 frame.push(0);
                 frame.extend(length.to_be_bytes());
                 frame.extend(self.identification.to_be_bytes());
-                frame.extend(self.fragment.to_be_bytes());
+                frame.extend([0x40, 0]);
                 frame.extend([self.ttl, self.protocol, 0, 0]);
                 frame.extend(source.octets());
                 frame.extend(destination.octets());
@@ -177,13 +170,6 @@ pub fn icmp(kind: u8, code: u8, rest: &[u8]) -> Packet {
     let mut body = vec![kind, code, 0, 0, 0, 0, 0, 0];
     body.extend(rest);
     Packet::new(1, body)
-}
-
-/// ICMPv6 between two IPv6 strangers.
-pub fn icmpv6(kind: u8, code: u8, rest: &[u8]) -> Packet {
-    let mut packet = icmp(kind, code, rest);
-    packet.protocol = 58;
-    packet.from("2a00::7").to("2a00:1::20")
 }
 
 /// An ICMP error about a packet.

@@ -1,8 +1,5 @@
 //! Packets that must make the knowledge speak, and near misses that must not.
 
-pub mod frames;
-pub mod table;
-
 use std::sync::OnceLock;
 
 use annotator::capture::{Captured, LinkType, Observer};
@@ -11,7 +8,7 @@ use annotator::finding::Finding;
 use annotator::observation::{Locality, Moment, Observations};
 use annotator_common::Settings;
 
-use self::frames::Packet;
+use crate::frames::Packet;
 
 /// What the program knows as it comes.
 pub fn interpreter() -> &'static Interpreter {
@@ -29,7 +26,7 @@ pub struct Stimulus {
     pub near_miss: Vec<Packet>,
 }
 
-/// What the whole engine says of packets that arrive a tenth of a second apart.
+/// What the whole engine says of packets, each at its own time or a tenth of a second after the one before.
 pub fn findings(packets: &[Packet], locality: &Locality) -> Vec<Finding> {
     let mut settings = Box::new(Settings::DEFAULT);
     for address in &locality.addresses {
@@ -38,8 +35,10 @@ pub fn findings(packets: &[Packet], locality: &Locality) -> Vec<Finding> {
     interpreter().prepare(&mut settings);
     let mut observer = Observer::new(settings);
     let start = 1_700_000_000_000_000_000_i64;
-    for (index, packet) in packets.iter().enumerate() {
-        let at = Moment(start + index as i64 * 100_000_000);
+    let mut after = 0.0;
+    for packet in packets {
+        after = packet.time().unwrap_or(after + 0.1);
+        let at = Moment(start + (after * 1e9) as i64);
         observer.observe(Captured { at: Some(at), link_type: LinkType::Ethernet, frame: &packet.frame() });
     }
     let gathered = observer.finish();

@@ -1,7 +1,7 @@
-//! The table.
+//! Rows about single packets, and the few that take a handful.
 
-use super::Stimulus;
-use super::frames::{Packet, datagram, flag, icmp, icmp_about, syn, tcp, udp};
+use crate::frames::{Packet, datagram, flag, icmp, icmp_about, syn, tcp, udp};
+use crate::stimulus::Stimulus;
 
 /// Every row about single packets of the coverage table.
 pub fn table() -> Vec<Stimulus> {
