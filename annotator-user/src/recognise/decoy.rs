@@ -23,7 +23,7 @@ pub fn recognise(scene: &Scene<'_>, claims: &Claims) -> Vec<Recognition> {
         let mut by_target: HashMap<IpAddr, Vec<usize>> = HashMap::new();
         for index in claims.free(indices) {
             let sighting = scene.sighting(index);
-            if scene.is_probe(sighting) {
+            if scene.is_probe(index) {
                 by_target.entry(sighting.destination()).or_default().push(index);
             }
         }

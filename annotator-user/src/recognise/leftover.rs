@@ -16,7 +16,7 @@ pub fn recognise(scene: &Scene<'_>, claims: &Claims) -> Vec<Recognition> {
         if port >= limits.first_port
             && !limits.hunted_ports.contains(&port)
             && claims.is_free(index)
-            && scene.is_probe(sighting)
+            && scene.is_probe(index)
         {
             groups.entry((sighting.destination(), port)).or_default().push(index);
         }
@@ -31,7 +31,7 @@ fn explain(scene: &Scene<'_>, port: u16, members: Vec<usize>) -> Option<Recognit
     if sources.len() < limits.sources {
         return None;
     }
-    let refused = members.iter().any(|i| scene.outcome(scene.sighting(*i)) == Outcome::Refused);
+    let refused = members.iter().any(|i| scene.outcome(*i) == Outcome::Refused);
     let repeated = members.len() > sources.len();
     let case = Case::new(scene, "leftover.p2p", members).evidence(format!(
         "{} in {} networks want port {port}, which is no service that strangers try on everyone.",

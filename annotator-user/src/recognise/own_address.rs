@@ -8,7 +8,6 @@ use annotator_common::{Flag, Flags, Transport};
 use super::scene::{Outcome, is_to_many};
 use super::{Case, Claims, Scene};
 use crate::finding::{Confidence, Recognition};
-use crate::observation::Sighting;
 
 /// Sources that are no host's own address on a network.
 const NO_HOST: Flags = Flags::of(&[Flag::LoopbackSource, Flag::ZeroSource, Flag::ReservedSource]);
@@ -17,14 +16,15 @@ const NO_HOST: Flags = Flags::of(&[Flag::LoopbackSource, Flag::ZeroSource, Flag:
 pub fn recognise(scene: &Scene<'_>, claims: &Claims) -> Vec<Recognition> {
     let mut by_source: BTreeMap<IpAddr, Vec<usize>> = BTreeMap::new();
     for (index, sighting) in scene.sightings() {
-        if claims.is_free(index) && is_from_ourselves(scene, sighting) {
+        if claims.is_free(index) && is_from_ourselves(scene, index) {
             by_source.entry(sighting.source()).or_default().push(index);
         }
     }
     by_source.into_values().map(|members| explain(scene, members)).collect()
 }
 
-fn is_from_ourselves(scene: &Scene<'_>, sighting: &Sighting) -> bool {
+fn is_from_ourselves(scene: &Scene<'_>, index: usize) -> bool {
+    let sighting = scene.sighting(index);
     let flags = sighting.packet.flags;
     if flags.contains(Flag::Land) {
         return !flags.intersects(NO_HOST);
@@ -35,13 +35,12 @@ fn is_from_ourselves(scene: &Scene<'_>, sighting: &Sighting) -> bool {
     if scene.observations.live {
         return !is_to_many(sighting);
     }
-    scene.is_ours(sighting.destination()) || is_failed_attempt(scene, sighting)
+    scene.is_ours(sighting.destination()) || is_failed_attempt(scene, index)
 }
 
-fn is_failed_attempt(scene: &Scene<'_>, sighting: &Sighting) -> bool {
-    sighting.packet.transport == Transport::Tcp
-        && sighting.packet.is_syn()
-        && scene.outcome(sighting) != Outcome::Answered
+fn is_failed_attempt(scene: &Scene<'_>, index: usize) -> bool {
+    let sighting = scene.sighting(index);
+    sighting.packet.transport == Transport::Tcp && sighting.packet.is_syn() && scene.outcome(index) != Outcome::Answered
 }
 
 fn explain(scene: &Scene<'_>, members: Vec<usize>) -> Recognition {

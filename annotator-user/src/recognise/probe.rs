@@ -11,10 +11,10 @@ use crate::finding::{Confidence, Recognition, Verdict};
 pub fn recognise(scene: &Scene<'_>, claims: &Claims) -> Vec<Recognition> {
     let mut by_outcome: BTreeMap<bool, Vec<usize>> = BTreeMap::new();
     for (index, sighting) in scene.sightings() {
-        if !claims.is_free(index) || !scene.is_probe(sighting) || scene.is_ours(sighting.source()) {
+        if !claims.is_free(index) || !scene.is_probe(index) || scene.is_ours(sighting.source()) {
             continue;
         }
-        match scene.outcome(sighting) {
+        match scene.outcome(index) {
             Outcome::Answered => {}
             Outcome::Refused => by_outcome.entry(true).or_default().push(index),
             Outcome::Silent | Outcome::Unknown => by_outcome.entry(false).or_default().push(index),

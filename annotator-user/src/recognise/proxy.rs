@@ -11,7 +11,7 @@ pub fn recognise(scene: &Scene<'_>, claims: &Claims) -> Vec<Recognition> {
     let limits = &scene.thresholds.proxy;
     let mut found = Vec::new();
     for (_, indices) in scene.sources() {
-        let probes: Vec<usize> = claims.free(indices).filter(|i| scene.is_probe(scene.sighting(*i))).collect();
+        let probes: Vec<usize> = claims.free(indices).filter(|i| scene.is_probe(*i)).collect();
         let port = |i: &usize| scene.sighting(*i).packet.destination_port;
         let all: BTreeSet<u16> = probes.iter().map(port).collect();
         let proxies: BTreeSet<u16> = all.iter().copied().filter(|port| limits.ports.contains(port)).collect();

@@ -96,6 +96,7 @@ pub struct Scene<'a> {
     complained: HashSet<(IpAddr, IpAddr, u16)>,
     sent: HashSet<(IpAddr, IpAddr)>,
     tcp_ports: HashSet<u16>,
+    outcomes: Vec<Outcome>,
     quotes: Vec<(usize, Quote)>,
     ours: BTreeSet<IpAddr>,
 }
@@ -115,6 +116,7 @@ impl<'a> Scene<'a> {
             complained: HashSet::new(),
             sent: HashSet::new(),
             tcp_ports: HashSet::new(),
+            outcomes: Vec::new(),
             quotes: Vec::new(),
             ours: observations.locality.addresses.iter().copied().collect(),
         };
@@ -123,6 +125,7 @@ impl<'a> Scene<'a> {
                 scene.add(index, sighting);
             }
         }
+        scene.outcomes = observations.sightings.iter().map(|sighting| scene.find_outcome(sighting)).collect();
         scene
     }
 
@@ -248,9 +251,13 @@ impl<'a> Scene<'a> {
         syn > 0 && count.all.packets - syn >= 3 * syn
     }
 
-    /// What became of a SYN.
-    pub fn outcome(&self, sighting: &Sighting) -> Outcome {
-        let Some(half) = Half::of(sighting) else { return Outcome::Unknown };
+    /// What became of a SYN. Other packets have no outcome: it is unknown.
+    pub fn outcome(&self, index: usize) -> Outcome {
+        self.outcomes[index]
+    }
+
+    fn find_outcome(&self, sighting: &Sighting) -> Outcome {
+        let Some(half) = Half::of(sighting).filter(|_| sighting.packet.is_syn()) else { return Outcome::Unknown };
         let target = (half.destination, half.destination_port);
         let back = self.carried(&half.reverse());
         if back.syn_ack || self.carried(&half).running || self.open.contains(&target) {
@@ -279,8 +286,9 @@ impl<'a> Scene<'a> {
     }
 
     /// Whether a sighting is a SYN that came to nothing, as far as can be told.
-    pub fn is_probe(&self, sighting: &Sighting) -> bool {
-        sighting.packet.is_syn() && self.is_inbound(sighting) && self.outcome(sighting) != Outcome::Answered
+    pub fn is_probe(&self, index: usize) -> bool {
+        let sighting = self.sighting(index);
+        sighting.packet.is_syn() && self.outcome(index) != Outcome::Answered && self.is_inbound(sighting)
     }
 }
 

@@ -19,7 +19,7 @@ const SQL: u16 = 1433;
 pub fn recognise(scene: &Scene<'_>, claims: &Claims) -> Vec<Recognition> {
     let mut found = Vec::new();
     for (_, indices) in scene.sources() {
-        let members: Vec<usize> = claims.free(indices).filter(|i| is_of_interest(scene, scene.sighting(*i))).collect();
+        let members: Vec<usize> = claims.free(indices).filter(|i| is_of_interest(scene, *i)).collect();
         if members.is_empty() || is_general(scene, indices) {
             continue;
         }
@@ -30,19 +30,20 @@ pub fn recognise(scene: &Scene<'_>, claims: &Claims) -> Vec<Recognition> {
 }
 
 /// Lookups of names, and failed or unanswered attempts at shares and web servers, from outside the own network segment.
-fn is_of_interest(scene: &Scene<'_>, sighting: &Sighting) -> bool {
+fn is_of_interest(scene: &Scene<'_>, index: usize) -> bool {
+    let sighting = scene.sighting(index);
     let packet = &sighting.packet;
     let lookup = packet.transport == Transport::Udp
         && packet.destination_port == NETBIOS_NAMES
         && !is_to_many(sighting)
         && scene.is_inbound(sighting);
-    let attempt = FILE_SHARING.contains(&packet.destination_port) && scene.is_probe(sighting);
-    (lookup || attempt) && !(is_neighbour(scene, sighting) && scene.outcome(sighting) == Outcome::Unknown)
+    let attempt = FILE_SHARING.contains(&packet.destination_port) && scene.is_probe(index);
+    (lookup || attempt) && !(is_neighbour(scene, sighting) && scene.outcome(index) == Outcome::Unknown)
 }
 
 /// Whether a source tries so much else that the ports of worms are only among it.
 fn is_general(scene: &Scene<'_>, indices: &[usize]) -> bool {
-    let probes = indices.iter().map(|i| scene.sighting(*i)).filter(|sighting| scene.is_probe(sighting));
+    let probes = indices.iter().filter(|i| scene.is_probe(**i)).map(|i| scene.sighting(*i));
     let ports: BTreeSet<u16> = probes.map(|sighting| sighting.packet.destination_port).collect();
     let of_worms = ports.iter().filter(|port| FILE_SHARING.contains(port)).count();
     (of_worms as f64) < scene.thresholds.shares.share * ports.len() as f64
@@ -101,7 +102,7 @@ fn file_sharing(scene: &Scene<'_>, members: Vec<usize>) -> Option<Recognition> {
 fn sql(scene: &Scene<'_>, claims: &Claims) -> Vec<Recognition> {
     let mut by_target: BTreeMap<IpAddr, Vec<usize>> = BTreeMap::new();
     for (index, sighting) in scene.sightings() {
-        let is_sql = sighting.packet.destination_port == SQL && scene.is_probe(sighting);
+        let is_sql = sighting.packet.destination_port == SQL && scene.is_probe(index);
         if is_sql && claims.is_free(index) && !is_neighbour(scene, sighting) {
             by_target.entry(sighting.destination()).or_default().push(index);
         }
@@ -114,7 +115,7 @@ fn sql_worm(scene: &Scene<'_>, members: Vec<usize>) -> Option<Recognition> {
     if sources.len() < scene.thresholds.shares.sql_sources {
         return None;
     }
-    let refused = members.iter().any(|i| scene.outcome(scene.sighting(*i)) == Outcome::Refused);
+    let refused = members.iter().any(|i| scene.outcome(*i) == Outcome::Refused);
     let case = Case::new(scene, "worm.mssql", members).with_ttls().evidence(format!(
         "Attempts at the SQL server's port came from {}.",
         words::count(sources.len() as u64, "source")

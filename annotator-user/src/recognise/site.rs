@@ -21,7 +21,7 @@ pub fn recognise(scene: &Scene<'_>, claims: &Claims) -> Vec<Recognition> {
         let mut by_client: BTreeMap<IpAddr, Vec<usize>> = BTreeMap::new();
         for index in claims.free(indices) {
             let sighting = scene.sighting(index);
-            if scene.is_probe(sighting) && sighting.packet.destination_port != sighting.packet.source_port {
+            if scene.is_probe(index) && sighting.packet.destination_port != sighting.packet.source_port {
                 by_client.entry(sighting.destination()).or_default().push(index);
             }
         }

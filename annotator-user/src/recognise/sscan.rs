@@ -16,7 +16,12 @@ pub fn recognise(scene: &Scene<'_>, claims: &Claims) -> Vec<Recognition> {
         let of = |wanted: fn(&Scene<'_>, &Sighting) -> bool| -> Vec<usize> {
             claims.free(indices).filter(|i| wanted(scene, scene.sighting(*i))).collect()
         };
-        found.extend(explain(scene, of(is_ack_ping), of(is_fingerprint), of(is_attempt)));
+        found.extend(explain(
+            scene,
+            of(is_ack_ping),
+            of(is_fingerprint),
+            claims.free(indices).filter(|i| scene.is_probe(*i)).collect(),
+        ));
     }
     found
 }
@@ -35,11 +40,6 @@ fn is_fingerprint(scene: &Scene<'_>, sighting: &Sighting) -> bool {
     let packet = &sighting.packet;
     packet.transport == Transport::Tcp
         && (1..=scene.thresholds.sscan.fingerprint_last_source).contains(&packet.source_port)
-}
-
-/// Second phase: which services are there?
-fn is_attempt(scene: &Scene<'_>, sighting: &Sighting) -> bool {
-    scene.is_probe(sighting)
 }
 
 fn explain(scene: &Scene<'_>, acks: Vec<usize>, fingerprints: Vec<usize>, attempts: Vec<usize>) -> Option<Recognition> {

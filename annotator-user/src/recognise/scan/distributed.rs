@@ -13,7 +13,7 @@ pub fn recognise(scene: &Scene<'_>, claims: &Claims, taken: &BTreeSet<usize>) ->
     for (index, sighting) in scene.sightings() {
         if claims.is_free(index)
             && !taken.contains(&index)
-            && scene.is_probe(sighting)
+            && scene.is_probe(index)
             && !scene.is_near(sighting.source())
         {
             by_site.entry(site(sighting.source())).or_default().push(index);

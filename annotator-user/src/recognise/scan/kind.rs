@@ -46,7 +46,8 @@ impl Kind {
     }
 
     /// What a sighting is a probe of, if it may be one.
-    pub fn of(scene: &Scene<'_>, sighting: &Sighting) -> Option<Kind> {
+    pub fn of(scene: &Scene<'_>, index: usize) -> Option<Kind> {
+        let sighting = scene.sighting(index);
         if !scene.is_inbound(sighting) || is_to_many(sighting) {
             return None;
         }
@@ -57,7 +58,7 @@ impl Kind {
             return (!asked && !is_server_to_client(scene, half)).then_some(Kind::Udp);
         }
         let kind = match packet.tcp_flags & (FIN | SYN | RST | PSH | ACK | URG) {
-            flags if flags & SYN != 0 => return scene.is_probe(sighting).then_some(Kind::Syn),
+            flags if flags & SYN != 0 => return scene.is_probe(index).then_some(Kind::Syn),
             0 => return Some(Kind::Null),
             flags if flags == FIN | PSH | URG => return Some(Kind::Xmas),
             FIN => Kind::Fin,

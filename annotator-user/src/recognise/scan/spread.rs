@@ -33,7 +33,7 @@ struct Shape {
 pub fn recognise(scene: &Scene<'_>, source: IpAddr, indices: &[usize]) -> Vec<Recognition> {
     let mut by_kind: BTreeMap<Kind, Vec<usize>> = BTreeMap::new();
     for index in indices {
-        if let Some(kind) = Kind::of(scene, scene.sighting(*index)) {
+        if let Some(kind) = Kind::of(scene, *index) {
             by_kind.entry(kind).or_default().push(*index);
         }
     }
