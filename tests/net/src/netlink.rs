@@ -120,6 +120,13 @@ pub fn add_default_route(gateway: Ipv4Addr) -> Result<()> {
     request.send().with_context(|| format!("cannot route by way of {gateway}"))
 }
 
+/// Sets the hardware address of a device.
+pub fn set_hardware_address(name: &str, address: [u8; 6]) -> Result<()> {
+    let mut request = Request::link(libc::RTM_NEWLINK, 0, Link::of(index(name)?));
+    request.attribute(libc::IFLA_ADDRESS, &address);
+    request.send().with_context(|| format!("cannot set the hardware address of {name}"))
+}
+
 /// Sets the MTU of a device.
 pub fn set_mtu(name: &str, mtu: u32) -> Result<()> {
     let mut request = Request::link(libc::RTM_NEWLINK, 0, Link::of(index(name)?));
