@@ -9,6 +9,7 @@ mod stage;
 use std::{
     env,
     io::{IsTerminal as _, stdout},
+    os::unix::process::CommandExt as _,
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus},
     sync::{
@@ -52,7 +53,9 @@ pub fn run(options: &Options) -> Result<()> {
     if !host::is_root() {
         let ourselves = env::current_exe().context("cannot find this program")?;
         let mut again = host::as_root(&ourselves, "making a network of its own and attaching to it")?;
-        return command::show(again.arg("demo").arg("--agent").arg(agent));
+        // In our place, so that signals reach it.
+        let error = again.arg("demo").arg("--agent").arg(agent).exec();
+        return Err(error).with_context(|| format!("cannot start `{}`", command::line(&again)));
     }
     play(&agent)
 }
@@ -73,8 +76,8 @@ fn play(agent: &Path) -> Result<()> {
     let whole = INTERVAL * SCENES.len() as u32 + INTERVAL / 4;
     let mut command = stage.ours.command(agent);
     command.args(["run", DEVICE]).args(["--interval", &seconds(INTERVAL)]);
-    // Each summary is about its own scene.
-    command.args(["--window", &seconds(INTERVAL), "--duration", &seconds(whole)]);
+    // Shorter than the interval, so that each summary is about its own scene.
+    command.args(["--window", &seconds(INTERVAL * 3 / 4), "--duration", &seconds(whole)]);
     println!("$ {}\n", shown(&command));
     let mut agent = Agent(command.spawn().with_context(|| format!("cannot start {}", agent.display()))?);
     agent.wait_until_attached(&stop)?;
@@ -181,8 +184,8 @@ fn shown(command: &Command) -> String {
 
 fn heading(text: &str) {
     if stdout().is_terminal() && env::var_os("NO_COLOR").is_none() {
-        println!("\x1b[1;7m {text:<78} \x1b[0m\n");
+        println!("\n\x1b[1;7m {text:<78} \x1b[0m\n");
     } else {
-        println!("==== {text} ====\n");
+        println!("\n==== {text} ====\n");
     }
 }
