@@ -37,6 +37,12 @@ impl Interpreter {
         settings.payload_udp = classes.udp;
     }
 
+    /// Whether payloads can be read on other ports than the engine was told.
+    pub fn payload_ports_differ(&self, settings: &Settings) -> bool {
+        let classes = self.knowledge.payload_classes();
+        settings.payload_tcp != classes.tcp || settings.payload_udp != classes.udp
+    }
+
     /// What the observations mean, gravest first.
     pub fn findings(&self, observations: &Observations<'_>) -> Vec<Finding> {
         let recognitions = recognise(observations, &self.thresholds);

@@ -1,6 +1,6 @@
 //! Counters and sightings → who speaks for how many packets.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use annotator_common::{Count, Family, Flag, Flags, Transport};
 
@@ -28,7 +28,7 @@ pub(super) struct Teller<'a> {
     explained: Vec<Option<usize>>,
     pub tallies: Tallies,
     /// For each recognition the voices that would have spoken in its place.
-    pub silenced: BTreeMap<usize, Vec<Voice>>,
+    pub silenced: BTreeMap<usize, BTreeSet<Voice>>,
 }
 
 /// All findings of a window of time.
@@ -102,10 +102,10 @@ impl<'a> Teller<'a> {
                     }
                 }
                 Account::Recognition(index) => {
-                    let silenced = self.silenced.entry(index).or_default();
-                    silenced.extend(
-                        candidates.iter().filter(|(sighting, _)| sightings.contains(sighting)).map(|(_, voice)| *voice),
-                    );
+                    let told: HashSet<usize> = sightings.into_iter().collect();
+                    let voices =
+                        candidates.iter().filter(|(sighting, _)| told.contains(sighting)).map(|(_, voice)| *voice);
+                    self.silenced.entry(index).or_default().extend(voices);
                 }
                 Account::Silent => {}
             }

@@ -144,10 +144,8 @@ impl<'a> Words<'a> {
         finding.destinations = recognition.destinations.iter().copied().take(ADDRESSES_MAX).collect();
         finding.evidence = recognition.evidence.clone();
         add_ids(&mut finding, recognition.also.iter().cloned());
-        let mut silenced: Vec<Voice> = self.teller.silenced.get(&index).into_iter().flatten().copied().collect();
-        silenced.sort();
-        silenced.dedup();
-        let specific = silenced.into_iter().filter(|voice| !self.knowledge.texts(*voice).entry.starts_with("range."));
+        let silenced = self.teller.silenced.get(&index).into_iter().flatten().copied();
+        let specific = silenced.filter(|voice| !self.knowledge.texts(*voice).entry.starts_with("range."));
         for voice in specific.take(SILENCED_MAX) {
             add_ids(&mut finding, self.ids(voice));
         }

@@ -48,6 +48,7 @@ pub fn run(options: &RunOptions, sink: &mut dyn Sink) -> Result<()> {
 async fn watch(options: &RunOptions, sink: &mut dyn Sink) -> Result<()> {
     let mut interrupt = signal(SignalKind::interrupt()).context("listening for SIGINT")?;
     let mut terminate = signal(SignalKind::terminate()).context("listening for SIGTERM")?;
+    let mut hangup = signal(SignalKind::hangup()).context("listening for SIGHUP")?;
     let mut watched = attach_all(options).await?;
     privileges::give_up()?;
 
@@ -63,6 +64,7 @@ async fn watch(options: &RunOptions, sink: &mut dyn Sink) -> Result<()> {
         tokio::select! {
             _ = interrupt.recv() => break,
             _ = terminate.recv() => break,
+            _ = hangup.recv() => reload_rules(options, &mut watched),
             () = sleep_until(end.unwrap_or(start)), if end.is_some() => break,
             _ = fetch.tick() => {
                 for one in &mut watched {
@@ -146,6 +148,20 @@ async fn attach_all(options: &RunOptions) -> Result<Vec<Watched>> {
         watched.push(Watched::attach(interface, wanted, clock, options, Rc::clone(&interpreter))?);
     }
     Ok(watched)
+}
+
+/// Reads the rules again; where they are bad, says so and keeps those in force.
+fn reload_rules(options: &RunOptions, watched: &mut [Watched]) {
+    match Interpreter::load(&options.rules.rules) {
+        Ok(interpreter) => {
+            let interpreter = Rc::new(interpreter);
+            for one in watched {
+                one.interpret_by(&interpreter);
+            }
+            log::info!("the rules were read again");
+        }
+        Err(error) => log::warn!("{error:#}; the rules in force stay"),
+    }
 }
 
 /// The first thing that touches BPF fails where the kernel is too old or built without it.

@@ -165,6 +165,17 @@ impl Watched {
         }
     }
 
+    /// Takes other rules. Which payloads the kernel samples was settled when it was loaded.
+    pub fn interpret_by(&mut self, interpreter: &Rc<Interpreter>) {
+        if interpreter.payload_ports_differ(&self.settings) {
+            log::warn!(
+                "{}: the rules now read payloads on other ports; those are sampled only after a restart",
+                self.interface.name
+            );
+        }
+        self.interpreter = Rc::clone(interpreter);
+    }
+
     /// Reports on the window as it is now.
     pub fn report(&mut self) -> Report {
         self.fetch_samples();

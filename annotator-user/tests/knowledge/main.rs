@@ -49,3 +49,26 @@ fn near_misses_do_not() {
     }
     assert!(failures.is_empty(), "{}", failures.join("\n"));
 }
+
+/// The most that a window holds, of every kind at once.
+#[test]
+fn a_full_window_is_told_in_time() {
+    let mut packets = Vec::new();
+    for i in 0..60_000_u32 {
+        let source = std::net::Ipv4Addr::from(0x2000_0000 + i % 40_000 * 65_537).to_string();
+        let port = (i * 7919 % 65_536) as u16;
+        let packet = match i % 4 {
+            0 => frames::syn(port),
+            1 => frames::datagram(port),
+            2 => frames::icmp_about((i % 3) as u8 + 3, (i % 16) as u8, frames::udp(port, 53, &[0; 8])),
+            _ => frames::syn(23),
+        };
+        packets.push(packet.from(&source).at(f64::from(i) * 0.0001));
+    }
+    let start = std::time::Instant::now();
+    let found = findings(&packets, &Locality::default());
+    let took = start.elapsed();
+    assert!(took.as_secs() < 60, "{took:?}");
+    assert!(tells(&found, "port.23") && found.len() < 400, "{}", found.len());
+    println!("{took:?} for {} findings", found.len());
+}
