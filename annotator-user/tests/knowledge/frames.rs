@@ -67,6 +67,11 @@ impl Packet {
         self
     }
 
+    /// Whether it is from this address.
+    pub fn is_from(&self, address: &str) -> bool {
+        self.source.to_string() == address
+    }
+
     /// At this time, in seconds.
     pub fn at(mut self, seconds: f64) -> Self {
         self.time = Some(seconds);

@@ -8,9 +8,11 @@ mod patterns;
 mod single;
 mod stimulus;
 
+use annotator::counters::PortProto;
+use annotator::finding::Verdict;
 use annotator::observation::Locality;
 
-use stimulus::{Stimulus, findings, has_placeholder, tells};
+use stimulus::{Stimulus, findings, findings_live, has_placeholder, tells};
 
 fn table() -> Vec<Stimulus> {
     let mut table = single::table();
@@ -48,6 +50,53 @@ fn near_misses_do_not() {
         }
     }
     assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
+
+/// An interface sees arriving packets alone and knows its own address and what listens.
+#[test]
+fn interfaces_tell_the_same() {
+    let locality = Locality {
+        addresses: vec![frames::US.parse().unwrap()],
+        prefixes: Vec::new(),
+        listening: Some([(PortProto::Tcp, 22), (PortProto::Tcp, 80), (PortProto::Udp, 53)].into()),
+    };
+    let mut failures = Vec::new();
+    for stimulus in single::table() {
+        // What leaves us is not seen on arrival.
+        let arriving: Vec<_> = stimulus.packets.into_iter().filter(|packet| !packet.is_from(frames::US)).collect();
+        let found = findings_live(&arriving, &locality);
+        if !tells(&found, stimulus.id) && stimulus.id != "payload.dns-unexpected-source" {
+            let ids: Vec<&str> = found.iter().map(|finding| finding.id.as_str()).collect();
+            failures.push(format!("{} is not among {ids:?}", stimulus.id));
+        }
+    }
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
+
+/// What our own connections bring back is no probe of the ports that they come to.
+#[test]
+fn answers_are_no_probes() {
+    let mut packets = Vec::new();
+    for port in [31337, 12345, 27374, 1433, 5900, 3389, 33440, 27015, 1434, 32771, 41508, 47808] {
+        packets.push(frames::tcp(443, port, frames::flag::SYN | frames::flag::ACK, &[]));
+        packets.push(frames::tcp(443, port, frames::flag::ACK | frames::flag::PSH, b"data"));
+        packets.push(frames::tcp(443, port, frames::flag::FIN | frames::flag::ACK, &[]));
+        packets.push(frames::udp(443, port, &[0x40; 40]));
+        packets.push(frames::udp(53, port, &single::dns(0x8180, 1, 1, "example.com")));
+        packets.push(frames::udp(123, port, &[0x24; 48]));
+        packets.push(frames::udp(3478, port, &[1; 28]));
+    }
+    for found in [findings(&packets, &Locality::default()), findings_live(&packets, &Locality::default())] {
+        let loud: Vec<&str> = found
+            .iter()
+            .filter(|finding| {
+                finding.verdict >= Verdict::Unknown
+                    || finding.id.starts_with("port.") && !finding.id.ends_with(".answer")
+            })
+            .map(|finding| finding.id.as_str())
+            .collect();
+        assert!(loud.is_empty(), "{loud:?}");
+    }
 }
 
 /// The most that a window holds, of every kind at once.

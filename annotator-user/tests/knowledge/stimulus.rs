@@ -7,6 +7,7 @@ use annotator::engine::Interpreter;
 use annotator::finding::Finding;
 use annotator::observation::{Locality, Moment, Observations};
 use annotator_common::Settings;
+use annotator_common::settings::Budget;
 
 use crate::frames::Packet;
 
@@ -28,7 +29,19 @@ pub struct Stimulus {
 
 /// What the whole engine says of packets, each at its own time or a tenth of a second after the one before.
 pub fn findings(packets: &[Packet], locality: &Locality) -> Vec<Finding> {
+    findings_of(packets, locality, false)
+}
+
+/// The same as an interface would tell it, with the budget of live samples.
+pub fn findings_live(packets: &[Packet], locality: &Locality) -> Vec<Finding> {
+    findings_of(packets, locality, true)
+}
+
+fn findings_of(packets: &[Packet], locality: &Locality, live: bool) -> Vec<Finding> {
     let mut settings = Box::new(Settings::DEFAULT);
+    if live {
+        settings.budget = Budget::LIVE;
+    }
     for address in &locality.addresses {
         settings.add_local_address((*address).into());
     }
@@ -45,7 +58,7 @@ pub fn findings(packets: &[Packet], locality: &Locality) -> Vec<Finding> {
     let observations = Observations {
         from: gathered.from,
         to: gathered.to,
-        live: false,
+        live,
         counters: &gathered.counters,
         sources: &gathered.sources,
         sources_dropped: gathered.sources_dropped,
