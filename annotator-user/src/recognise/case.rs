@@ -5,10 +5,14 @@ use std::net::IpAddr;
 
 use annotator_common::Transport;
 
+use super::example;
 use super::scene::Scene;
 use super::words;
 use crate::finding::{ADDRESSES_MAX, Confidence, Recognition, Verdict};
 use crate::observation::{Moment, Sighting};
+
+/// Packets that are shown byte by byte.
+const EXAMPLES: usize = 3;
 
 /// Sightings that are one thing, in order of time, and what is to be said of them.
 pub struct Case<'s, 'a> {
@@ -125,6 +129,8 @@ impl<'s, 'a> Case<'s, 'a> {
     pub fn close_open(mut self) -> Recognition {
         let summary = self.summary();
         self.made.evidence.insert(0, summary);
+        let examples = self.seen().take(EXAMPLES).map(example::of);
+        self.made.evidence.extend(examples.collect::<Vec<_>>());
         self.made.packets = self.packet_count();
         let sources = distinct(self.seen().map(Sighting::source));
         let destinations = distinct(self.seen().map(Sighting::destination));

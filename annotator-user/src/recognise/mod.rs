@@ -6,6 +6,7 @@
 
 pub mod case;
 pub mod contacts;
+pub mod example;
 pub mod quote;
 pub mod scene;
 pub mod thresholds;
@@ -38,12 +39,13 @@ mod traceroute;
 mod traceroute_own;
 mod unreachable;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 
 use crate::finding::{ADDRESSES_MAX, Recognition};
 use crate::observation::Observations;
 pub use case::Case;
+use scene::Half;
 pub use scene::Scene;
 pub use thresholds::Thresholds;
 
@@ -113,7 +115,24 @@ pub fn recognise(observations: &Observations<'_>, thresholds: &Thresholds) -> Ve
         claims.take(&found);
         all.extend(found);
     }
+    explain_conversations(&scene, &claims, &mut all);
     merge_surplus(all)
+}
+
+/// What answers or continues an explained packet needs no further explanation either: both directions of its conversation.
+fn explain_conversations(scene: &Scene<'_>, claims: &Claims, all: &mut [Recognition]) {
+    let mut explained: HashMap<Half, usize> = HashMap::new();
+    for (which, recognition) in all.iter().enumerate() {
+        for half in recognition.explains.iter().filter_map(|index| Half::of(scene.sighting(*index))) {
+            explained.insert(half, which);
+            explained.insert(half.reverse(), which);
+        }
+    }
+    for (index, sighting) in scene.sightings().filter(|(index, _)| claims.is_free(*index)) {
+        if let Some(which) = Half::of(sighting).and_then(|half| explained.get(&half)) {
+            all[*which].explains.push(index);
+        }
+    }
 }
 
 /// Keeps the largest findings of each id apart and tells the rest as one, so that the report stays readable whatever arrives.

@@ -72,6 +72,7 @@ fn ftp_data_is_certain_when_the_control_connection_was_seen() {
     let data = one(&found, "pattern.ftp-active-data");
     assert_eq!(data.confidence, Some(Confidence::Certain));
     assert_eq!(data.explains.len(), 12);
+    assert_eq!(data.evidence.iter().filter(|line| line.starts_with("Packet at")).count(), 3);
     assert_eq!(found.len(), 1, "{found:#?}");
 }
 
@@ -102,6 +103,8 @@ fn ident_follows_a_connection() {
     let found = scenario.recognise();
     assert_eq!(one(&found, "pattern.ident-after-connect").confidence, Some(Confidence::Certain));
     none(&found, "pattern.port-probe");
+    scenario.send(tcp(HOME, 113, "198.51.100.25", 51000, RST | ACK));
+    assert_eq!(one(&scenario.recognise(), "pattern.ident-after-connect").explains.len(), 2);
     let mut neighbour = Scenario::live();
     neighbour.send(tcp("198.51.100.25", 25, HOME, 40000, SYN | ACK)).send(syn("198.51.100.26", 51000, HOME, 113));
     let found = neighbour.recognise();
@@ -253,7 +256,13 @@ fn fraggle_aims_at_the_ends_of_subnets() {
 fn a_knock_at_a_closed_port_is_background() {
     let mut refused = Scenario::default();
     refused.send(syn("198.51.100.3", 4000, HOME, 4444)).send(tcp(HOME, 4444, "198.51.100.3", 4000, RST | ACK));
-    assert_eq!(one(&refused.recognise(), "pattern.port-probe").confidence, Some(Confidence::Certain));
+    let found = refused.recognise();
+    let probe = one(&found, "pattern.port-probe");
+    assert_eq!(probe.confidence, Some(Confidence::Certain));
+    let packet = "Packet at 2003-01-25 05:30:00 UTC: TCP 198.51.100.3 port 4000 to 192.0.2.10 port 4444, flags SYN, window 64240, TTL 52, \
+                  identification 0x0007; headers in hex: \
+                  450000280007000034060000c6336403c000020a0fa0115c00000101000000005002faf000000000.";
+    assert_eq!(probe.evidence.last().map(String::as_str), Some(packet));
     let mut closed = Scenario::live().listening(&[22]);
     closed.send(syn("198.51.100.3", 4000, HOME, 4444));
     assert_eq!(one(&closed.recognise(), "pattern.port-probe").confidence, Some(Confidence::Certain));
