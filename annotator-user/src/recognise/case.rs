@@ -11,6 +11,8 @@ use super::words;
 use crate::finding::{ADDRESSES_MAX, Confidence, Recognition, Verdict};
 use crate::observation::{Moment, Sighting};
 
+/// Seconds below which a rate says nothing.
+const RATE_FROM: f64 = 0.05;
 /// Packets that are shown byte by byte.
 const EXAMPLES: usize = 3;
 
@@ -181,7 +183,7 @@ impl<'s, 'a> Case<'s, 'a> {
 fn rate(packets: u64, seconds: f64) -> String {
     let rate = packets as f64 / seconds.max(f64::MIN_POSITIVE);
     match rate {
-        _ if packets < 10 || seconds <= 0.0 => String::new(),
+        _ if packets < 10 || seconds < RATE_FROM => String::new(),
         r if r >= 1.0 => format!(", about {r:.0} a second"),
         r if r * 60.0 >= 1.0 => format!(", about {:.0} a minute", r * 60.0),
         r => format!(", about {:.0} an hour", r * 3600.0),
