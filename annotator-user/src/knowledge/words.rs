@@ -176,6 +176,8 @@ impl<'a> Words<'a> {
         rows.sort_by_key(|(row, packets)| (Reverse(*packets), *row));
         for (row, packets) in rows.iter().take(LISTED_MAX) {
             evidence.push(self.describe_row(row, *packets));
+        }
+        if let Some((row, _)) = rows.first() {
             row_facts(row, &mut facts);
         }
         if rows.len() > LISTED_MAX {
@@ -224,16 +226,14 @@ impl<'a> Words<'a> {
     }
 }
 
-/// Facts of a row; the first row of a tally wins.
+/// Facts of the row with the most packets.
 fn row_facts(row: &Row, facts: &mut Facts) {
     match row {
         Row::Port(proto, side, port) => {
             let name = if *side == Side::Dst { "port" } else { "src_port" };
             set(facts, name, port.to_string());
             set(facts, "proto", proto.name().to_uppercase());
-            if let Some(service) = service(*proto, *port) {
-                set(facts, "service", service);
-            }
+            set(facts, "service", service(*proto, *port).unwrap_or_else(|| "no registered service".to_owned()));
         }
         Row::Icmp(family, kind, code) => {
             set(facts, "type", kind.to_string());
