@@ -1,6 +1,6 @@
 //! A wire of one's own: a veth pair between two namespaces, on which nothing moves but what a test sends.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use annotator_testnet::{Namespace, Sender, netlink};
 use anyhow::Result;
@@ -8,7 +8,13 @@ use anyhow::Result;
 /// The end that is watched.
 pub const HERE: &str = "here";
 /// The end that sends.
-const THERE: &str = "there";
+pub const THERE: &str = "there";
+// Of 198.18/15, which is set aside for such networks (RFC 2544).
+/// The address of the watched end, where it has one.
+pub const HERE_ADDRESS: Ipv4Addr = Ipv4Addr::new(198, 18, 0, 10);
+/// The address of the sending end, where it has one.
+pub const THERE_ADDRESS: Ipv4Addr = Ipv4Addr::new(198, 18, 0, 1);
+const PREFIX: u8 = 24;
 
 /// A silent wire.
 #[derive(Debug)]
@@ -27,6 +33,18 @@ impl Wire {
         let (here, there) = (Namespace::new()?, Namespace::new()?);
         let sender = connect(&here, HERE, &there, THERE, mtu)?;
         Ok(Wire { here, there, sender })
+    }
+
+    /// A wire whose ends talk, as hosts do: [`HERE_ADDRESS`] and [`THERE_ADDRESS`].
+    pub fn talking() -> Result<Self> {
+        let wire = Wire::new(1500)?.with_address(HERE_ADDRESS.into(), PREFIX)?;
+        wire.here.enter(|| netlink::set_arp(HERE))?;
+        wire.there.enter(|| {
+            netlink::add_address(THERE, THERE_ADDRESS.into(), PREFIX)?;
+            netlink::set_arp(THERE)
+        })?;
+        wire.here.enter(|| netlink::add_default_route(THERE_ADDRESS))?;
+        Ok(wire)
     }
 
     /// One more wire between the same namespaces; its watched end is called `name`.

@@ -17,6 +17,10 @@ use crate::{fuzz, host, kernels, setup};
 /// The package whose tests make network devices and load BPF programs.
 const PRIVILEGED: &str = "annotator-tests";
 
+/// What those tests start, and Debian's packages of it.
+const TOOLS: [(&str, &str); 5] =
+    [("ip", "iproute2"), ("nmap", "nmap"), ("hping3", "hping3"), ("traceroute", "traceroute"), ("fping", "fping")];
+
 #[derive(Args)]
 pub struct Options {
     /// Leave out the documentation, fuzzing and the kernel matrix.
@@ -46,7 +50,9 @@ impl Counts {
 /// Runs all steps, and fails when one has.
 pub fn run(options: &Options) -> Result<()> {
     let toolchain = setup::run()?;
-    host::require("ip", "iproute2", "testing")?;
+    for (program, package) in TOOLS {
+        host::require(program, package, "testing")?;
+    }
     let mut session = Session::default();
     session.step("format", || passes(&mut host::cargo(&["fmt", "--all", "--check"])));
     session.step("format of the BPF side", || passes(&mut bpf_format()));

@@ -81,6 +81,11 @@ pub fn set_up_without_arp(name: &str) -> Result<()> {
     set_flags(name, libc::IFF_UP | libc::IFF_NOARP).with_context(|| format!("cannot set {name} up"))
 }
 
+/// Lets a device ask for neighbours by ARP, and answer.
+pub fn set_arp(name: &str) -> Result<()> {
+    change_flags(name, 0, libc::IFF_NOARP).with_context(|| format!("cannot let {name} speak ARP"))
+}
+
 /// Sets a device down.
 pub fn set_down(name: &str) -> Result<()> {
     change_flags(name, 0, libc::IFF_UP).with_context(|| format!("cannot set {name} down"))

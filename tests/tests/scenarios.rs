@@ -1,0 +1,210 @@
+//! What real tools do, seen by a real agent: the finding, its verdict and its sources; and the innocent things beside them. Takes root,
+//! the `ip` command, and the tools.
+
+use std::{
+    io::{Read as _, Write as _},
+    net::{Ipv4Addr, TcpListener, TcpStream},
+    time::Duration,
+};
+
+use annotator_testnet::netlink;
+use annotator_tests::agent::{Agent, finish};
+use annotator_tests::veth::{HERE, HERE_ADDRESS, THERE, THERE_ADDRESS, Wire};
+use anyhow::{Context as _, Result, bail, ensure};
+use serde_json::Value;
+
+/// Runs a tool at the far end of the wire, to its end.
+fn tool(wire: &Wire, program: &str, arguments: &str) -> Result<()> {
+    let mut command = wire.there.command(program);
+    let finished = finish(command.args(arguments.split(' '))).with_context(|| {
+        format!("{program} is needed: sudo apt-get install --no-install-recommends nmap hping3 traceroute fping")
+    })?;
+    // traceroute and fping tell by their status what they found out.
+    ensure!(finished.stderr.is_empty() || finished.status.success(), "{program}: {}", finished.stderr);
+    Ok(())
+}
+
+/// The last report of an agent that watches while `work` is done.
+fn watch(wire: &Wire, work: impl FnOnce() -> Result<()>) -> Result<Value> {
+    let agent = Agent::start(&wire.here, &[HERE], &["--interval=1h"])?;
+    work()?;
+    agent.interrupt()?.expect_success()?.last_report(HERE)
+}
+
+/// A finding by its id, or by one of those that it says it tells as well.
+fn finding<'a>(report: &'a Value, id: &str) -> Result<&'a Value> {
+    let findings = report["findings"].as_array().context("no findings")?;
+    let also = |finding: &Value| finding["also"].as_array().is_some_and(|also| also.iter().any(|other| other == id));
+    let found = findings.iter().find(|finding| finding["id"] == id || also(finding));
+    found.with_context(|| {
+        let ids: Vec<_> = findings.iter().map(|finding| finding["id"].to_string()).collect();
+        format!("{id} is not among {}", ids.join(", "))
+    })
+}
+
+/// Fails unless a finding is there with a verdict and names a source.
+fn expect(report: &Value, id: &str, verdict: &str, source: Ipv4Addr) -> Result<()> {
+    let found = finding(report, id)?;
+    ensure!(found["verdict"] == verdict, "{id} is {}, not {verdict}", found["verdict"]);
+    let source = source.to_string();
+    let named = found["sources"].as_array().is_some_and(|sources| sources.iter().any(|other| *other == source));
+    ensure!(named, "{id} names {}, not {source}", found["sources"]);
+    Ok(())
+}
+
+/// Fails if anything is called worse than background.
+fn expect_calm(report: &Value) -> Result<()> {
+    for finding in report["findings"].as_array().context("no findings")? {
+        if !matches!(finding["verdict"].as_str(), Some("normal" | "benign-lookalike" | "background")) {
+            bail!("{} is {}: {}", finding["id"], finding["verdict"], finding["evidence"]);
+        }
+    }
+    Ok(())
+}
+
+/// One kind of nmap's scans.
+fn nmap(arguments: &str, ids: &[&str]) -> Result<()> {
+    let wire = Wire::talking()?;
+    let arguments = format!("-n -Pn -T4 --max-retries 0 {arguments} {HERE_ADDRESS}");
+    let report = watch(&wire, || tool(&wire, "nmap", &arguments))?;
+    ids.iter().try_for_each(|id| expect(&report, id, "reconnaissance", THERE_ADDRESS))
+}
+
+#[test]
+fn nmap_syn_scan() -> Result<()> {
+    nmap("-sS -F", &["scan.vertical", "scan.syn"])
+}
+
+#[test]
+fn nmap_connect_scan() -> Result<()> {
+    nmap("-sT -F", &["scan.vertical", "scan.connect"])
+}
+
+#[test]
+fn nmap_fin_scan() -> Result<()> {
+    nmap("-sF -p 1-30", &["scan.fin"])
+}
+
+#[test]
+fn nmap_null_scan() -> Result<()> {
+    nmap("-sN -p 1-30", &["scan.null"])
+}
+
+#[test]
+fn nmap_xmas_scan() -> Result<()> {
+    nmap("-sX -p 1-30", &["scan.xmas"])
+}
+
+#[test]
+fn nmap_maimon_scan() -> Result<()> {
+    nmap("-sM -p 1-30", &["scan.maimon"])
+}
+
+#[test]
+fn nmap_ack_scan() -> Result<()> {
+    nmap("-sA -p 1-30", &["scan.ack"])
+}
+
+#[test]
+fn nmap_udp_scan() -> Result<()> {
+    nmap("-sU -p 1-30 --max-rtt-timeout 100ms", &["scan.udp"])
+}
+
+#[test]
+fn nmap_protocol_scan() -> Result<()> {
+    nmap("-sO -p 1-60 --max-rtt-timeout 100ms", &["scan.ip-protocol"])
+}
+
+#[test]
+fn nmap_with_decoys() -> Result<()> {
+    let wire = Wire::talking()?;
+    let decoys = "198.19.80.7,198.19.3.22,198.18.0.23,ME,198.19.66.24";
+    let arguments = format!("-n -Pn -T4 --max-retries 0 -sS -p 1-40 -D {decoys} {HERE_ADDRESS}");
+    let report = watch(&wire, || tool(&wire, "nmap", &arguments))?;
+    expect(&report, "pattern.decoy-scan", "reconnaissance", THERE_ADDRESS)?;
+    expect(&report, "pattern.decoy-scan", "reconnaissance", Ipv4Addr::new(198, 19, 3, 22))
+}
+
+#[test]
+fn nmap_operating_system_detection() -> Result<()> {
+    let wire = Wire::talking()?;
+    let _open = wire.here.enter(|| TcpListener::bind((HERE_ADDRESS, 80)))?;
+    let arguments = format!("-n -Pn -T4 -O --max-os-tries 1 -p 80,81 {HERE_ADDRESS}");
+    let report = watch(&wire, || tool(&wire, "nmap", &arguments))?;
+    expect(&report, "tool.nmap-os-detection", "reconnaissance", THERE_ADDRESS)
+}
+
+#[test]
+fn traceroute_by_udp() -> Result<()> {
+    let wire = Wire::talking()?;
+    let report = watch(&wire, || tool(&wire, "traceroute", &format!("-n -w 1 {HERE_ADDRESS}")))?;
+    expect(&report, "pattern.traceroute", "background", THERE_ADDRESS)?;
+    expect_calm(&report)
+}
+
+#[test]
+fn traceroute_by_icmp() -> Result<()> {
+    let wire = Wire::talking()?;
+    let report = watch(&wire, || tool(&wire, "traceroute", &format!("-n -I -w 1 {HERE_ADDRESS}")))?;
+    expect(&report, "pattern.traceroute.icmp", "background", THERE_ADDRESS)?;
+    expect_calm(&report)
+}
+
+#[test]
+fn fping_over_many_addresses() -> Result<()> {
+    let wire = Wire::talking()?;
+    wire.here.enter(|| (11..=24).try_for_each(|host| netlink::add_address(HERE, [198, 18, 0, host].into(), 24)))?;
+    // From afar it is reconnaissance; a neighbour may well watch over us.
+    let stranger = Ipv4Addr::new(198, 19, 44, 7);
+    wire.there.enter(|| netlink::add_address(THERE, stranger.into(), 32))?;
+    let sweep = format!("-q -r 0 -i 1 -S {stranger} -g 198.18.0.10 198.18.0.24");
+    let report = watch(&wire, || tool(&wire, "fping", &sweep))?;
+    expect(&report, "scan.ping-sweep", "reconnaissance", stranger)
+}
+
+#[test]
+fn a_neighbour_that_pings_around_is_nothing() -> Result<()> {
+    let wire = Wire::talking()?;
+    wire.here.enter(|| (11..=24).try_for_each(|host| netlink::add_address(HERE, [198, 18, 0, host].into(), 24)))?;
+    let report = watch(&wire, || tool(&wire, "fping", "-q -r 0 -i 1 -g 198.18.0.10 198.18.0.24"))?;
+    expect_calm(&report)
+}
+
+#[test]
+fn hping_floods_from_forged_sources() -> Result<()> {
+    let wire = Wire::talking()?;
+    let arguments = format!("-q -S -p 80 --rand-source -i u100 -c 5000 {HERE_ADDRESS}");
+    let report = watch(&wire, || tool(&wire, "hping3", &arguments))?;
+    let flood = finding(&report, "flood.syn").or_else(|_| finding(&report, "flood.forged-sources"))?;
+    ensure!(flood["verdict"] == "attack", "{}", flood["verdict"]);
+    Ok(())
+}
+
+#[test]
+fn a_few_pings_are_nothing() -> Result<()> {
+    let wire = Wire::talking()?;
+    let report = watch(&wire, || tool(&wire, "fping", &format!("-q -c 3 -p 50 {HERE_ADDRESS}")))?;
+    ensure!(report["icmp"][0]["packets"] == 3, "{}", report["icmp"]);
+    expect_calm(&report)
+}
+
+#[test]
+fn a_visitor_of_an_open_port_is_nothing() -> Result<()> {
+    let wire = Wire::talking()?;
+    let listener = wire.here.enter(|| TcpListener::bind((HERE_ADDRESS, 80)))?;
+    let report = watch(&wire, || {
+        for _ in 0..20 {
+            let mut client = wire.there.enter(|| TcpStream::connect((HERE_ADDRESS, 80)))?;
+            let (mut server, _) = listener.accept()?;
+            client.write_all(b"GET / HTTP/1.1\r\nHost: example.org\r\n\r\n")?;
+            let mut request = [0; 64];
+            let length = server.read(&mut request)?;
+            server.write_all(&request[..length])?;
+            drop(server);
+            client.set_read_timeout(Some(Duration::from_secs(2)))?;
+            client.read_to_end(&mut Vec::new())?;
+        }
+        Ok(())
+    })?;
+    expect_calm(&report)
+}
