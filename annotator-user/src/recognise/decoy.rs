@@ -29,7 +29,8 @@ pub fn recognise(scene: &Scene<'_>, claims: &Claims) -> Vec<Recognition> {
         }
         for (target, members) in by_target {
             let ports = first_ports(scene, &members);
-            if ports.len() >= scene.thresholds.decoy.ports {
+            let web = &scene.thresholds.contact.web_ports;
+            if ports.len() >= scene.thresholds.decoy.ports && !ports.iter().all(|port| web.contains(port)) {
                 groups.entry((target, ports)).or_default().push(Attempt { source, members });
             }
         }

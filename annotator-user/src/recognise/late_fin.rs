@@ -43,8 +43,10 @@ fn is_late_end(scene: &Scene<'_>, sighting: &Sighting) -> bool {
         return false;
     }
     let Some(half) = Half::of(sighting) else { return false };
+    // No system ends a living connection by a FIN without ACK.
+    let plain = packet.tcp_flags & (tcp::FIN | tcp::ACK | tcp::RST) == tcp::FIN;
     let (there, back) = (scene.carried(&half), scene.carried(&half.reverse()));
-    !there.syn && !there.syn_ack && !back.syn && !back.running
+    !there.syn && (plain || (!there.syn_ack && !back.syn && !back.running))
 }
 
 fn series(scene: &Scene<'_>, members: Vec<usize>) -> Option<Recognition> {
@@ -72,7 +74,7 @@ fn series(scene: &Scene<'_>, members: Vec<usize>) -> Option<Recognition> {
     let case = Case::new(scene, "pattern.late-fin", members.clone())
         .with_ports()
         .evidence(format!(
-            "All come from server port {port}, none opens a connection, and of these connections nothing else was seen."
+            "All come from server port {port}, none opens a connection, and nothing else of these connections was seen at that time."
         ))
         .fact("detail", format!("from port {port} to {distinct} client ports"));
     let case = if opened {

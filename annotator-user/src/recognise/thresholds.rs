@@ -157,7 +157,7 @@ thresholds! {
         sources: usize,
         /// Different /16 (IPv6: /32) prefixes among them.
         networks: usize,
-        /// Ports that they share.
+        /// Ports that they share, not all of them the web's.
         ports: usize,
         /// Seconds in which all of them start.
         within: f64,
@@ -168,7 +168,7 @@ thresholds! {
         packets: usize,
         /// Different ports that they quote.
         ports: usize,
-        /// Different ports where they are about several hosts.
+        /// Different ports, besides the web's, where they are about several hosts.
         ports_of_several: usize,
     }
     /// Share and database worms.

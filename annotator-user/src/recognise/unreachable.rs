@@ -42,7 +42,9 @@ fn many_targets(scene: &Scene<'_>, mut members: Vec<(usize, Quote)>) -> Option<R
     members.retain(|(_, quote)| is_idle(scene, quote));
     let ports: BTreeSet<u16> = members.iter().map(|(_, quote)| quote.destination_port).collect();
     let targets: BTreeSet<IpAddr> = members.iter().map(|(_, quote)| quote.destination).collect();
-    if members.len() < limits.packets || ports.len() < limits.ports_of_several {
+    // Who browses fails at dead hosts, too.
+    let telling = ports.iter().filter(|port| !scene.thresholds.contact.web_ports.contains(port)).count();
+    if members.len() < limits.packets || telling < limits.ports_of_several {
         return None;
     }
     Some(

@@ -260,3 +260,18 @@ fn our_own_attempts_are_ours() {
     none(&found, "scan.vertical");
     none(&found, "pattern.port-probe");
 }
+
+#[test]
+fn two_shared_ports_are_a_set_unless_they_are_the_webs() {
+    let visits = |ports: [u16; 2]| {
+        let mut scenario = Scenario::live();
+        for port in ports {
+            for source in ["198.51.100.4", "203.0.113.9", "8.8.4.4", "9.9.9.9", "1.1.1.1"] {
+                scenario.send(syn(source, 50000, HOME, port));
+            }
+        }
+        scenario.recognise()
+    };
+    one(&visits([21, 23]), "pattern.decoy-scan");
+    none(&visits([80, 443]), "pattern.decoy-scan");
+}
