@@ -1,5 +1,6 @@
 //! Addresses → [`Flags`]: the special ranges (RFC 6890 and its registries) and what is local.
 
+use crate::flags::rarely;
 use crate::settings::{LOCAL_MAX, local_bit};
 use crate::{Family, Flag, Flags, Packet, Settings};
 
@@ -27,18 +28,21 @@ pub fn classify(packet: &mut Packet, settings: &Settings) {
         Family::V4 => {
             source_v4(packet, settings);
             destination_v4(packet, settings);
+            packet.flags.insert_if(Flag::Land, packet.source.low_word() == packet.destination.low_word());
         }
-        Family::V6 => addresses_v6(packet, settings),
-        Family::None => return,
+        Family::V6 => {
+            addresses_v6(packet, settings);
+            packet.flags.insert_if(Flag::Land, packet.source == packet.destination);
+        }
+        Family::None => {}
     }
-    packet.flags.insert_if(Flag::Land, packet.source == packet.destination);
 }
 
 #[inline(always)]
 fn source_v4(packet: &mut Packet, settings: &Settings) {
     let word = packet.source.low_word();
     let octets = word.to_ne_bytes();
-    if NOTABLE_FIRST_OCTET[octets[0] as usize] {
+    if rarely(NOTABLE_FIRST_OCTET[octets[0] as usize]) {
         let flag = match octets {
             [0, 0, 0, 0] => Some(Flag::ZeroSource),
             [0, ..] => Some(Flag::ReservedSource),
@@ -56,7 +60,7 @@ fn source_v4(packet: &mut Packet, settings: &Settings) {
             packet.flags.insert(flag);
         }
     }
-    if settings.local_bits & local_bit(word) != 0 {
+    if rarely(settings.local_bits & local_bit(word) != 0) {
         for i in 0..LOCAL_MAX {
             if i as u32 >= settings.local_v4_count {
                 break;
@@ -73,7 +77,7 @@ fn source_v4(packet: &mut Packet, settings: &Settings) {
 fn destination_v4(packet: &mut Packet, settings: &Settings) {
     let word = packet.destination.low_word();
     let octets = word.to_ne_bytes();
-    if octets[0] >= 224 {
+    if rarely(octets[0] >= 224) {
         if octets[0] < 240 {
             packet.flags.insert(Flag::Multicast);
             return;
@@ -83,17 +87,14 @@ fn destination_v4(packet: &mut Packet, settings: &Settings) {
             return;
         }
     }
-    if word == 0 {
-        return;
-    }
-    // 0 and 255 are the two values that differ from 0 by less than 1 modulo 256.
-    if octets[3].wrapping_add(1) <= 1 {
-        packet.flags.insert(Flag::DirectedBroadcast);
+    // 255 and 0 are the two values that adding one takes to 0 and 1.
+    if rarely(octets[3].wrapping_add(1) <= 1) {
+        packet.flags.insert_if(Flag::DirectedBroadcast, word != 0);
         return;
     }
     let address = u32::from_be(word);
     let narrow = settings.narrowest_host_mask;
-    if narrow != 0 && (address & narrow == 0 || address & narrow == narrow) {
+    if narrow != 0 && rarely(address & narrow == 0 || address & narrow == narrow) {
         for i in 0..LOCAL_MAX {
             if i as u32 >= settings.prefix_count {
                 break;
@@ -128,7 +129,7 @@ fn addresses_v6(packet: &mut Packet, settings: &Settings) {
     if let Some(flag) = flag {
         packet.flags.insert(flag);
     }
-    if settings.local_bits & local_bit(words[3]) != 0 {
+    if rarely(settings.local_bits & local_bit(words[3]) != 0) {
         for i in 0..LOCAL_MAX {
             if i as u32 >= settings.local_v6_count {
                 break;

@@ -82,6 +82,15 @@ flags! {
     Land = "land",
 }
 
+/// The condition, which seldom holds: most packets have no flag, and the compiler keeps their way straight.
+#[inline(always)]
+pub(crate) const fn rarely(condition: bool) -> bool {
+    if condition {
+        core::hint::cold_path();
+    }
+    condition
+}
+
 /// A set of [`Flag`]s.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[repr(transparent)]
@@ -112,7 +121,9 @@ impl Flags {
     /// Adds a flag where `condition` holds.
     #[inline(always)]
     pub const fn insert_if(&mut self, flag: Flag, condition: bool) {
-        self.0 |= (condition as u32) << flag as u32;
+        if rarely(condition) {
+            self.insert(flag);
+        }
     }
 
     /// Adds every flag of another set.

@@ -40,6 +40,13 @@ pub trait Frame {
         self.load::<u16>(offset).map(u16::from_be)
     }
 
+    /// A 16-bit field in network byte order, as it was loaded. The kernel side keeps the compiler from relying on the result's range, which
+    /// verifiers up to Linux 6.12 do not see.
+    #[inline(always)]
+    fn host_order(&self, field: u16) -> u16 {
+        u16::from_be(field)
+    }
+
     /// `value`, of which neither the compiler nor the BPF verifier knows anything from here on. Where many ways through the code meet, this makes
     /// them one: the compiler does not copy what follows for each of them, and the verifier does not walk it for each.
     #[inline(always)]

@@ -1,5 +1,6 @@
 //! The counters. In the kernel one element of an array map per CPU, which the agent maps into its own memory; on the heap for a capture.
 
+use crate::flags::rarely;
 use crate::packet::Family;
 use crate::{Flag, Flags, Reason};
 
@@ -55,10 +56,16 @@ impl Cell {
         self.0
     }
 
-    /// Counts one packet of `bytes` bytes.
+    /// One packet of `bytes` bytes.
     #[inline(always)]
-    pub const fn add(&mut self, bytes: u32) {
-        self.0 = self.0.wrapping_add((1 << BYTE_BITS) + bytes as u64);
+    pub const fn packet(bytes: u32) -> Self {
+        Cell((1 << BYTE_BITS) + bytes as u64)
+    }
+
+    /// Counts what another cell holds.
+    #[inline(always)]
+    pub const fn add(&mut self, other: Cell) {
+        self.0 = self.0.wrapping_add(other.0);
     }
 
     /// What was counted between an earlier reading and this one.
@@ -118,6 +125,8 @@ const TALLIES: usize = 8;
 /// All counters of one CPU. Words throughout: [`Ledger::words`] reads it as such.
 #[repr(C)]
 pub struct Ledger {
+    /// See [`Ledger::settled`]. A whole cache line, so that the counters keep theirs.
+    settled: [u64; 8],
     tcp: [Cell; PORTS],
     tcp_syn: [Cell; PORTS],
     udp: [Cell; PORTS],
@@ -135,7 +144,7 @@ pub struct Ledger {
 
 const _: () = assert!(size_of::<Ledger>().is_multiple_of(8));
 // Kernels up to 6.x refuse array map values above KMALLOC_MAX_SIZE, 4 MiB with pages of 4 KiB.
-const _: () = assert!(size_of::<Ledger>() == 3_698_944 && size_of::<Ledger>() <= 4 << 20);
+const _: () = assert!(size_of::<Ledger>() == 3_699_008 && size_of::<Ledger>() <= 4 << 20);
 const _: () = assert!(Reason::ALL.len() < REASON_ROWS);
 const _: () = assert!(Flag::ALL.len() <= FLAG_GROUPS * 8);
 
@@ -143,77 +152,84 @@ impl Ledger {
     /// Number of 64-bit words.
     pub const WORDS: usize = size_of::<Ledger>() / 8;
 
+    /// The flags, by way of memory. What the BPF verifier knows of them ends there; else it goes through all that follows once for each
+    /// combination of flags, because flags choose a counter.
     #[inline(always)]
-    pub(crate) fn count_tcp(&mut self, source: u16, destination: u16, syn: bool, bytes: u32) {
+    pub(crate) fn settled(&mut self, flags: Flags) -> Flags {
+        let place = &raw mut self.settled[0];
+        // SAFETY: the place is a field of ours; volatile, so that the compiler does not take the short cut.
+        unsafe {
+            place.write_volatile(u64::from(flags.bits()));
+            Flags::from_bits(place.read_volatile() as u32)
+        }
+    }
+
+    #[inline(always)]
+    pub(crate) fn count_tcp(&mut self, source: u16, destination: u16, syn: bool, one: Cell) {
         if syn {
-            self.tcp_syn[destination as usize].add(bytes);
+            self.tcp_syn[destination as usize].add(one);
         } else {
-            self.tcp[destination as usize].add(bytes);
+            self.tcp[destination as usize].add(one);
         }
         if (source as usize) < LOW_PORTS {
             if syn {
-                self.tcp_low_source_syn[source as usize].add(bytes);
+                self.tcp_low_source_syn[source as usize].add(one);
             } else {
-                self.tcp_low_source[source as usize].add(bytes);
+                self.tcp_low_source[source as usize].add(one);
             }
         }
     }
 
     #[inline(always)]
-    pub(crate) fn count_udp(&mut self, source: u16, destination: u16, bytes: u32) {
-        self.udp[destination as usize].add(bytes);
-        self.udp_source[source as usize].add(bytes);
+    pub(crate) fn count_udp(&mut self, source: u16, destination: u16, one: Cell) {
+        self.udp[destination as usize].add(one);
+        self.udp_source[source as usize].add(one);
     }
 
     #[inline(always)]
-    pub(crate) fn count_icmp(&mut self, family: Family, icmp_type: u8, code: u8, bytes: u32) {
+    pub(crate) fn count_icmp(&mut self, family: Family, icmp_type: u8, code: u8, one: Cell) {
         let index = (icmp_type as usize) << 8 | code as usize;
         match family {
-            Family::V6 => self.icmpv6[index].add(bytes),
-            _ => self.icmp[index].add(bytes),
+            Family::V6 => self.icmpv6[index].add(one),
+            _ => self.icmp[index].add(one),
         }
     }
 
     #[inline(always)]
-    pub(crate) fn count_ip(&mut self, family: Family, protocol: u8, bytes: u32) {
+    pub(crate) fn count_ip(&mut self, family: Family, protocol: u8, one: Cell) {
         let row = if matches!(family, Family::V6) { ROW_V6 } else { 0 };
-        self.protocols[row + protocol as usize].add(bytes);
+        self.protocols[row + protocol as usize].add(one);
     }
 
     #[inline(always)]
-    pub(crate) fn count_ethertype(&mut self, ethertype: u16, bytes: u32) {
+    pub(crate) fn count_ethertype(&mut self, ethertype: u16, one: Cell) {
         if ethertype < crate::parse::ethertype::MINIMUM {
-            self.protocols[ROW_8023].add(bytes);
+            self.protocols[ROW_8023].add(one);
         } else {
-            self.ethertypes[ethertype as usize].add(bytes);
+            self.ethertypes[ethertype as usize].add(one);
         }
     }
 
     #[inline(always)]
-    pub(crate) fn count_without_protocol(&mut self, bytes: u32) {
-        self.protocols[ROW_NONE].add(bytes);
+    pub(crate) fn count_without_protocol(&mut self, one: Cell) {
+        self.protocols[ROW_NONE].add(one);
     }
 
     #[inline(always)]
-    pub(crate) fn count_reason(&mut self, code: u8, bytes: u32) {
-        self.reasons[code as usize & (REASON_ROWS - 1)].add(bytes);
+    pub(crate) fn count_reason(&mut self, code: u8, one: Cell) {
+        self.reasons[code as usize & (REASON_ROWS - 1)].add(one);
     }
 
     #[inline(always)]
-    pub(crate) fn count_flags(&mut self, flags: Flags, bytes: u32) {
+    pub(crate) fn count_flags(&mut self, flags: Flags, one: Cell) {
         let bits = flags.bits();
-        if bits as u8 != 0 {
-            self.flags[0][(bits & 0xff) as usize].add(bytes);
+        if !rarely(bits != 0) {
+            return;
         }
-        if bits >> 8 != 0 {
-            if (bits >> 8) as u8 != 0 {
-                self.flags[1][((bits >> 8) & 0xff) as usize].add(bytes);
-            }
-            if (bits >> 16) as u8 != 0 {
-                self.flags[2][((bits >> 16) & 0xff) as usize].add(bytes);
-            }
-            if bits >> 24 != 0 {
-                self.flags[3][(bits >> 24) as usize].add(bytes);
+        for group in 0..FLAG_GROUPS {
+            let combination = bits >> (8 * group) & 0xff;
+            if combination != 0 {
+                self.flags[group][combination as usize].add(one);
             }
         }
     }

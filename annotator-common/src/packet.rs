@@ -1,5 +1,6 @@
 //! What parsing learns of a frame.
 
+use crate::parse::Stop;
 use crate::{Address, Flags, Reason};
 
 /// How a frame begins.
@@ -151,6 +152,12 @@ pub struct Packet {
 }
 
 impl Packet {
+    /// A packet that was not parsed as far as its network protocol.
+    #[inline(always)]
+    pub(crate) fn stopped(flags: Flags, stop: Stop) -> Self {
+        Packet { flags, reason_code: stop.0, ..Packet::default() }
+    }
+
     /// Why parsing stopped, if it did.
     #[inline(always)]
     pub const fn reason(&self) -> Option<Reason> {

@@ -1,31 +1,34 @@
 //! [`Packet`] → counters, source table, and whether it is news.
 
+use crate::flags::rarely;
+use crate::ledger::Tally;
 use crate::packet::tcp;
 use crate::source::{EPOCH_SHIFT, Place, bit_of, kinds};
-use crate::{Family, Flag, Ledger, News, Packet, Settings, Sources, Ticks, Transport};
+use crate::{Cell, Family, Flag, Frame, Ledger, News, Packet, Settings, Source, Sources, Ticks, Transport};
 
 /// Counts a classified packet.
 #[inline(always)]
 pub fn count(packet: &Packet, bytes: u32, ledger: &mut Ledger) {
+    let one = Cell::packet(bytes);
     match packet.transport {
         Transport::None => {}
-        Transport::Tcp => ledger.count_tcp(packet.source_port, packet.destination_port, packet.is_syn(), bytes),
-        Transport::Udp => ledger.count_udp(packet.source_port, packet.destination_port, bytes),
+        Transport::Tcp => ledger.count_tcp(packet.source_port, packet.destination_port, packet.is_syn(), one),
+        Transport::Udp => ledger.count_udp(packet.source_port, packet.destination_port, one),
         Transport::Icmp | Transport::Icmpv6 => {
-            ledger.count_icmp(packet.family, packet.icmp_type, packet.icmp_code, bytes);
+            ledger.count_icmp(packet.family, packet.icmp_type, packet.icmp_code, one);
         }
     }
     if packet.has_protocol {
-        ledger.count_ip(packet.family, packet.protocol, bytes);
+        ledger.count_ip(packet.family, packet.protocol, one);
     } else if packet.reason_code == 0 {
-        ledger.count_ethertype(packet.ethertype, bytes);
+        ledger.count_ethertype(packet.ethertype, one);
     } else {
-        ledger.count_without_protocol(bytes);
+        ledger.count_without_protocol(one);
     }
-    if packet.reason_code != 0 {
-        ledger.count_reason(packet.reason_code, bytes);
+    if rarely(packet.reason_code != 0) {
+        ledger.count_reason(packet.reason_code, one);
     }
-    ledger.count_flags(packet.flags, bytes);
+    ledger.count_flags(packet.flags, one);
 }
 
 /// Whether the packet is data or a plain acknowledgement of a running TCP connection, of which the source table takes no note.
@@ -68,37 +71,51 @@ pub fn payload_class(packet: &Packet, settings: &Settings) -> u8 {
     }
 }
 
-/// Notes the packet in the source table. Returns why it is news, and whether its source may still be sampled this minute.
+/// Notes the packet in the source table. Returns why it is news, and whether it may be sampled as far as its source is concerned.
 #[inline(always)]
-pub fn note(packet: &Packet, settings: &Settings, sources: &mut Sources, now: Ticks) -> Noted {
+pub fn note<F: Frame + ?Sized>(
+    frame: &F,
+    packet: &Packet,
+    settings: &Settings,
+    sources: &mut Sources,
+    ledger: &mut Ledger,
+    now: Ticks,
+) -> (News, bool) {
     let mut news = News::NONE;
     news.insert_if(News::RARE_FLAG, packet.flags.intersects(settings.rare_flags()));
     news.insert_if(News::ICMP_ERROR, is_icmp_error(packet));
     let epoch = (now >> (settings.second_shift + EPOCH_SHIFT)) as u8;
-    let (slot, fresh) = match sources.place(&packet.source, &settings.seed, now, epoch) {
-        Place::Tracked(slot, fresh) => (slot, fresh),
-        Place::Refused => return Noted { news, place: Placed::Refused },
+    let slot = match sources.place(&packet.source, &settings.seed, now, epoch) {
+        Place::Known(slot) => slot,
+        Place::Fresh(slot) => {
+            ledger.tally(Tally::SourcesTracked);
+            news.insert(News::SOURCE);
+            slot
+        }
+        Place::Refused => {
+            ledger.tally(Tally::SourcesNotTracked);
+            let news = News(frame.settled(news.0));
+            return (news, news.any());
+        }
     };
-    let packets = slot.packets.wrapping_add(1);
-    slot.packets = packets;
+    slot.packets = slot.packets.wrapping_add(1);
     slot.last = now;
-    news.insert_if(News::SOURCE, fresh);
-    news.insert_if(News::FIRST, packets <= settings.budget.first_packets);
+    news.insert_if(News::FIRST, slot.packets <= settings.budget.first_packets);
+    let rare = if news.has(News::RARE_FLAG) { kinds::RARE } else { 0 };
+    let fragment = if packet.flags.contains(Flag::Fragment) { kinds::FRAGMENT } else { 0 };
+    slot.kinds |= transport_kind(packet, slot) | rare | fragment;
+    note_distinct(packet, slot, &mut news);
+    let news = News(frame.settled(news.0));
+    if !rarely(news.any()) {
+        return (news, false);
+    }
+    (news, grant(slot, epoch, settings.budget.per_source))
+}
 
-    let destination = bit_of(packet.destination.low_word());
-    if slot.destinations & destination == 0 {
-        slot.destinations |= destination;
-        news.insert_if(News::DESTINATION, true);
-    }
-    if packet.ttl < slot.ttl_low {
-        slot.ttl_low = packet.ttl;
-        news.insert_if(News::TTL, true);
-    }
-    if packet.ttl > slot.ttl_high {
-        slot.ttl_high = packet.ttl;
-        news.insert_if(News::TTL, true);
-    }
-    let kind = match packet.transport {
+/// Counts the packet under its transport, and says what kind of [`Source::kinds`] it is.
+#[inline(always)]
+fn transport_kind(packet: &Packet, slot: &mut Source) -> u8 {
+    match packet.transport {
         Transport::Tcp => {
             if packet.is_syn() {
                 slot.syn = slot.syn.wrapping_add(1);
@@ -111,7 +128,7 @@ pub fn note(packet: &Packet, settings: &Settings, sources: &mut Sources, now: Ti
             }
             match packet.tcp_flags & (tcp::SYN | tcp::ACK) {
                 tcp::SYN => kinds::SYN,
-                0x12 => kinds::SYN_ACK,
+                SYN_ACK => kinds::SYN_ACK,
                 _ => kinds::TCP,
             }
         }
@@ -124,56 +141,46 @@ pub fn note(packet: &Packet, settings: &Settings, sources: &mut Sources, now: Ti
             kinds::ICMP
         }
         Transport::None => kinds::OTHER,
-    };
-    let rare = if news.has(News::RARE_FLAG) { kinds::RARE } else { 0 };
-    let fragment = if packet.flags.contains(Flag::Fragment) { kinds::FRAGMENT } else { 0 };
-    slot.kinds |= kind | rare | fragment;
+    }
+}
+
+const SYN_ACK: u8 = tcp::SYN | tcp::ACK;
+
+/// Notes what is new about the packet: written only then, because most packets of a source are like those before.
+#[inline(always)]
+fn note_distinct(packet: &Packet, slot: &mut Source, news: &mut News) {
+    let destination = bit_of(packet.destination.low_word());
+    if rarely(slot.destinations & destination == 0) {
+        slot.destinations |= destination;
+        news.insert(News::DESTINATION);
+    }
+    if rarely(packet.ttl < slot.ttl_low) {
+        slot.ttl_low = packet.ttl;
+        news.insert(News::TTL);
+    }
+    if rarely(packet.ttl > slot.ttl_high) {
+        slot.ttl_high = packet.ttl;
+        news.insert(News::TTL);
+    }
     if matches!(packet.transport, Transport::Tcp | Transport::Udp) {
         let port = bit_of(packet.destination_port as u32);
-        if slot.ports & port == 0 {
+        if rarely(slot.ports & port == 0) {
             slot.ports |= port;
-            news.insert_if(News::PORT, true);
+            news.insert(News::PORT);
         }
     }
+}
 
-    if news.any() {
-        if slot.sampled_epoch != epoch {
-            slot.sampled_epoch = epoch;
-            slot.sampled = 0;
-        }
-        if (slot.sampled as u32) < settings.budget.per_source {
-            slot.sampled = slot.sampled.wrapping_add(1);
-        } else {
-            return Noted { news, place: Placed::Exhausted { fresh } };
-        }
+/// Takes a sample from this minute's budget of a source.
+#[inline(always)]
+fn grant(slot: &mut Source, epoch: u8, limit: u32) -> bool {
+    if slot.sampled_epoch != epoch {
+        slot.sampled_epoch = epoch;
+        slot.sampled = 0;
     }
-    Noted { news, place: Placed::Tracked { fresh } }
-}
-
-/// Where [`note`] put a packet's source.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Placed {
-    /// In the table, and it may be sampled.
-    Tracked {
-        /// Whether the slot is new.
-        fresh: bool,
-    },
-    /// In the table, with its samples of this minute used up.
-    Exhausted {
-        /// Whether the slot is new.
-        fresh: bool,
-    },
-    /// Not in the table.
-    Refused,
-}
-
-/// What [`note`] found.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Noted {
-    /// Why the packet is news.
-    pub news: News,
-    /// What became of its source.
-    pub place: Placed,
+    let granted = (slot.sampled as u32) < limit;
+    slot.sampled = slot.sampled.wrapping_add(granted as u8);
+    granted
 }
 
 /// Whether the source table takes note of a packet.

@@ -1,5 +1,6 @@
 //! Samples: the first bytes of packets that are news.
 
+use crate::flags::rarely;
 use crate::{Flag, Flags, Frame};
 
 /// Bytes of a packet that a sample holds.
@@ -54,11 +55,17 @@ impl News {
         self.0 != 0
     }
 
-    /// Adds reasons where `condition` holds.
+    /// Adds reasons.
+    #[inline(always)]
+    pub const fn insert(&mut self, news: News) {
+        self.0 |= news.0;
+    }
+
+    /// Adds reasons where `condition` holds, which is seldom.
     #[inline(always)]
     pub const fn insert_if(&mut self, news: News, condition: bool) {
-        if condition {
-            self.0 |= news.0;
+        if rarely(condition) {
+            self.insert(news);
         }
     }
 

@@ -13,14 +13,17 @@
 //! a sender that keeps coming is not displaced by senders that come once. The hash is seeded per run.
 
 use crate::Address;
+use crate::flags::rarely;
 
 /// Sets of the table.
-pub const SETS: usize = 4096;
+pub const SETS: usize = 1 << SET_BITS;
+const SET_BITS: u32 = 12;
 /// Ways of a set.
 pub const WAYS: usize = 4;
 /// Sources that the table of one CPU can hold.
 pub const CAPACITY: usize = SETS * WAYS;
-const DOORS: usize = 1 << 16;
+const DOORS: usize = 1 << DOOR_BITS;
+const DOOR_BITS: u32 = 16;
 /// Minutes without a packet after which a way may be reused.
 pub const STALE_EPOCHS: u8 = 5;
 /// Weight at which a source counts as settled: displacing it takes about 2^17 attempts.
@@ -110,21 +113,37 @@ pub struct Sources {
 
 const _: () = assert!(size_of::<Sources>() == SETS * WAYS * (4 + 64) + DOORS * 2 + 2048 + 64);
 
-/// Hash of an address under a seed; tag, set and door are disjoint bits of it.
+/// Hash of an address under a seed. Only its upper half is good; set, door and tag are taken from there.
 #[inline(always)]
 pub fn hash(address: &Address, seed: &[u64; 2]) -> u64 {
-    let words = address.words();
-    let high = (words[0] as u64) << 32 | words[1] as u64;
-    let low = (words[2] as u64) << 32 | words[3] as u64;
+    let [high, low] = address.halves();
+    if address.is_v4() {
+        // Multiply-shift with a secret multiplier: strongly universal for 32-bit keys and up to 32 bits of result (Dietzfelbinger, 1996).
+        return (address.low_word() as u64).wrapping_mul(seed[1]).wrapping_add(seed[0]);
+    }
     let mut hash = (low ^ seed[0]).wrapping_mul(0x9fb2_1c65_1e98_df25);
     hash ^= hash >> 32;
-    // IPv4 addresses have a zero upper half; a branch costs less than the multiplication.
-    if high != 0 {
-        hash ^= (high ^ seed[1]).wrapping_mul(0xd6e8_feb8_6659_fd93);
-        hash ^= hash >> 29;
-    }
-    hash = hash.wrapping_add(seed[1]).wrapping_mul(0xa076_1d64_78bd_642f);
-    hash ^ (hash >> 32)
+    hash ^= (high ^ seed[1]).wrapping_mul(0xd6e8_feb8_6659_fd93);
+    hash ^= hash >> 29;
+    hash.wrapping_add(seed[1]).wrapping_mul(0xa076_1d64_78bd_642f)
+}
+
+/// Index of the set.
+#[inline(always)]
+const fn set_of(hash: u64) -> usize {
+    (hash >> (64 - SET_BITS)) as usize
+}
+
+/// Index of the door: each set has its own few.
+#[inline(always)]
+const fn door_of(hash: u64) -> usize {
+    (hash >> (64 - DOOR_BITS)) as usize
+}
+
+/// What tells the sources of a set and of a door apart.
+#[inline(always)]
+pub const fn tag_of(hash: u64) -> u32 {
+    (hash >> 32) as u32 & 0xffff
 }
 
 /// The bit of [`Source::ports`] or [`Source::destinations`] for a value.
@@ -147,8 +166,10 @@ pub fn distinct(bits: u64) -> u32 {
 
 /// What became of a source.
 pub enum Place<'a> {
-    /// It has a slot; `true` where it has just got it.
-    Tracked(&'a mut Source, bool),
+    /// It has a slot.
+    Known(&'a mut Source),
+    /// It was given a slot, which is empty.
+    Fresh(&'a mut Source),
     /// It has none.
     Refused,
 }
@@ -158,58 +179,55 @@ impl Sources {
     #[inline(always)]
     pub fn place(&mut self, address: &Address, seed: &[u64; 2], now: Ticks, epoch: u8) -> Place<'_> {
         let hash = hash(address, seed);
-        let set = hash as usize & (SETS - 1);
-        let tag = (hash >> 48) as u32;
-        let tags = &mut self.tags[set];
-        let mut free = WAYS;
+        let (set, tag) = (set_of(hash), tag_of(hash));
+        for way in 0..WAYS {
+            let word = self.tags[set][way];
+            if word >> 16 == tag && weight_of(word) != 0 && self.slots[set][way].address == *address {
+                if rarely(word & 0xffff != WEIGHT_MAX << 8 | epoch as u32) {
+                    let heavier = core::cmp::min(weight_of(word) + 1, WEIGHT_MAX);
+                    self.tags[set][way] = tag_word(tag, heavier, epoch);
+                }
+                return Place::Known(&mut self.slots[set][way]);
+            }
+        }
+        let Some(way) = self.make_room(hash, epoch) else { return Place::Refused };
+        self.tags[set][way] = tag_word(tag, 1, epoch);
+        let slot = &mut self.slots[set][way];
+        start(slot, address, now);
+        Place::Fresh(slot)
+    }
+
+    /// A way for a source that has none.
+    #[inline(always)]
+    fn make_room(&mut self, hash: u64, epoch: u8) -> Option<usize> {
+        let tags = &mut self.tags[set_of(hash)];
         let mut lightest = 0;
         let mut lightest_weight = u32::MAX;
-        let mut way = 0;
-        while way < WAYS {
-            let word = tags[way];
-            let weight = word >> 8 & 0xff;
-            if word >> 16 == tag && weight != 0 && self.slots[set][way].address == *address {
-                let heavier = if weight < WEIGHT_MAX { weight + 1 } else { weight };
-                let fresh = tag << 16 | heavier << 8 | epoch as u32;
-                if fresh != word {
-                    tags[way] = fresh;
-                }
-                return Place::Tracked(&mut self.slots[set][way], false);
-            }
+        for (way, &word) in tags.iter().enumerate() {
+            let weight = weight_of(word);
             if weight == 0 || epoch.wrapping_sub(word as u8) > STALE_EPOCHS {
-                free = way;
+                return Some(way);
             }
             if weight < lightest_weight {
                 lightest_weight = weight;
                 lightest = way;
             }
-            way += 1;
         }
-
-        let way = if free < WAYS {
-            free
-        } else {
-            let door = &mut self.doors[(hash >> 16) as u16 as usize];
-            let mark = (hash >> 32) as u16 | 1;
-            if *door != mark {
-                *door = mark;
-                return Place::Refused;
-            }
-            self.random = self.random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            if (self.random >> 8) & ((1 << (lightest_weight & 31)) - 1) != 0 {
-                return Place::Refused;
-            }
-            if lightest_weight > 1 {
-                tags[lightest & (WAYS - 1)] -= 1 << 8;
-                return Place::Refused;
-            }
-            lightest
-        };
-        let way = way & (WAYS - 1);
-        tags[way] = tag << 16 | 1 << 8 | epoch as u32;
-        let slot = &mut self.slots[set][way];
-        start(slot, address, now);
-        Place::Tracked(slot, true)
+        let door = &mut self.doors[door_of(hash)];
+        let mark = tag_of(hash) as u16 | 1;
+        if *door != mark {
+            *door = mark;
+            return None;
+        }
+        self.random = self.random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        if (self.random >> 8) & ((1 << (lightest_weight & 31)) - 1) != 0 {
+            return None;
+        }
+        if lightest_weight > 1 {
+            tags[lightest & (WAYS - 1)] -= 1 << 8;
+            return None;
+        }
+        Some(lightest & (WAYS - 1))
     }
 
     /// Takes a sample from this second's budget.
@@ -226,7 +244,7 @@ impl Sources {
 
     /// Whether a tag word belongs to an address: how a reader that runs beside the kernel tells a whole slot from one being replaced.
     pub fn tag_matches(word: u32, address: &Address, seed: &[u64; 2]) -> bool {
-        word >> 8 & 0xff != 0 && word >> 16 == (hash(address, seed) >> 48) as u32
+        weight_of(word) != 0 && word >> 16 == tag_of(hash(address, seed))
     }
 
     /// Tag word and slot at an index below [`CAPACITY`].
@@ -234,6 +252,16 @@ impl Sources {
         let (set, way) = (index / WAYS, index % WAYS);
         (self.tags[set][way], &self.slots[set][way])
     }
+}
+
+#[inline(always)]
+const fn weight_of(word: u32) -> u32 {
+    word >> 8 & 0xff
+}
+
+#[inline(always)]
+const fn tag_word(tag: u32, weight: u32, epoch: u8) -> u32 {
+    tag << 16 | weight << 8 | epoch as u32
 }
 
 #[inline(always)]

@@ -7,7 +7,7 @@ use annotator_common::frame::Pod;
 use annotator_common::parse::{extensions, options};
 use aya_ebpf::EbpfContext;
 use aya_ebpf::bindings::xdp_md;
-use aya_ebpf::helpers::{bpf_jiffies64, bpf_xdp_get_buff_len};
+use aya_ebpf::helpers::bpf_xdp_get_buff_len;
 use aya_ebpf::programs::XdpContext;
 
 /// A frame under XDP: what lies in the first buffer can be loaded, `length` counts all buffers.
@@ -16,17 +16,10 @@ pub struct XdpFrame {
     data: usize,
     data_end: usize,
     length: u32,
-    /// A zero that neither compiler nor verifier knows to be one.
-    zero: u32,
 }
 
-/// See [`XdpFrame::zero`]: a number that nobody can know, and itself.
-#[inline(always)]
-fn unknown_zero() -> u32 {
-    // SAFETY: the helper takes nothing.
-    let number = (unsafe { bpf_jiffies64() }) as u32;
-    number ^ opaque(number)
-}
+/// No buffer is longer.
+const LINEAR_MAX: usize = 0xffff_ffff;
 
 impl XdpFrame {
     /// A frame that lies in one buffer.
@@ -34,7 +27,10 @@ impl XdpFrame {
     pub fn linear(ctx: &XdpContext) -> Self {
         let context = ctx.as_ptr().cast();
         let (data, data_end) = bounds(context);
-        XdpFrame { context, data, data_end, length: (data_end - data) as u32, zero: unknown_zero() }
+        let length = data_end - data;
+        // SAFETY: buffers are at most a few pages long. Said, so that the compiler need not clear the upper half of a word that is clear.
+        unsafe { core::hint::assert_unchecked(length <= LINEAR_MAX) };
+        XdpFrame { context, data, data_end, length: length as u32 }
     }
 
     /// A frame that may go on in further buffers.
@@ -55,7 +51,7 @@ impl XdpFrame {
     #[inline(always)]
     pub fn again(context: *mut xdp_md, length: u32) -> Self {
         let (data, data_end) = bounds(context);
-        XdpFrame { context, data, data_end, length, zero: unknown_zero() }
+        XdpFrame { context, data, data_end, length }
     }
 }
 
@@ -97,9 +93,20 @@ impl Frame for XdpFrame {
     }
 
     #[inline(always)]
+    fn host_order(&self, field: u16) -> u16 {
+        let mut value = u64::from(field);
+        // SAFETY: one instruction on a register.
+        unsafe { asm!("{0} = be16 {0}", inout(reg) value, options(pure, nomem, nostack)) };
+        value as u16
+    }
+
+    #[inline(always)]
     fn settled(&self, mut value: u32) -> u32 {
-        // SAFETY: one instruction on two registers.
-        unsafe { asm!("{0} ^= {1}", inout(wreg) value, in(wreg) self.zero, options(pure, nomem, nostack)) };
+        // The length is a number that the verifier cannot know, and it does not see that the second step takes the first one back.
+        // SAFETY: two instructions on registers.
+        unsafe {
+            asm!("{0} ^= {1}", "{0} ^= {1}", inout(wreg) value, in(wreg) self.length, options(pure, nomem, nostack));
+        }
         value
     }
 

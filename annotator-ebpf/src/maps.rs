@@ -1,6 +1,6 @@
 //! Maps and settings, behind functions.
 
-use core::arch::asm;
+use core::cell::UnsafeCell;
 
 use annotator_common::{Ledger, Settings, Sources, Ticks};
 use aya_ebpf::bindings::BPF_F_MMAPABLE;
@@ -21,19 +21,23 @@ static SOURCES: Array<Sources> = Array::with_max_entries(1, BPF_F_MMAPABLE);
 #[map]
 pub static SAMPLES: RingBuf = RingBuf::with_byte_size(1 << 20, 0);
 
-/// Written by the loader before the program is loaded; read-only from then on.
+/// Written by the loader before the program is loaded; read-only from then on. In a cell, so that the compiler does not take the values above for
+/// those that will be there.
+#[unsafe(link_section = ".rodata.settings")]
 #[unsafe(no_mangle)]
-static SETTINGS: Settings = Settings::DEFAULT;
+static SETTINGS: Written = Written(UnsafeCell::new(Settings::DEFAULT));
+
+#[repr(transparent)]
+struct Written(UnsafeCell<Settings>);
+
+// SAFETY: nothing writes while the program runs.
+unsafe impl Sync for Written {}
 
 /// The settings as the loader wrote them.
 #[inline(always)]
 pub fn settings() -> &'static Settings {
-    let mut pointer = &raw const SETTINGS;
-    // The compiler must not read the values above at compile time.
-    // SAFETY: the instruction copies a register to itself.
-    unsafe { asm!("{0} = {0}", inout(reg) pointer, options(pure, nomem, nostack)) };
-    // SAFETY: it still points to the static.
-    unsafe { &*pointer }
+    // SAFETY: as above.
+    unsafe { &*SETTINGS.0.get() }
 }
 
 /// The CPU that runs the program.

@@ -6,6 +6,7 @@
 pub mod extensions;
 pub mod options;
 
+use crate::flags::rarely;
 use crate::frame::Pod;
 use crate::packet::{protocol, tcp};
 use crate::{Address, Family, Flag, Flags, Frame, Link, Packet, Reason, Transport};
@@ -32,6 +33,13 @@ pub const ETHERNET_HEADER: u32 = 14;
 const VLAN_TAG: u32 = 4;
 /// VLAN tags that are skipped; one more ends parsing.
 const VLAN_DEPTH: u32 = 2;
+/// Length of an IPv4 header without options in bytes.
+const IPV4_HEADER: u32 = 20;
+/// First byte of such a header: version 4, five words.
+const IPV4_WITHOUT_OPTIONS: u8 = 0x45;
+/// RFC 791: bit 13 of the fragment field is "more fragments", the low 13 bits are the offset in units of 8 bytes.
+const FRAGMENT_BITS: u16 = 0x3fff;
+const FRAGMENT_OFFSET: u16 = 0x1fff;
 /// Length of an IPv6 header in bytes.
 const IPV6_HEADER: u32 = 40;
 /// Bytes of a TCP header up to and with the flags: what counting needs.
@@ -70,8 +78,8 @@ struct Ipv6Header {
     payload_length: u16,
     next: u8,
     hop_limit: u8,
-    source: [u32; 4],
-    destination: [u32; 4],
+    source: [u64; 2],
+    destination: [u64; 2],
 }
 
 #[derive(Clone, Copy)]
@@ -99,50 +107,95 @@ const _: () = assert!(size_of::<TcpStart>() == TCP_COUNTED as usize);
 /// Parses a frame. What was learnt before parsing stopped stands; [`Packet::reason`] then says why it stopped.
 #[inline(always)]
 pub fn parse<F: Frame + ?Sized>(frame: &F, link: Link) -> Packet {
-    let mut packet = Packet { flags: Flags::from_bits(frame.settled(0)), ..Packet::default() };
-    let reason = headers(frame, link, &mut packet).err();
-    // All ways through the headers meet here.
-    packet.reason_code = frame.settled(reason.map_or(0, Reason::code)) as u8;
-    packet.flags = Flags::from_bits(frame.settled(packet.flags.bits()));
-    packet.family = Family::from_number(frame.settled(packet.family as u32));
-    packet.transport = Transport::from_number(frame.settled(packet.transport as u32));
-    packet
+    parse_then(frame, link, Keep)
 }
 
+/// What is done with a parsed packet. A trait and not a closure, because closures cannot be marked for inlining.
+pub trait Then {
+    /// What comes of it.
+    type Output;
+
+    /// Takes the packet. Implementations are `#[inline(always)]`, see [`parse_then`].
+    fn then(self, packet: Packet) -> Self::Output;
+}
+
+struct Keep;
+
+impl Then for Keep {
+    type Output = Packet;
+
+    #[inline(always)]
+    fn then(self, packet: Packet) -> Packet {
+        packet
+    }
+}
+
+/// Parses a frame and hands what it learnt on.
+///
+/// There is a call of [`Then::then`] at each end of a way through the headers, and all of them are inlined: every copy is compiled knowing
+/// what its packets have in common (IPv4, TCP, no reason to stop …) and keeps only the fields that they have. With one copy for all, each way
+/// has to set and to keep every field, which costs a BPF program with its ten registers more than all parsing.
 #[inline(always)]
-fn headers<F: Frame + ?Sized>(frame: &F, link: Link, packet: &mut Packet) -> Result<(), Reason> {
+pub fn parse_then<F: Frame + ?Sized, T: Then>(frame: &F, link: Link, next: T) -> T::Output {
+    let mut flags = Flags::NONE;
+    match network_start(frame, link, &mut flags) {
+        Ok((ethertype::IPV4, at)) => ipv4_then(frame, at, flags, next),
+        Ok((ethertype::IPV6, at)) => ipv6_then(frame, at, flags, next),
+        Ok((ethertype, _)) => next.then(Packet { flags, ethertype, ..Packet::default() }),
+        Err(stop) => next.then(Packet::stopped(flags, stop)),
+    }
+}
+
+/// [`Reason::code`] of why parsing stopped.
+#[derive(Clone, Copy)]
+pub(crate) struct Stop(pub u8);
+
+impl Stop {
+    /// It did not: there is no more to be parsed.
+    const PARSED: Stop = Stop(0);
+}
+
+/// The reason as a value that is made here and not known before: else the compiler prepares it on the way of every packet, ahead of the test.
+#[inline(always)]
+fn stop<F: Frame + ?Sized>(frame: &F, reason: Reason) -> Stop {
+    Stop(frame.settled(reason.code()) as u8)
+}
+
+/// EtherType and offset of the network header.
+#[inline(always)]
+fn network_start<F: Frame + ?Sized>(frame: &F, link: Link, flags: &mut Flags) -> Result<(u16, u32), Stop> {
     match link {
-        Link::Ethernet => {
-            let (ethertype, at) = ethernet(frame, packet)?;
-            network(frame, packet, ethertype, at)
-        }
+        Link::Ethernet => ethernet(frame, flags),
         Link::Decoded { offset, ethertype } => {
             if offset > frame.len() {
-                return Err(Reason::LinkTruncated);
+                return Err(stop(frame, Reason::LinkTruncated));
             }
-            let (ethertype, at) = vlan_tags(frame, packet, ethertype, offset)?;
-            network(frame, packet, ethertype, at)
+            vlan_tags(frame, flags, ethertype, offset)
         }
         Link::RawIp => {
-            let first: u8 = frame.load(0).ok_or(Reason::LinkTruncated)?;
+            let first: u8 = frame.load(0).ok_or_else(|| stop(frame, Reason::LinkTruncated))?;
             match first >> 4 {
-                4 => network(frame, packet, ethertype::IPV4, 0),
-                6 => network(frame, packet, ethertype::IPV6, 0),
-                _ => Err(Reason::IpVersion),
+                4 => Ok((ethertype::IPV4, 0)),
+                6 => Ok((ethertype::IPV6, 0)),
+                _ => Err(stop(frame, Reason::IpVersion)),
             }
         }
-        Link::Unknown => Err(Reason::LinkUnknown),
+        Link::Unknown => Err(stop(frame, Reason::LinkUnknown)),
     }
 }
 
 #[inline(always)]
-fn ethernet<F: Frame + ?Sized>(frame: &F, packet: &mut Packet) -> Result<(u16, u32), Reason> {
-    let header: [u16; 7] = frame.load(0).ok_or(Reason::LinkTruncated)?;
-    if header[0].to_ne_bytes()[0] & 1 != 0 {
+fn ethernet<F: Frame + ?Sized>(frame: &F, flags: &mut Flags) -> Result<(u16, u32), Stop> {
+    let header: [u16; 7] = frame.load(0).ok_or_else(|| stop(frame, Reason::LinkTruncated))?;
+    if rarely(header[0].to_ne_bytes()[0] & 1 != 0) {
         let broadcast = header[0] & header[1] & header[2] == u16::MAX;
-        packet.flags.insert(if broadcast { Flag::EthernetBroadcast } else { Flag::EthernetMulticast });
+        flags.insert(if broadcast { Flag::EthernetBroadcast } else { Flag::EthernetMulticast });
     }
-    vlan_tags(frame, packet, u16::from_be(header[6]), ETHERNET_HEADER)
+    // Asked first and without turning it round, because it is the answer for most packets.
+    if header[6] == ethertype::IPV4.to_be() {
+        return Ok((ethertype::IPV4, ETHERNET_HEADER));
+    }
+    vlan_tags(frame, flags, frame.host_order(header[6]), ETHERNET_HEADER)
 }
 
 #[inline(always)]
@@ -154,169 +207,253 @@ const fn is_vlan(ethertype: u16) -> bool {
 #[inline(always)]
 fn vlan_tags<F: Frame + ?Sized>(
     frame: &F,
-    packet: &mut Packet,
+    flags: &mut Flags,
     mut ethertype: u16,
     mut at: u32,
-) -> Result<(u16, u32), Reason> {
-    if is_vlan(ethertype) {
-        packet.flags.insert(Flag::Vlan);
+) -> Result<(u16, u32), Stop> {
+    if rarely(is_vlan(ethertype)) {
+        flags.insert(Flag::Vlan);
         for _ in 0..VLAN_DEPTH {
-            let tag: [u16; 2] = frame.load(at).ok_or(Reason::VlanTruncated)?;
-            ethertype = u16::from_be(tag[1]);
+            let tag: [u16; 2] = frame.load(at).ok_or_else(|| stop(frame, Reason::VlanTruncated))?;
+            ethertype = frame.host_order(tag[1]);
             at += VLAN_TAG;
             if !is_vlan(ethertype) {
-                return Ok((ethertype, at));
+                return Ok((ethertype, frame.bounded(frame.settled(at), 0x7fff)));
             }
         }
-        return Err(Reason::VlanDepth);
+        return Err(stop(frame, Reason::VlanDepth));
     }
     Ok((ethertype, at))
 }
 
 #[inline(always)]
-fn network<F: Frame + ?Sized>(frame: &F, packet: &mut Packet, ethertype: u16, at: u32) -> Result<(), Reason> {
-    match ethertype {
-        ethertype::IPV4 => ipv4(frame, packet, at)?,
-        ethertype::IPV6 => ipv6(frame, packet, at)?,
-        _ => {}
-    }
-    packet.ethertype = ethertype;
-    Ok(())
-}
-
-#[inline(always)]
-fn ipv4<F: Frame + ?Sized>(frame: &F, packet: &mut Packet, at: u32) -> Result<(), Reason> {
-    let header: Ipv4Header = frame.load(at).ok_or(Reason::Ipv4Truncated)?;
-    if header.version_and_length >> 4 != 4 {
-        return Err(Reason::IpVersion);
-    }
-    let header_length = u32::from(header.version_and_length & 0x0f) * 4;
-    if header_length < 20 {
-        return Err(Reason::Ipv4HeaderLength);
-    }
+fn ipv4_then<F: Frame + ?Sized, T: Then>(frame: &F, at: u32, mut flags: Flags, next: T) -> T::Output {
+    let (header, header_length) = match ipv4_header(frame, at) {
+        Ok(header) => header,
+        Err(stop) => return next.then(Packet::stopped(flags, stop)),
+    };
     let room = frame.len() - at;
-    if room < header_length {
-        return Err(Reason::Ipv4Truncated);
-    }
     let total = u32::from(u16::from_be(header.total_length));
-    packet.flags.insert_if(Flag::BadLength, total != 0 && (total < header_length || total > room));
-    packet.end = at + if total == 0 || total > room { room } else { total };
-    packet.ethertype = ethertype::IPV4;
-    packet.family = Family::V4;
-    packet.network = at;
-    packet.transport_at = at + header_length;
-    packet.protocol = header.protocol;
-    packet.has_protocol = true;
-    packet.ttl = header.ttl;
-    packet.flags.insert_if(Flag::LowTtl, header.ttl <= LOW_TTL);
-    packet.identification = u16::from_be(header.identification);
-    packet.source = Address::v4(header.source);
-    packet.destination = Address::v4(header.destination);
-    if header_length > 20 {
-        packet.flags.insert(Flag::IpOptions);
-        let found = frame.ipv4_options(at + 20, header_length - 20);
-        packet.flags = packet.flags.union(found.flags());
+    let mut length = total;
+    // Also for a total of 0, which lies below every header length and above 0.
+    if rarely(total < header_length || total > room) {
+        flags.insert_if(Flag::BadLength, total != 0);
+        if total == 0 || total > room {
+            length = room;
+        }
     }
+    flags.insert_if(Flag::LowTtl, header.ttl <= LOW_TTL);
+    if rarely(header_length > IPV4_HEADER) {
+        flags.insert(Flag::IpOptions);
+        flags = flags.union(frame.ipv4_options(at + IPV4_HEADER, header_length - IPV4_HEADER).flags());
+    }
+    let fragment = u16::from_be(header.fragment) & FRAGMENT_BITS;
+    let mut position = Position::Whole;
+    if rarely(fragment != 0) {
+        flags.insert(Flag::Fragment);
+        position = match fragment & FRAGMENT_OFFSET {
+            0 => {
+                flags.insert(Flag::FirstFragment);
+                Position::First
+            }
+            offset => {
+                flags.insert_if(Flag::TinyFragment, offset == 1);
+                Position::Later
+            }
+        };
+    }
+    let packet = Packet {
+        flags,
+        ethertype: ethertype::IPV4,
+        family: Family::V4,
+        protocol: header.protocol,
+        has_protocol: true,
+        ttl: header.ttl,
+        identification: u16::from_be(header.identification),
+        source: Address::v4(header.source),
+        destination: Address::v4(header.destination),
+        network: at,
+        transport_at: at + header_length,
+        end: at + length,
+        ..Packet::default()
+    };
+    transport_then(frame, packet, position, next)
+}
 
-    // RFC 791: bit 13 is "more fragments", the low 13 bits are the offset in units of 8 bytes.
-    let fragment = u16::from_be(header.fragment) & 0x3fff;
-    if fragment == 0 {
-        return transport(frame, packet, false);
+/// The IPv4 header and its length, if the frame has all of it.
+#[inline(always)]
+fn ipv4_header<F: Frame + ?Sized>(frame: &F, at: u32) -> Result<(Ipv4Header, u32), Stop> {
+    let header: Ipv4Header = frame.load(at).ok_or_else(|| stop(frame, Reason::Ipv4Truncated))?;
+    if header.version_and_length == IPV4_WITHOUT_OPTIONS {
+        return Ok((header, IPV4_HEADER));
     }
-    packet.flags.insert(Flag::Fragment);
-    match fragment & 0x1fff {
-        0 => {
-            packet.flags.insert(Flag::FirstFragment);
-            transport(frame, packet, true)
-        }
-        offset => {
-            packet.flags.insert_if(Flag::TinyFragment, offset == 1);
-            Ok(())
-        }
+    if header.version_and_length >> 4 != 4 {
+        return Err(stop(frame, Reason::IpVersion));
     }
+    let length = u32::from(header.version_and_length & 0x0f) * 4;
+    if length < IPV4_HEADER {
+        return Err(stop(frame, Reason::Ipv4HeaderLength));
+    }
+    if frame.len() - at < length {
+        return Err(stop(frame, Reason::Ipv4Truncated));
+    }
+    Ok((header, length))
 }
 
 #[inline(always)]
-fn ipv6<F: Frame + ?Sized>(frame: &F, packet: &mut Packet, at: u32) -> Result<(), Reason> {
-    let header: Ipv6Header = frame.load(at).ok_or(Reason::Ipv6Truncated)?;
-    if header.version >> 4 != 6 {
-        return Err(Reason::IpVersion);
-    }
+fn ipv6_then<F: Frame + ?Sized, T: Then>(frame: &F, at: u32, mut flags: Flags, next: T) -> T::Output {
+    let header = match ipv6_header(frame, at) {
+        Ok(header) => header,
+        Err(stop) => return next.then(Packet::stopped(flags, stop)),
+    };
     let room = frame.len() - at - IPV6_HEADER;
-    let payload = u32::from(u16::from_be(header.payload_length));
-    packet.flags.insert_if(Flag::BadLength, payload > room);
-    packet.end = at + IPV6_HEADER + if payload == 0 || payload > room { room } else { payload };
-    packet.ethertype = ethertype::IPV6;
-    packet.family = Family::V6;
-    packet.network = at;
-    packet.ttl = header.hop_limit;
-    packet.flags.insert_if(Flag::LowTtl, header.hop_limit <= LOW_TTL);
-    packet.source = Address::v6(header.source);
-    packet.destination = Address::v6(header.destination);
-    packet.transport_at = at + IPV6_HEADER;
-    packet.protocol = header.next;
-    if !extensions::is_extension(header.next) {
-        packet.has_protocol = true;
-        return transport(frame, packet, false);
+    let mut payload = u32::from(u16::from_be(header.payload_length));
+    if rarely(payload == 0 || payload > room) {
+        flags.insert_if(Flag::BadLength, payload != 0);
+        payload = room;
     }
+    flags.insert_if(Flag::LowTtl, header.hop_limit <= LOW_TTL);
+    let mut packet = Packet {
+        flags,
+        ethertype: ethertype::IPV6,
+        family: Family::V6,
+        protocol: header.next,
+        has_protocol: true,
+        ttl: header.hop_limit,
+        source: Address::v6(header.source),
+        destination: Address::v6(header.destination),
+        network: at,
+        transport_at: at + IPV6_HEADER,
+        end: at + IPV6_HEADER + payload,
+        ..Packet::default()
+    };
+    let mut position = Position::Whole;
+    if rarely(extensions::is_extension(header.next)) {
+        position = extended(frame, &mut packet);
+    }
+    transport_then(frame, packet, position, next)
+}
 
-    let chain = frame.ipv6_extensions(header.next, at + IPV6_HEADER, packet.end);
+#[inline(always)]
+fn ipv6_header<F: Frame + ?Sized>(frame: &F, at: u32) -> Result<Ipv6Header, Stop> {
+    let header: Ipv6Header = frame.load(at).ok_or_else(|| stop(frame, Reason::Ipv6Truncated))?;
+    if header.version >> 4 == 6 { Ok(header) } else { Err(stop(frame, Reason::IpVersion)) }
+}
+
+/// Goes on behind the IPv6 extension headers.
+#[inline(always)]
+fn extended<F: Frame + ?Sized>(frame: &F, packet: &mut Packet) -> Position {
+    let chain = frame.ipv6_extensions(packet.protocol, packet.transport_at, packet.end);
     packet.flags = packet.flags.union(chain.flags());
     if let Some(reason) = chain.reason() {
-        return Err(reason);
+        packet.has_protocol = false;
+        packet.reason_code = reason.code() as u8;
+        return Position::Later;
     }
     packet.protocol = chain.next();
-    packet.has_protocol = true;
     packet.transport_at = chain.offset();
     if chain.is_later_fragment() {
-        Ok(())
+        Position::Later
+    } else if chain.flags().contains(Flag::FirstFragment) {
+        Position::First
     } else {
-        transport(frame, packet, packet.flags.contains(Flag::FirstFragment))
+        Position::Whole
     }
 }
 
+/// Which part of a packet a frame holds.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Position {
+    /// All of it.
+    Whole,
+    /// The first fragment.
+    First,
+    /// A part without transport header.
+    Later,
+}
+
 #[inline(always)]
-fn transport<F: Frame + ?Sized>(frame: &F, packet: &mut Packet, first_fragment: bool) -> Result<(), Reason> {
-    let (kind, whole, counted) = match (packet.family, packet.protocol) {
-        (_, protocol::TCP) => (Transport::Tcp, TCP_HEADER, TCP_COUNTED),
-        (_, protocol::UDP) => (Transport::Udp, UDP_HEADER, UDP_HEADER),
-        (Family::V4, protocol::ICMP) => (Transport::Icmp, ICMP_HEADER, ICMP_COUNTED),
-        (Family::V6, protocol::ICMPV6) => (Transport::Icmpv6, ICMP_HEADER, ICMP_COUNTED),
-        _ => return Ok(()),
-    };
-    let at = packet.transport_at;
-    if at + whole > packet.end {
+fn transport_then<F: Frame + ?Sized, T: Then>(frame: &F, mut packet: Packet, position: Position, next: T) -> T::Output {
+    if position != Position::Later {
+        let first = position == Position::First;
+        match (packet.family, packet.protocol) {
+            (_, protocol::TCP) => match tcp(frame, &mut packet, first) {
+                Ok(()) => return next.then(packet),
+                Err(stop) => packet.reason_code = stop.0,
+            },
+            (_, protocol::UDP) => match udp(frame, &mut packet, first) {
+                Ok(()) => return next.then(packet),
+                Err(stop) => packet.reason_code = stop.0,
+            },
+            (Family::V4, protocol::ICMP) => icmp(frame, &mut packet, first, Transport::Icmp),
+            (Family::V6, protocol::ICMPV6) => icmp(frame, &mut packet, first, Transport::Icmpv6),
+            _ => {}
+        }
+    }
+    next.then(packet)
+}
+
+/// Whether the packet goes on for the `counted` bytes of its transport header that counting needs; notes if it has not the `whole` header.
+#[inline(always)]
+fn reaches<F: Frame + ?Sized>(
+    frame: &F,
+    packet: &mut Packet,
+    whole: u32,
+    counted: u32,
+    first_fragment: bool,
+) -> Result<(), Stop> {
+    if rarely(packet.transport_at + whole > packet.end) {
         packet.flags.insert_if(Flag::TinyFragment, first_fragment);
-        if at + counted > packet.end {
-            return if first_fragment { Ok(()) } else { Err(Reason::L4Truncated) };
+        if packet.transport_at + counted > packet.end {
+            // A first fragment may end early.
+            return Err(if first_fragment { Stop::PARSED } else { stop(frame, Reason::L4Truncated) });
         }
     }
-    match kind {
-        Transport::Tcp => {
-            let header: TcpStart = frame.load(at).ok_or(Reason::L4Truncated)?;
-            packet.source_port = u16::from_be(header.source);
-            packet.destination_port = u16::from_be(header.destination);
-            packet.tcp_flags = header.flags;
-            let length = (header.data_offset >> 4) * 4;
-            packet.tcp_header = if length < TCP_HEADER as u8 { TCP_HEADER as u8 } else { length };
-            tcp_flags(packet);
-        }
-        Transport::Udp => {
-            let ports: [u16; 2] = frame.load(at).ok_or(Reason::L4Truncated)?;
-            packet.source_port = u16::from_be(ports[0]);
-            packet.destination_port = u16::from_be(ports[1]);
-        }
-        _ => {
-            let [icmp_type, code]: [u8; 2] = frame.load(at).ok_or(Reason::L4Truncated)?;
-            packet.icmp_type = icmp_type;
-            packet.icmp_code = code;
-        }
-    }
-    if matches!(kind, Transport::Tcp | Transport::Udp) {
-        packet.flags.insert_if(Flag::LowSourcePort, packet.source_port < FIRST_USER_PORT);
-    }
-    packet.transport = kind;
     Ok(())
+}
+
+#[inline(always)]
+fn tcp<F: Frame + ?Sized>(frame: &F, packet: &mut Packet, first_fragment: bool) -> Result<(), Stop> {
+    reaches(frame, packet, TCP_HEADER, TCP_COUNTED, first_fragment)?;
+    let header: TcpStart = frame.load(packet.transport_at).ok_or_else(|| stop(frame, Reason::L4Truncated))?;
+    ports(packet, frame.host_order(header.source), frame.host_order(header.destination));
+    packet.transport = Transport::Tcp;
+    packet.tcp_flags = header.flags;
+    let length = (header.data_offset >> 4) * 4;
+    packet.tcp_header = if length < TCP_HEADER as u8 { TCP_HEADER as u8 } else { length };
+    tcp_flags(packet);
+    Ok(())
+}
+
+#[inline(always)]
+fn udp<F: Frame + ?Sized>(frame: &F, packet: &mut Packet, first_fragment: bool) -> Result<(), Stop> {
+    reaches(frame, packet, UDP_HEADER, UDP_HEADER, first_fragment)?;
+    let header: [u16; 2] = frame.load(packet.transport_at).ok_or_else(|| stop(frame, Reason::L4Truncated))?;
+    ports(packet, frame.host_order(header[0]), frame.host_order(header[1]));
+    packet.transport = Transport::Udp;
+    Ok(())
+}
+
+#[inline(always)]
+fn ports(packet: &mut Packet, source: u16, destination: u16) {
+    packet.source_port = source;
+    packet.destination_port = destination;
+    packet.flags.insert_if(Flag::LowSourcePort, source < FIRST_USER_PORT);
+}
+
+#[inline(always)]
+fn icmp<F: Frame + ?Sized>(frame: &F, packet: &mut Packet, first_fragment: bool, transport: Transport) {
+    if let Err(stop) = reaches(frame, packet, ICMP_HEADER, ICMP_COUNTED, first_fragment) {
+        packet.reason_code = stop.0;
+        return;
+    }
+    let Some([icmp_type, code]) = frame.load::<[u8; 2]>(packet.transport_at) else {
+        packet.reason_code = stop(frame, Reason::L4Truncated).0;
+        return;
+    };
+    packet.icmp_type = icmp_type;
+    packet.icmp_code = code;
+    packet.transport = transport;
 }
 
 #[inline(always)]

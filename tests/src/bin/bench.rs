@@ -127,6 +127,9 @@ fn main() {
         };
         let t = Instant::now();
         let mut k = Kernel::open_with(&object, &s, |l| {
+            if std::env::var_os("VERB").is_some() {
+                l.verifier_log_level(aya::VerifierLogLevel::VERBOSE | aya::VerifierLogLevel::STATS);
+            }
             l.override_global("SOURCE_MASK", sm_ref(sm), true);
             l.override_global("PORT_MASK", pm_ref(pm), true);
         })
@@ -134,6 +137,7 @@ fn main() {
         for n in ["bench_engine", "bench_nothing"] {
             let p: &mut Xdp = k.ebpf.program_mut(n).unwrap().try_into().unwrap();
             if let Err(e) = p.load() {
+                println!("load {:?}", t.elapsed());
                 println!("{e:#?}");
                 std::process::exit(1)
             }
