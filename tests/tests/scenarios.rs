@@ -3,22 +3,26 @@
 
 use std::{
     io::{Read as _, Write as _},
-    net::{Ipv4Addr, TcpListener, TcpStream},
+    net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
+    process::Command,
     time::Duration,
 };
 
 use annotator_testnet::netlink;
-use annotator_tests::agent::{Agent, finish};
+use annotator_tests::agent::{Agent, Running};
 use annotator_tests::veth::{HERE, HERE_ADDRESS, THERE, THERE_ADDRESS, Wire};
 use anyhow::{Context as _, Result, bail, ensure};
 use serde_json::Value;
+use socket2::{Domain, Socket, Type};
+
+fn start(command: &mut Command) -> Result<Running> {
+    const INSTALL: &str = "sudo apt-get install --no-install-recommends nmap masscan hping3 traceroute fping";
+    Running::start(command).context(INSTALL)
+}
 
 /// Runs a tool at the far end of the wire, to its end.
 fn tool(wire: &Wire, program: &str, arguments: &str) -> Result<()> {
-    let mut command = wire.there.command(program);
-    let finished = finish(command.args(arguments.split(' '))).with_context(|| {
-        format!("{program} is needed: sudo apt-get install --no-install-recommends nmap hping3 traceroute fping")
-    })?;
+    let finished = start(wire.there.command(program).args(arguments.split(' ')))?.wait()?;
     // traceroute and fping tell by their status what they found out.
     ensure!(finished.stderr.is_empty() || finished.status.success(), "{program}: {}", finished.stderr);
     Ok(())
@@ -178,6 +182,60 @@ fn hping_floods_from_forged_sources() -> Result<()> {
     let flood = finding(&report, "flood.syn").or_else(|_| finding(&report, "flood.forged-sources"))?;
     ensure!(flood["verdict"] == "attack", "{}", flood["verdict"]);
     Ok(())
+}
+
+#[test]
+fn masscan_over_some_ports() -> Result<()> {
+    let wire = Wire::talking()?;
+    let card = wire.here.enter(|| netlink::hardware_address(HERE))?;
+    let card: Vec<_> = card.iter().map(|byte| format!("{byte:02x}")).collect();
+    let arguments = format!(
+        "--interface {THERE} --source-ip {THERE_ADDRESS} --router-mac {} --rate 1000 --wait 0 -p1-60 {HERE_ADDRESS}",
+        card.join("-")
+    );
+    let report = watch(&wire, || {
+        let scan = start(wire.there.command("masscan").args(arguments.split(' ')))?;
+        // It sends within a fraction of a second, and then waits for answers until something arrives.
+        std::thread::sleep(Duration::from_millis(1500));
+        scan.signal(libc::SIGKILL)?;
+        scan.wait().map(|_| ())
+    })?;
+    expect(&report, "tool.masscan", "reconnaissance", THERE_ADDRESS)
+}
+
+/// Opens a connection from a port of the far end's choice.
+fn connect_from(wire: &Wire, port: u16, to: u16) -> Result<std::io::Result<()>> {
+    wire.there.enter(|| {
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
+        socket.set_reuse_address(true)?;
+        socket.bind(&SocketAddr::from((THERE_ADDRESS, port)).into())?;
+        Ok(socket.connect(&SocketAddr::from((HERE_ADDRESS, to)).into()))
+    })
+}
+
+/// We connect to an FTP server, which asks by ident who we are and then delivers a few files in active mode.
+#[test]
+fn ftp_in_active_mode_with_ident() -> Result<()> {
+    let wire = Wire::talking()?;
+    let server = wire.there.enter(|| TcpListener::bind((THERE_ADDRESS, 21)))?;
+    let report = watch(&wire, || {
+        let mut client = wire.here.enter(|| TcpStream::connect((THERE_ADDRESS, 21)))?;
+        let (mut session, _) = server.accept()?;
+        let refused = connect_from(&wire, 0, 113)?;
+        ensure!(refused.is_err(), "nobody listens for ident here");
+        session.write_all(b"220 Ready.\r\n")?;
+        client.read_exact(&mut [0; 12])?;
+        for number in 0..3 {
+            let data = wire.here.enter(|| TcpListener::bind((HERE_ADDRESS, 50_000 + number)))?;
+            client.write_all(b"PORT 198,18,0,10,195,80\r\nRETR file\r\n")?;
+            connect_from(&wire, 20, 50_000 + number)?.context("the data connection")?;
+            data.accept()?;
+        }
+        Ok(())
+    })?;
+    expect(&report, "pattern.ident-after-connect", "benign-lookalike", THERE_ADDRESS)?;
+    expect(&report, "pattern.ftp-active-data", "benign-lookalike", THERE_ADDRESS)?;
+    expect_calm(&report)
 }
 
 #[test]

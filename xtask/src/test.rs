@@ -18,8 +18,14 @@ use crate::{fuzz, host, kernels, setup};
 const PRIVILEGED: &str = "annotator-tests";
 
 /// What those tests start, and Debian's packages of it.
-const TOOLS: [(&str, &str); 5] =
-    [("ip", "iproute2"), ("nmap", "nmap"), ("hping3", "hping3"), ("traceroute", "traceroute"), ("fping", "fping")];
+const TOOLS: [(&str, &str); 6] = [
+    ("ip", "iproute2"),
+    ("nmap", "nmap"),
+    ("masscan", "masscan"),
+    ("hping3", "hping3"),
+    ("traceroute", "traceroute"),
+    ("fping", "fping"),
+];
 
 #[derive(Args)]
 pub struct Options {

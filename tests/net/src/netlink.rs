@@ -145,6 +145,24 @@ pub fn delete(name: &str) -> Result<()> {
     Request::link(libc::RTM_DELLINK, 0, link).send().with_context(|| format!("cannot delete {name}"))
 }
 
+/// The hardware address of a device.
+pub fn hardware_address(name: &str) -> Result<[u8; 6]> {
+    // SAFETY: integers and arrays of integers, for which zero is a value.
+    let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
+    for (to, from) in request.ifr_name.iter_mut().zip(name.bytes().take(libc::IFNAMSIZ - 1)) {
+        *to = from.cast_signed();
+    }
+    let socket = std::net::UdpSocket::bind("0.0.0.0:0").context("cannot open a socket")?;
+    // SAFETY: the request is a valid value that lives until after the call.
+    if unsafe { libc::ioctl(socket.as_raw_fd(), libc::SIOCGIFHWADDR, &raw mut request) } != 0 {
+        return Err(io::Error::last_os_error())
+            .with_context(|| format!("cannot ask for the hardware address of {name}"));
+    }
+    // SAFETY: this is the field that the request fills.
+    let data = unsafe { request.ifr_ifru.ifru_hwaddr.sa_data };
+    Ok(std::array::from_fn(|index| data[index].cast_unsigned()))
+}
+
 /// The kernel's number of a device.
 pub fn index(name: &str) -> Result<i32> {
     let text = CString::new(name).with_context(|| format!("{name:?} cannot name a device"))?;
