@@ -94,7 +94,9 @@ impl Window {
     /// Everything in the window up to `now`. What is older than the window's length is let go.
     pub fn contents(&mut self, now: Moment) -> Contents {
         self.current().to = now;
-        while self.buckets.len() > 1 && self.buckets[0].to.0 <= now.0.saturating_sub(self.length) {
+        // A bucket ends when a report is made, which is never on the dot: half a bucket more or less decides nothing.
+        let oldest = now.0.saturating_sub(self.length).saturating_add(self.bucket_length / 2);
+        while self.buckets.len() > 1 && self.buckets[0].to.0 <= oldest {
             self.buckets.pop_front();
         }
         let contents = self.together();
@@ -127,5 +129,20 @@ impl Window {
             sources: sources.into_views(),
             sightings,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_window_as_long_as_the_interval_holds_one_interval() {
+        const SECOND: i64 = 1_000_000_000;
+        let mut window = Window::new(Duration::from_secs(8), Moment(0));
+        window.contents(Moment(8 * SECOND + 700_000));
+        let contents = window.contents(Moment(16 * SECOND));
+        assert_eq!(contents.from, Moment(8 * SECOND + 700_000), "a report that came late does not keep the one before");
+        assert_eq!(window.contents(Moment(20 * SECOND)).from, contents.from, "what is in the window stays");
     }
 }
