@@ -1,6 +1,7 @@
 //! Helpers for tests that need the whole of `annotator`.
 
 pub mod agent;
+pub mod bench;
 pub mod counted;
 pub mod frames;
 pub mod kernel_ledger;

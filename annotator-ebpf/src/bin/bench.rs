@@ -1,17 +1,17 @@
 //! Measures the engine: runs it many times inside one test run, with another packet each time.
 //!
-//! Each program reads `ROUNDS` and `VARY` (see [`Vary`]), changes the packet, and calls either the engine or nothing; the
-//! difference between `engine` and `nothing` is what the engine adds to a packet.
+//! Each `bench_` program changes the packet as the globals below say, and hands it to the engine, to a hash map of the kernel's, or to nobody; the
+//! difference to `bench_nothing` is what a packet costs. The `live_` programs send and receive frames over a pair of devices.
 #![no_std]
 #![no_main]
 #![expect(missing_docs, reason = "the entry-point macro generates functions that cannot carry documentation")]
 
 use annotator_ebpf::{XdpFrame, watch};
 use aya_ebpf::EbpfContext;
-use aya_ebpf::bindings::xdp_action::XDP_PASS;
+use aya_ebpf::bindings::xdp_action::{XDP_DROP, XDP_PASS, XDP_TX};
 use aya_ebpf::bindings::xdp_md;
 use aya_ebpf::macros::{map, xdp};
-use aya_ebpf::maps::Array;
+use aya_ebpf::maps::{Array, LruHashMap};
 use aya_ebpf::programs::XdpContext;
 
 /// Packets per run; a constant, so that the verifier sees the loop's end.
@@ -34,6 +34,18 @@ static SOURCE_AT: u32 = 26;
 #[unsafe(no_mangle)]
 static PORT_AT: u32 = 36;
 
+/// Every so many packets, a power of two, one comes from a scanner; 0 for never.
+#[unsafe(no_mangle)]
+static SCANNER_EVERY: u32 = 0;
+/// Address of the first of [`SCANNERS`] scanners, in memory order.
+const SCANNER: u32 = u32::from_ne_bytes([9, 9, 9, 0]);
+/// How many they are.
+const SCANNERS: u64 = 8;
+
+/// What the kernel itself offers for keeping track of sources, for comparison.
+#[map]
+static LRU: LruHashMap<u32, u64> = LruHashMap::with_max_entries(16384, 0);
+
 #[inline(always)]
 fn setting<T: Copy>(value: &T) -> T {
     // SAFETY: a reference to a static is valid; volatile, because the loader changes the value after compilation.
@@ -49,8 +61,13 @@ fn vary(ctx: &XdpContext, number: u64) {
     let (source_mask, port_mask) = (setting(&SOURCE_MASK), setting(&PORT_MASK));
     if source_mask != 0 && data + source_at + 4 <= end {
         let place = (data + source_at) as *mut u32;
+        let mut source = (0x0101_0101 & !source_mask) | ((random >> 32) as u32 & source_mask);
+        let every = u64::from(setting(&SCANNER_EVERY));
+        if every != 0 && number & (every - 1) == 0 {
+            source = SCANNER + (((number / every) % SCANNERS) as u32) * u32::from_ne_bytes([0, 0, 0, 1]);
+        }
         // SAFETY: within the packet, as just checked.
-        unsafe { place.write_unaligned((0x0101_0101 & !source_mask) | ((random >> 32) as u32 & source_mask)) };
+        unsafe { place.write_unaligned(source) };
     }
     if port_mask != 0 && data + port_at + 2 <= end {
         let place = (data + port_at) as *mut u16;
@@ -73,6 +90,30 @@ extern "C" fn annotator_nothing(context: *mut xdp_md) -> u32 {
     unsafe { core::ptr::read_volatile(&raw const (*context).rx_queue_index) };
     XDP_PASS
 }
+
+#[inline(never)]
+#[unsafe(no_mangle)]
+extern "C" fn annotator_lru(context: *mut xdp_md) -> u32 {
+    let ctx = XdpContext::new(context);
+    let place = ctx.data() + SOURCE_OF_IPV4;
+    if place + 4 > ctx.data_end() {
+        return XDP_PASS;
+    }
+    // SAFETY: within the packet, as just checked.
+    let source = unsafe { (place as *const u32).read_unaligned() };
+    match LRU.get_ptr_mut(&source) {
+        // SAFETY: the element belongs to the map, which never gives memory back while the program runs.
+        Some(count) => unsafe { *count += 1 },
+        None => {
+            // A full map throws out another entry; there is nothing to do about a failure here.
+            LRU.insert(&source, &1, 0).ok();
+        }
+    }
+    XDP_PASS
+}
+
+/// Where the source address stands behind an Ethernet header.
+const SOURCE_OF_IPV4: usize = 26;
 
 #[inline(always)]
 fn rounds(ctx: &XdpContext, each: extern "C" fn(*mut xdp_md) -> u32) -> u32 {
@@ -97,6 +138,38 @@ pub fn bench_engine(ctx: XdpContext) -> u32 {
 #[xdp]
 pub fn bench_nothing(ctx: XdpContext) -> u32 {
     rounds(&ctx, annotator_nothing)
+}
+
+#[xdp]
+pub fn bench_lru(ctx: XdpContext) -> u32 {
+    rounds(&ctx, annotator_lru)
+}
+
+/// Sends the frame out of the device that it is said to have come from.
+#[xdp]
+pub fn live_send(_ctx: XdpContext) -> u32 {
+    XDP_TX
+}
+
+#[xdp]
+pub fn live_pass(ctx: XdpContext) -> u32 {
+    annotator_engine(ctx.as_ptr().cast())
+}
+
+#[xdp]
+pub fn live_drop(ctx: XdpContext) -> u32 {
+    annotator_engine(ctx.as_ptr().cast());
+    XDP_DROP
+}
+
+#[xdp]
+pub fn live_empty_pass(_ctx: XdpContext) -> u32 {
+    XDP_PASS
+}
+
+#[xdp]
+pub fn live_empty_drop(_ctx: XdpContext) -> u32 {
+    XDP_DROP
 }
 
 #[unsafe(link_section = "license")]
