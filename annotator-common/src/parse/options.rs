@@ -4,6 +4,8 @@ use crate::{Flag, Flags, Frame};
 
 const END_OF_LIST: u8 = 0;
 const NO_OPERATION: u8 = 1;
+/// The same in either byte order.
+const FOUR_NO_OPERATIONS: u32 = 0x0101_0101;
 /// Record route.
 pub const RECORD_ROUTE: u8 = 7;
 /// Loose source and record route (LSRR).
@@ -48,6 +50,11 @@ pub fn walk<F: Frame + ?Sized>(frame: &F, start: u32, length: u32) -> Found {
         let offset = frame.bounded(at, 0x3f);
         if offset >= length {
             break;
+        }
+        // No-operations come in runs; four at a time keep the longest list of them cheap.
+        if offset + 4 <= length && frame.load::<u32>(start + offset) == Some(FOUR_NO_OPERATIONS) {
+            at = offset + 4;
+            continue;
         }
         let Some(kind) = frame.load::<u8>(start + offset) else { break };
         match kind {
