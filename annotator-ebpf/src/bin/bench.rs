@@ -101,12 +101,12 @@ extern "C" fn annotator_lru(context: *mut xdp_md) -> u32 {
     }
     // SAFETY: within the packet, as just checked.
     let source = unsafe { (place as *const u32).read_unaligned() };
-    match LRU.get_ptr_mut(&source) {
+    match LRU.get_ptr_mut(source) {
         // SAFETY: the element belongs to the map, which never gives memory back while the program runs.
         Some(count) => unsafe { *count += 1 },
         None => {
             // A full map throws out another entry; there is nothing to do about a failure here.
-            LRU.insert(&source, &1, 0).ok();
+            LRU.insert(source, 1, 0).ok();
         }
     }
     XDP_PASS
