@@ -220,3 +220,35 @@ pub struct Observations<'a> {
     /// What is ours.
     pub locality: &'a Locality,
 }
+
+/// Everything that was gathered of a stretch of time: what [`Observations`] look at.
+pub struct Gathered {
+    /// Its beginning.
+    pub from: Moment,
+    /// Its end.
+    pub to: Moment,
+    /// Exact counts.
+    pub counters: Counters,
+    /// Sources in order of their first packet.
+    pub sources: Vec<SourceView>,
+    /// Sources for which there was no room.
+    pub sources_dropped: u64,
+    /// Sampled packets in order of time.
+    pub sightings: Vec<Sighting>,
+}
+
+impl Gathered {
+    /// A look at it; `live` as in [`Observations::live`].
+    pub fn observations<'a>(&'a self, live: bool, locality: &'a Locality) -> Observations<'a> {
+        Observations {
+            from: self.from,
+            to: self.to,
+            live,
+            counters: &self.counters,
+            sources: &self.sources,
+            sources_dropped: self.sources_dropped,
+            sightings: &self.sightings,
+            locality,
+        }
+    }
+}

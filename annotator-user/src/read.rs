@@ -11,7 +11,6 @@ use indicatif::{ProgressBar, ProgressStyle};
 use crate::capture::{self, Ending, Input, Observer, Opened};
 use crate::cli::{LocalOptions, ReadOptions};
 use crate::engine::Interpreter;
-use crate::observation::Observations;
 use crate::report::{Origin, OriginKind, Report};
 
 /// Files shorter than this are read before a progress bar could be looked at.
@@ -53,16 +52,7 @@ pub fn read(options: &ReadOptions) -> Result<Outcome> {
 
     let gathered = observer.finish();
     let locality = options.locality();
-    let observations = Observations {
-        from: gathered.from,
-        to: gathered.to,
-        live: false,
-        counters: &gathered.counters,
-        sources: &gathered.sources,
-        sources_dropped: gathered.sources_dropped,
-        sightings: &gathered.sightings,
-        locality: &locality,
-    };
+    let observations = gathered.observations(false, &locality);
     let names: Vec<_> = options.files.iter().map(|path| path.display().to_string()).collect();
     let origin = Origin { kind: OriginKind::Capture, name: names.join(", "), xdp_mode: None };
     let complete = notes.is_empty();

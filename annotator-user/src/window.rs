@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use crate::counters::Counters;
-use crate::observation::{Moment, Sighting, SourceView};
+use crate::observation::{Gathered, Moment, Sighting};
 use crate::sources::SourceBook;
 
 /// Sightings that a window holds at most; a bucket that would exceed it counts them as withheld.
@@ -48,22 +48,6 @@ pub struct Window {
     buckets: VecDeque<Bucket>,
 }
 
-/// Everything in a window, put together.
-pub struct Contents {
-    /// Beginning of the first bucket.
-    pub from: Moment,
-    /// End of the last.
-    pub to: Moment,
-    /// Exact counts.
-    pub counters: Counters,
-    /// Sources in order of their first packet.
-    pub sources: Vec<SourceView>,
-    /// Sources that were let go for want of room.
-    pub sources_dropped: u64,
-    /// Sampled packets in order of time.
-    pub sightings: Vec<Sighting>,
-}
-
 impl Window {
     /// A window of this length, whose first bucket begins at `from`.
     pub fn new(length: Duration, from: Moment) -> Self {
@@ -92,7 +76,7 @@ impl Window {
     }
 
     /// Everything in the window up to `now`. What is older than the window's length is let go.
-    pub fn contents(&mut self, now: Moment) -> Contents {
+    pub fn contents(&mut self, now: Moment) -> Gathered {
         self.current().to = now;
         // A bucket ends when a report is made, which is never on the dot: half a bucket more or less decides nothing.
         let oldest = now.0.saturating_sub(self.length).saturating_add(self.bucket_length / 2);
@@ -106,7 +90,7 @@ impl Window {
         contents
     }
 
-    fn together(&self) -> Contents {
+    fn together(&self) -> Gathered {
         let mut counters = Counters::default();
         let mut sources = SourceBook::new(SOURCES_MAX);
         let mut sightings = Vec::new();
@@ -121,7 +105,7 @@ impl Window {
         }
         // Samples of several CPUs share one ring buffer, whose order is that of reservation.
         sightings.sort_by_key(|sighting| sighting.at);
-        Contents {
+        Gathered {
             from: self.buckets.front().map_or_else(Moment::default, |bucket| bucket.from),
             to: self.buckets.back().map_or_else(Moment::default, |bucket| bucket.to),
             counters,

@@ -13,7 +13,7 @@ use std::io;
 
 pub use input::Input;
 pub use link::LinkType;
-pub use observer::{Gathered, Observer};
+pub use observer::Observer;
 
 use crate::observation::Moment;
 

@@ -7,7 +7,7 @@ use annotator_common::{Ledger, Settings, Sources, Ticks, observe};
 
 use super::Captured;
 use crate::counters::Counters;
-use crate::observation::{Moment, Sighting, SourceView};
+use crate::observation::{Gathered, Moment, Sighting};
 use crate::sources::{Slots, SourceBook};
 
 /// Sources that a report over captures can know of.
@@ -25,22 +25,6 @@ const LOOK_PACKETS_MIN: u64 = 64;
 /// A clock that steps back further than this was set, or another capture began; packets swapped on their way lie closer together.
 const STEP_BACK_MILLISECONDS: i64 = 1000;
 const NANOSECONDS_PER_MILLISECOND: i64 = 1_000_000;
-
-/// All that captures say, ready to be reported.
-pub struct Gathered {
-    /// Time of the earliest packet.
-    pub from: Moment,
-    /// Time of the latest packet.
-    pub to: Moment,
-    /// Exact counts.
-    pub counters: Counters,
-    /// Sources in order of their first packet.
-    pub sources: Vec<SourceView>,
-    /// Sources for which there was no room.
-    pub sources_dropped: u64,
-    /// Sampled packets in order of time.
-    pub sightings: Vec<Sighting>,
-}
 
 /// Feeds frames to the engine and gathers what it learns.
 pub struct Observer {

@@ -7,7 +7,7 @@ use annotator_common::Settings;
 use crate::capture::{Captured, LinkType, Observer};
 use crate::finding::Finding;
 use crate::knowledge::Knowledge;
-use crate::observation::{Locality, Observations};
+use crate::observation::Locality;
 
 /// Addresses in no special range stand for the other end.
 const SOMEBODY_V4: &str = "198.18.0.1";
@@ -67,15 +67,6 @@ pub(super) fn findings(knowledge: &Knowledge, packet: &[u8]) -> Vec<Finding> {
     observer.observe(Captured { at: None, link_type: LinkType::RawIp, frame: packet });
     let gathered = observer.finish();
     let locality = Locality::default();
-    let observations = Observations {
-        from: gathered.from,
-        to: gathered.to,
-        live: false,
-        counters: &gathered.counters,
-        sources: &gathered.sources,
-        sources_dropped: gathered.sources_dropped,
-        sightings: &gathered.sightings,
-        locality: &locality,
-    };
+    let observations = gathered.observations(false, &locality);
     knowledge.findings(&observations, &[])
 }

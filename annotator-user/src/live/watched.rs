@@ -15,7 +15,7 @@ use super::kernel::{Kernel, OBJECT};
 use crate::cli::RunOptions;
 use crate::counters::Counters;
 use crate::engine::Interpreter;
-use crate::observation::{Locality, Moment, Observations, Sighting};
+use crate::observation::{Locality, Moment, Sighting};
 use crate::report::{Origin, OriginKind, Report};
 use crate::sources::Slots;
 use crate::window::Window;
@@ -183,16 +183,7 @@ impl Watched {
         self.unreported = false;
         self.locality.listening = super::listening::ports();
         let contents = self.window.contents(now());
-        let observations = Observations {
-            from: contents.from,
-            to: contents.to,
-            live: true,
-            counters: &contents.counters,
-            sources: &contents.sources,
-            sources_dropped: contents.sources_dropped,
-            sightings: &contents.sightings,
-            locality: &self.locality,
-        };
+        let observations = contents.observations(true, &self.locality);
         let origin = Origin {
             kind: OriginKind::Interface,
             name: self.interface.name.clone(),
