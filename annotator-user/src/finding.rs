@@ -4,6 +4,8 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::example::Example;
+
 /// What a finding amounts to, from calm to grave; `Unknown` stands apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -87,6 +89,8 @@ pub struct Recognition {
     pub destinations: Vec<IpAddr>,
     /// What it rests on, a sentence each.
     pub evidence: Vec<String>,
+    /// Indices of sightings that show it best.
+    pub examples: Vec<usize>,
     /// Values for the placeholders of the entry's texts: `("hops", "4")`.
     pub facts: Vec<(&'static str, String)>,
     /// Indices into the sightings that need no further explanation once this is said.
@@ -120,6 +124,11 @@ pub struct Finding {
     pub advice: String,
     /// What it rests on.
     pub evidence: Vec<String>,
+    /// A few of its packets.
+    pub examples: Vec<Example>,
+    /// Indices of the sightings that it covers.
+    #[serde(skip)]
+    pub sightings: Vec<usize>,
     /// Where the knowledge comes from.
     pub references: Vec<String>,
 }

@@ -9,6 +9,7 @@ pub mod capture;
 pub mod cli;
 pub mod counters;
 pub mod engine;
+pub mod example;
 pub mod explain;
 pub mod finding;
 pub mod knowledge;

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use annotator::cli::{Cli, Command, ExplainOptions, Format, ReadOptions, RulesCommand, RulesOptions, RunOptions};
 use annotator::explain::{self, page, rules as knowledge_rules};
 use annotator::knowledge::Knowledge;
+use annotator::live::sinks::Sinks;
 use annotator::write::output;
 use annotator::write::stream::Stream;
 use anyhow::Result;
@@ -47,8 +48,9 @@ fn read(options: &ReadOptions) -> Result<ExitCode> {
 }
 
 fn watch(options: &RunOptions) -> Result<ExitCode> {
-    let mut stream = Stream::open(&options.writing)?;
-    annotator::live::run(options, &mut stream)?;
+    let mut sinks = Sinks::default();
+    sinks.add(Stream::open(&options.writing)?);
+    annotator::live::run(options, sinks)?;
     Ok(ExitCode::SUCCESS)
 }
 

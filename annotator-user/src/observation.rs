@@ -7,7 +7,10 @@ use annotator_common::classify::classify;
 use annotator_common::parse::parse;
 use annotator_common::{Family, Link, News, Packet, Settings, Transport};
 
+use serde::Serialize;
+
 use crate::counters::{Counters, PortProto};
+use crate::report::rfc3339;
 
 /// A moment, in nanoseconds since the Unix epoch (UTC).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -18,6 +21,20 @@ impl Moment {
     pub fn seconds_since(self, earlier: Moment) -> f64 {
         (self.0 - earlier.0) as f64 / 1e9
     }
+}
+
+/// How much came in a stretch of time.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Rate {
+    /// Its beginning.
+    #[serde(serialize_with = "rfc3339")]
+    pub from: Moment,
+    /// Its length.
+    pub seconds: f64,
+    /// Packets in it.
+    pub packets: u64,
+    /// Frame bytes in it.
+    pub bytes: u64,
 }
 
 /// A sampled packet, parsed again by the engine that counted it.
@@ -211,6 +228,8 @@ pub struct Observations<'a> {
     pub live: bool,
     /// Exact counts.
     pub counters: &'a Counters,
+    /// Packets over time, oldest first; stretches without any are left out.
+    pub rates: &'a [Rate],
     /// Sources in the table.
     pub sources: &'a [SourceView],
     /// Sources that were let go again for want of memory.
@@ -229,6 +248,8 @@ pub struct Gathered {
     pub to: Moment,
     /// Exact counts.
     pub counters: Counters,
+    /// Packets over time, oldest first; stretches without any are left out.
+    pub rates: Vec<Rate>,
     /// Sources in order of their first packet.
     pub sources: Vec<SourceView>,
     /// Sources for which there was no room.
@@ -245,6 +266,7 @@ impl Gathered {
             to: self.to,
             live,
             counters: &self.counters,
+            rates: &self.rates,
             sources: &self.sources,
             sources_dropped: self.sources_dropped,
             sightings: &self.sightings,

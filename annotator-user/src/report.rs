@@ -11,7 +11,7 @@ use serde::{Serialize, Serializer};
 use crate::counters::Counters;
 use crate::finding::Finding;
 use crate::names::{self, Services};
-use crate::observation::{Moment, Observations, SourceView};
+use crate::observation::{Moment, Observations, Rate, SourceView};
 
 /// Version of the serialised form.
 pub const SCHEMA: &str = "annotator.report/1";
@@ -32,6 +32,8 @@ pub struct Report {
     pub totals: Totals,
     /// What the report can and cannot say.
     pub coverage: Coverage,
+    /// Packets over time, oldest first; stretches without any are left out. The first and the last may reach beyond the window.
+    pub rates: Vec<Rate>,
     /// By protocol, most packets first. Complete.
     pub protocols: Vec<ProtocolRow>,
     /// By flag. Complete.
@@ -202,7 +204,8 @@ pub fn timestamp(moment: Moment) -> Timestamp {
     })
 }
 
-fn rfc3339<S: Serializer>(moment: &Moment, serializer: S) -> Result<S::Ok, S::Error> {
+/// A moment as RFC 3339 has it.
+pub fn rfc3339<S: Serializer>(moment: &Moment, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(&timestamp(*moment))
 }
 
@@ -235,6 +238,7 @@ impl Report {
                 samples_withheld: counters.samples_withheld,
                 explained_percent,
             },
+            rates: observations.rates.to_vec(),
             protocols: protocols(counters),
             flags: counters.flags.iter().map(|(flag, count)| (flag.name(), count.packets)).collect(),
             ports: ports(counters),

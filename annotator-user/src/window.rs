@@ -3,8 +3,10 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use annotator_common::Count;
+
 use crate::counters::Counters;
-use crate::observation::{Gathered, Moment, Sighting};
+use crate::observation::{Gathered, Moment, Rate, Sighting};
 use crate::sources::SourceBook;
 
 /// Sightings that a window holds at most; a bucket that would exceed it counts them as withheld.
@@ -38,6 +40,11 @@ impl Bucket {
             sources: SourceBook::new(SOURCES_MAX),
             sightings: Vec::new(),
         }
+    }
+
+    fn rate(&self) -> Rate {
+        let Count { packets, bytes } = self.counters.total();
+        Rate { from: self.from, seconds: self.to.seconds_since(self.from), packets, bytes }
     }
 }
 
@@ -109,6 +116,7 @@ impl Window {
             from: self.buckets.front().map_or_else(Moment::default, |bucket| bucket.from),
             to: self.buckets.back().map_or_else(Moment::default, |bucket| bucket.to),
             counters,
+            rates: self.buckets.iter().map(Bucket::rate).filter(|rate| rate.packets > 0).collect(),
             sources_dropped: dropped + sources.dropped(),
             sources: sources.into_views(),
             sightings,

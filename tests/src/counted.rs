@@ -33,6 +33,7 @@ impl Counting {
             to: Moment(0),
             live: true,
             counters: &Counters::from_difference(&self.ledger),
+            rates: &[],
             sources: &[],
             sources_dropped: 0,
             sightings: &[],

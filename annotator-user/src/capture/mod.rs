@@ -8,6 +8,7 @@ mod link;
 mod observer;
 mod pcap;
 mod pcapng;
+mod timeline;
 
 use std::io;
 

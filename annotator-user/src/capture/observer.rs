@@ -6,6 +6,7 @@ use annotator_common::source::CAPACITY;
 use annotator_common::{Ledger, Settings, Sources, Ticks, observe};
 
 use super::Captured;
+use super::timeline::Timeline;
 use crate::counters::Counters;
 use crate::observation::{Gathered, Moment, Sighting};
 use crate::sources::{Slots, SourceBook};
@@ -35,6 +36,7 @@ pub struct Observer {
     slots: Slots,
     book: SourceBook,
     sightings: Vec<Sighting>,
+    timeline: Timeline,
     clock: Clock,
     span: Option<(Moment, Moment)>,
     undrained_packets: u64,
@@ -58,6 +60,7 @@ impl Observer {
             slots: Slots::default(),
             book: SourceBook::new(SOURCES_MAX),
             sightings: Vec::new(),
+            timeline: Timeline::new(),
             clock: Clock::default(),
             span: None,
             undrained_packets: 0,
@@ -77,6 +80,7 @@ impl Observer {
             Some((earliest, latest)) => (earliest.min(at), latest.max(at)),
         });
         let bytes = frame.len() as u64;
+        self.timeline.add(at, bytes);
         if self.undrained_packets >= DRAIN_PACKETS || self.undrained_bytes + bytes >= DRAIN_BYTES {
             self.drain();
         }
@@ -143,6 +147,7 @@ impl Observer {
             from,
             to,
             counters: self.counters,
+            rates: self.timeline.rates(),
             sources_dropped: self.book.dropped(),
             sources: self.book.into_views(),
             sightings: self.sightings,

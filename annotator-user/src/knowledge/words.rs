@@ -8,6 +8,7 @@ use super::tell::Teller;
 use super::text::{Facts, fill};
 use super::{Knowledge, Texts, Voice, answers, companions, is_of, zen};
 use crate::counters::{IcmpKey, PortProto, Side};
+use crate::example::{EXAMPLES_MAX, Example};
 use crate::finding::{ADDRESSES_MAX, Confidence, Finding, Recognition, Verdict};
 use crate::names;
 
@@ -116,6 +117,8 @@ impl<'a> Words<'a> {
             finding.title.push_str(&format!(" (and {} more ports)", tally.rows.len() - 1));
         }
         self.add_addresses(&mut finding, &tally.sightings);
+        finding.examples = self.examples(tally.sightings.iter().copied());
+        finding.sightings = tally.sightings.iter().copied().collect();
         add_ids(&mut finding, texts.also.iter().map(|id| (*id).to_owned()));
         finding
     }
@@ -143,6 +146,8 @@ impl<'a> Words<'a> {
         finding.sources = recognition.sources.iter().copied().take(ADDRESSES_MAX).collect();
         finding.destinations = recognition.destinations.iter().copied().take(ADDRESSES_MAX).collect();
         finding.evidence = recognition.evidence.clone();
+        finding.examples = self.examples(recognition.examples.iter().copied());
+        finding.sightings = recognition.explains.clone();
         add_ids(&mut finding, recognition.also.iter().cloned());
         let silenced = self.teller.silenced.get(&index).into_iter().flatten().copied();
         let specific = silenced.filter(|voice| !self.knowledge.texts(*voice).entry.starts_with("range."));
@@ -150,6 +155,10 @@ impl<'a> Words<'a> {
             add_ids(&mut finding, self.ids(voice));
         }
         finding
+    }
+
+    fn examples(&self, sightings: impl Iterator<Item = usize>) -> Vec<Example> {
+        sightings.take(EXAMPLES_MAX).map(|index| Example::of(self.teller.seen[index].sighting)).collect()
     }
 
     /// Who sent a finding's packets and to whom, most frequent first.
@@ -301,6 +310,8 @@ pub(super) fn write(texts: &Texts<'_>, facts: &Facts) -> Finding {
         looks_like: fill(texts.looks_like, facts),
         advice: fill(texts.advice, facts),
         evidence: Vec::new(),
+        examples: Vec::new(),
+        sightings: Vec::new(),
         references: texts.references.iter().map(|reference| (*reference).to_owned()).collect(),
     }
 }
@@ -319,6 +330,8 @@ fn bare(recognition: &Recognition) -> Finding {
         looks_like: String::new(),
         advice: String::new(),
         evidence: Vec::new(),
+        examples: Vec::new(),
+        sightings: Vec::new(),
         references: Vec::new(),
     }
 }

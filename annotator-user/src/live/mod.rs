@@ -8,6 +8,7 @@ pub mod interface;
 pub mod kernel;
 mod listening;
 pub mod privileges;
+pub mod sinks;
 mod watched;
 
 use std::rc::Rc;
@@ -19,33 +20,24 @@ use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep_until};
 
 use crate::cli::{RunOptions, XdpMode};
 use crate::engine::Interpreter;
-use crate::report::Report;
 use attach::Mode;
 use clock::Clock;
+use sinks::Sinks;
 use watched::Watched;
 
 /// How often samples are fetched. The ring buffer holds what the sample budgets allow in several times this.
 const FETCH_EVERY: Duration = Duration::from_millis(200);
 
-/// Takes reports as they are made.
-pub trait Sink {
-    /// Shows or stores one. An error ends the run unless [`Sink::may_recover`] says otherwise.
-    fn take(&mut self, report: &Report) -> Result<()>;
-
-    /// Whether an error of [`Sink::take`] may go away by itself: a full disk may, a closed pipe does not.
-    fn may_recover(&self) -> bool;
-}
-
 /// Attaches, reports every interval, and detaches: on a signal, after `--duration`, when the last interface is gone, or on an error.
-pub fn run(options: &RunOptions, sink: &mut dyn Sink) -> Result<()> {
+pub fn run(options: &RunOptions, sinks: Sinks) -> Result<()> {
     privileges::check()?;
     privileges::raise_memory_limit();
     // One thread: capabilities are given up for the thread that asks.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("starting the runtime")?;
-    runtime.block_on(watch(options, sink))
+    runtime.block_on(watch(options, sinks))
 }
 
-async fn watch(options: &RunOptions, sink: &mut dyn Sink) -> Result<()> {
+async fn watch(options: &RunOptions, mut sinks: Sinks) -> Result<()> {
     let mut interrupt = signal(SignalKind::interrupt()).context("listening for SIGINT")?;
     let mut terminate = signal(SignalKind::terminate()).context("listening for SIGTERM")?;
     let mut hangup = signal(SignalKind::hangup()).context("listening for SIGHUP")?;
@@ -58,13 +50,15 @@ async fn watch(options: &RunOptions, sink: &mut dyn Sink) -> Result<()> {
     let mut summary = interval_at(start + options.interval, options.interval);
     summary.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let end = options.duration.map(|duration| start + duration);
-    let mut trouble = None;
     let mut gone = Vec::new();
     loop {
         tokio::select! {
             _ = interrupt.recv() => break,
             _ = terminate.recv() => break,
-            _ = hangup.recv() => reload_rules(options, &mut watched),
+            _ = hangup.recv() => {
+                reload_rules(options, &mut watched);
+                sinks.reopen();
+            }
             () = sleep_until(end.unwrap_or(start)), if end.is_some() => break,
             _ = fetch.tick() => {
                 for one in &mut watched {
@@ -72,7 +66,7 @@ async fn watch(options: &RunOptions, sink: &mut dyn Sink) -> Result<()> {
                 }
                 for mut one in watched.extract_if(.., |one| one.is_gone()) {
                     if let Some(report) = one.stop() {
-                        hand_over(&report, sink, &mut trouble)?;
+                        sinks.take(&report)?;
                     }
                     gone.push(one.name().to_owned());
                 }
@@ -85,19 +79,17 @@ async fn watch(options: &RunOptions, sink: &mut dyn Sink) -> Result<()> {
             }
             _ = summary.tick() => {
                 for one in &mut watched {
-                    hand_over(&one.report(), sink, &mut trouble)?;
+                    sinks.take(&one.report())?;
                 }
             }
         }
     }
     for one in &mut watched {
         if let Some(report) = one.stop() {
-            hand_over(&report, sink, &mut trouble)?;
+            sinks.take(&report)?;
         }
     }
-    if let Some(error) = trouble {
-        return Err(error);
-    }
+    sinks.close()?;
     match said(&mut gone) {
         Some(names) => Err(anyhow!(names)),
         None => Ok(()),
@@ -108,26 +100,6 @@ async fn watch(options: &RunOptions, sink: &mut dyn Sink) -> Result<()> {
 fn said(gone: &mut Vec<String>) -> Option<String> {
     let names = std::mem::take(gone).join(", ");
     (!names.is_empty()).then(|| format!("{names} is gone: the interface was removed while it was watched"))
-}
-
-/// Hands a report over. Where that fails in a way that may pass, says so once and lets counting go on: the next report holds it all.
-fn hand_over(report: &Report, sink: &mut dyn Sink, trouble: &mut Option<anyhow::Error>) -> Result<()> {
-    match sink.take(report) {
-        Ok(()) => {
-            if trouble.take().is_some() {
-                log::warn!("writing reports works again");
-            }
-            Ok(())
-        }
-        Err(error) if sink.may_recover() => {
-            if trouble.is_none() {
-                log::error!("{error:#}; counting goes on, and the next report is tried again");
-            }
-            *trouble = Some(error);
-            Ok(())
-        }
-        Err(error) => Err(error),
-    }
 }
 
 /// Attaches to every interface, or to none.

@@ -5,16 +5,14 @@ use std::net::IpAddr;
 
 use annotator_common::Transport;
 
-use super::example;
 use super::scene::Scene;
 use super::words;
+use crate::example::EXAMPLES_MAX;
 use crate::finding::{ADDRESSES_MAX, Confidence, Recognition, Verdict};
 use crate::observation::{Moment, Sighting};
 
 /// Seconds below which a rate says nothing.
 const RATE_FROM: f64 = 0.05;
-/// Packets that are shown byte by byte.
-const EXAMPLES: usize = 3;
 
 /// Sightings that are one thing, in order of time, and what is to be said of them.
 pub struct Case<'s, 'a> {
@@ -38,6 +36,7 @@ impl<'s, 'a> Case<'s, 'a> {
             sources: Vec::new(),
             destinations: Vec::new(),
             evidence: Vec::new(),
+            examples: Vec::new(),
             facts: Vec::new(),
             explains: Vec::new(),
         };
@@ -131,8 +130,7 @@ impl<'s, 'a> Case<'s, 'a> {
     pub fn close_open(mut self) -> Recognition {
         let summary = self.summary();
         self.made.evidence.insert(0, summary);
-        let examples = self.seen().take(EXAMPLES).map(example::of);
-        self.made.evidence.extend(examples.collect::<Vec<_>>());
+        self.made.examples = self.members.iter().copied().take(EXAMPLES_MAX).collect();
         self.made.packets = self.packet_count();
         let sources = distinct(self.seen().map(Sighting::source));
         let destinations = distinct(self.seen().map(Sighting::destination));

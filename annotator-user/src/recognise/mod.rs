@@ -6,7 +6,6 @@
 
 pub mod case;
 pub mod contacts;
-pub mod example;
 pub mod quote;
 pub mod scene;
 pub mod thresholds;

@@ -6,7 +6,7 @@ use anyhow::Result;
 
 use super::{json, output, page};
 use crate::cli::{Format, WriteOptions};
-use crate::live::Sink;
+use crate::live::sinks::Sink;
 use crate::report::Report;
 
 /// Writes each report as it comes: JSON as a line that is added, text to a terminal as a page below the last, text to a file in place of the last.

@@ -125,6 +125,9 @@ impl Page {
         for evidence in finding.evidence.iter().take(EVIDENCE) {
             self.paragraph(4, "- ", evidence);
         }
+        for example in finding.examples.first() {
+            self.paragraph(4, "- ", &example.line());
+        }
         self.paragraph(2, "Looks like: ", &finding.looks_like);
         self.paragraph(2, "What to do: ", &finding.advice);
         self.line("");
@@ -394,6 +397,8 @@ mod tests {
             looks_like: "Something with \x1b[31mcolour\x07 from the network".into(),
             advice: "Run `nft add rule inet filter input icmp type echo-request limit rate 5/second accept`.".into(),
             evidence: vec!["From 10:00 to 10:05.".into()],
+            examples: Vec::new(),
+            sightings: Vec::new(),
             references: Vec::new(),
         }
     }
@@ -406,6 +411,7 @@ mod tests {
             to: Moment(3_600_000_000_000),
             live: false,
             counters: &counters,
+            rates: &[],
             sources: &[],
             sources_dropped: 0,
             sightings: &[],
@@ -467,6 +473,7 @@ mod tests {
             to: Moment(0),
             live: true,
             counters: &Counters::default(),
+            rates: &[],
             sources: &[],
             sources_dropped: 0,
             sightings: &[],

@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 use annotator::capture::{Captured, LinkType, Observer};
 use annotator::engine::Interpreter;
 use annotator::finding::Finding;
-use annotator::observation::{Locality, Moment, Observations};
+use annotator::observation::{Locality, Moment};
 use annotator_common::Settings;
 use annotator_common::settings::Budget;
 
@@ -55,17 +55,7 @@ fn findings_of(packets: &[Packet], locality: &Locality, live: bool) -> Vec<Findi
         observer.observe(Captured { at: Some(at), link_type: LinkType::Ethernet, frame: &packet.frame() });
     }
     let gathered = observer.finish();
-    let observations = Observations {
-        from: gathered.from,
-        to: gathered.to,
-        live,
-        counters: &gathered.counters,
-        sources: &gathered.sources,
-        sources_dropped: gathered.sources_dropped,
-        sightings: &gathered.sightings,
-        locality,
-    };
-    interpreter().findings(&observations)
+    interpreter().findings(&gathered.observations(live, locality))
 }
 
 /// Whether a finding has the id or answers it.

@@ -143,6 +143,10 @@ fn sections_interfaces_and_blocks_of_no_interest() {
         report["totals"]["bytes"] = Value::Null;
         report["protocols"] = Value::Null;
         report["ports"] = Value::Null;
+        report["rates"] = Value::Null;
+        for finding in report["findings"].as_array_mut().unwrap() {
+            finding["examples"] = Value::Null;
+        }
     }
     assert_eq!(report, expected);
 }

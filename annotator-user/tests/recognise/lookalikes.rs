@@ -72,7 +72,7 @@ fn ftp_data_is_certain_when_the_control_connection_was_seen() {
     let data = one(&found, "pattern.ftp-active-data");
     assert_eq!(data.confidence, Some(Confidence::Certain));
     assert_eq!(data.explains.len(), 12);
-    assert_eq!(data.evidence.iter().filter(|line| line.starts_with("Packet at")).count(), 3);
+    assert_eq!(data.examples.len(), 3);
     assert_eq!(found.len(), 1, "{found:#?}");
 }
 
@@ -259,10 +259,7 @@ fn a_knock_at_a_closed_port_is_background() {
     let found = refused.recognise();
     let probe = one(&found, "pattern.port-probe");
     assert_eq!(probe.confidence, Some(Confidence::Certain));
-    let packet = "Packet at 2003-01-25 05:30:00 UTC: TCP 198.51.100.3 port 4000 to 192.0.2.10 port 4444, flags SYN, window 64240, TTL 52, \
-                  identification 0x0007; headers in hex: \
-                  450000280007000034060000c6336403c000020a0fa0115c00000101000000005002faf000000000.";
-    assert_eq!(probe.evidence.last().map(String::as_str), Some(packet));
+    assert_eq!(probe.examples.first(), Some(&0));
     let mut closed = Scenario::live().listening(&[22]);
     closed.send(syn("198.51.100.3", 4000, HOME, 4444));
     assert_eq!(one(&closed.recognise(), "pattern.port-probe").confidence, Some(Confidence::Certain));

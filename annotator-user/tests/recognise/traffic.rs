@@ -242,6 +242,7 @@ impl Scenario {
             to: Moment(self.now),
             live: self.live,
             counters: &counters,
+            rates: &[],
             sources: &sources,
             sources_dropped: 0,
             sightings: &sightings,
