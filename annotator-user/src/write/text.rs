@@ -125,7 +125,7 @@ impl Page {
         for evidence in finding.evidence.iter().take(EVIDENCE) {
             self.paragraph(4, "- ", evidence);
         }
-        for example in finding.examples.first() {
+        if let Some(example) = finding.examples.first() {
             self.paragraph(4, "- ", &example.line());
         }
         self.paragraph(2, "Looks like: ", &finding.looks_like);
