@@ -63,6 +63,17 @@ pub struct RunOptions {
 /// Options of `annotator read`.
 #[derive(Clone, Debug, Args)]
 pub struct ReadOptions {
+    /// What is read.
+    #[command(flatten)]
+    pub captures: CaptureOptions,
+    /// Where the report goes.
+    #[command(flatten)]
+    pub writing: WriteOptions,
+}
+
+/// Which captures are read, and how.
+#[derive(Clone, Debug, Args)]
+pub struct CaptureOptions {
     /// Capture files, all of which make one report; `-` is standard input.
     #[arg(required = true, value_name = "FILE")]
     pub files: Vec<PathBuf>,
@@ -72,9 +83,6 @@ pub struct ReadOptions {
     /// What is ours.
     #[command(flatten)]
     pub local: LocalOptions,
-    /// Where the report goes.
-    #[command(flatten)]
-    pub writing: WriteOptions,
     /// Knowledge of the user's own.
     #[command(flatten)]
     pub rules: RuleFiles,
@@ -179,7 +187,7 @@ pub enum XdpMode {
     Generic,
 }
 
-impl ReadOptions {
+impl CaptureOptions {
     /// What is ours, as far as the command line says.
     pub fn locality(&self) -> Locality {
         let listening = (!self.listening.is_empty()).then(|| self.listening.iter().copied().collect());

@@ -126,7 +126,7 @@ pub struct Finding {
     pub evidence: Vec<String>,
     /// A few of its packets.
     pub examples: Vec<Example>,
-    /// Indices of the sightings that it covers.
+    /// Those of [`Report::sightings`](crate::report::Report::sightings) that it covers, by index.
     #[serde(skip)]
     pub sightings: Vec<usize>,
     /// Where the knowledge comes from.

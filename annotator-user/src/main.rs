@@ -39,7 +39,7 @@ fn run(command: Command) -> Result<ExitCode> {
 }
 
 fn read(options: &ReadOptions) -> Result<ExitCode> {
-    let outcome = annotator::read::read(options)?;
+    let outcome = annotator::read::read(&options.captures)?;
     for note in &outcome.report.notes {
         complain(note);
     }

@@ -9,7 +9,7 @@ use anyhow::{Context, Result, bail};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::capture::{self, Ending, Input, Observer, Opened};
-use crate::cli::{LocalOptions, ReadOptions};
+use crate::cli::{CaptureOptions, LocalOptions};
 use crate::engine::Interpreter;
 use crate::report::{Origin, OriginKind, Report};
 
@@ -25,7 +25,7 @@ pub struct Outcome {
 }
 
 /// Reads captures. Fails only where not one of them could be read.
-pub fn read(options: &ReadOptions) -> Result<Outcome> {
+pub fn read(options: &CaptureOptions) -> Result<Outcome> {
     let interpreter = Interpreter::load(&options.rules.rules)?;
     let mut settings = settings(&options.local)?;
     interpreter.prepare(&mut settings);
@@ -52,11 +52,12 @@ pub fn read(options: &ReadOptions) -> Result<Outcome> {
 
     let gathered = observer.finish();
     let locality = options.locality();
-    let observations = gathered.observations(false, &locality);
     let names: Vec<_> = options.files.iter().map(|path| path.display().to_string()).collect();
     let origin = Origin { kind: OriginKind::Capture, name: names.join(", "), xdp_mode: None };
     let complete = notes.is_empty();
-    Ok(Outcome { report: interpreter.report(origin, &observations, notes), complete })
+    let mut report = interpreter.report(origin, &gathered.observations(false, &locality), notes);
+    report.sightings = gathered.sightings;
+    Ok(Outcome { report, complete })
 }
 
 fn read_one(path: &Path, observer: &mut Observer, progress: Option<&ProgressBar>) -> Result<Ending> {

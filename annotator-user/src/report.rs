@@ -11,7 +11,7 @@ use serde::{Serialize, Serializer};
 use crate::counters::Counters;
 use crate::finding::Finding;
 use crate::names::{self, Services};
-use crate::observation::{Moment, Observations, Rate, SourceView};
+use crate::observation::{Moment, Observations, Rate, Sighting, SourceView};
 
 /// Version of the serialised form.
 pub const SCHEMA: &str = "annotator.report/1";
@@ -48,6 +48,9 @@ pub struct Report {
     pub findings: Vec<Finding>,
     /// What the reader should know of how the report came about: a damaged file, a kernel that is too old for something.
     pub notes: Vec<String>,
+    /// The sampled packets in order of time, for those who show more of them than [`Finding::examples`]. Not part of the serialised form.
+    #[serde(skip)]
+    pub sightings: Vec<Sighting>,
 }
 
 /// Capture or interface.
@@ -246,6 +249,7 @@ impl Report {
             sources: sources(observations.sources),
             findings,
             notes,
+            sightings: Vec::new(),
         }
     }
 }

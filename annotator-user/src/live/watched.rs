@@ -189,7 +189,9 @@ impl Watched {
             name: self.interface.name.clone(),
             xdp_mode: Some(self.mode.to_string()),
         };
-        self.interpreter.report(origin, &observations, self.notes.clone())
+        let mut report = self.interpreter.report(origin, &observations, self.notes.clone());
+        report.sightings = contents.sightings;
+        report
     }
 
     /// Detaches and reports what came since the last report, if anything did.
