@@ -2,6 +2,7 @@
 
 pub mod json;
 pub mod output;
+pub mod phrases;
 pub mod stream;
 pub mod style;
 pub mod table;

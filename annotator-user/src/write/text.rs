@@ -1,15 +1,13 @@
 //! Reports for people: whether to worry, what stands out, then the tables.
 
-use std::fmt::Write;
-
 use annotator_common::Reason;
 use jiff::tz::TimeZone;
 
+use super::phrases::{about, answer, clock_time, coverage, local_time, ttl};
 use super::style::{Style, bytes, count, number, safe, seconds};
 use super::table::{Align, Table};
 use crate::finding::{Finding, Verdict};
-use crate::observation::Moment;
-use crate::report::{OriginKind, PortRow, Report, SourceRow, timestamp};
+use crate::report::{OriginKind, PortRow, Report, SourceRow};
 
 /// Rows of a table that are shown.
 const ROWS: usize = 10;
@@ -265,69 +263,20 @@ impl Page {
                 number(row.icmp),
                 about(row.ports_about),
                 about(row.destinations_about),
-                if row.ttl_low == row.ttl_high {
-                    row.ttl_low.to_string()
-                } else {
-                    format!("{}-{}", row.ttl_low, row.ttl_high)
-                },
+                ttl(row),
             ]);
         }
         self.table("Sources (without established TCP data)", &table, sources.len().saturating_sub(ROWS));
     }
 
     fn coverage(&mut self, report: &Report) {
-        let coverage = &report.coverage;
-        let mut line = format!(
-            "{} parsed, {} explained; {} tracked",
-            percent(coverage.parsed, report.totals.packets),
-            format_args!("{}%", coverage.explained_percent),
-            count(coverage.sources_tracked, "source"),
-        );
-        if coverage.sources_not_tracked > 0 {
-            let _ = write!(line, ", {} without room", number(coverage.sources_not_tracked));
-        }
-        let _ = write!(line, "; {} looked at closely", count(coverage.samples, "packet"));
-        if coverage.samples_withheld > 0 {
-            let _ = write!(line, ", {} more not, for want of budget", number(coverage.samples_withheld));
-        }
-        line.push('.');
-        self.paragraph(0, "Coverage: ", &line);
+        self.paragraph(0, "Coverage: ", &coverage(report));
         for reason in Reason::ALL {
-            if let Some(packets) = coverage.not_parsed.get(reason.name()) {
+            if let Some(packets) = report.coverage.not_parsed.get(reason.name()) {
                 self.paragraph(2, "", &format!("not parsed, {}: {}", reason.name(), number(*packets)));
             }
         }
     }
-}
-
-/// One or two sentences that say whether to worry.
-fn answer(report: &Report) -> String {
-    if report.totals.packets == 0 {
-        return "Nothing arrived, so there is nothing to worry about and nothing to learn.".into();
-    }
-    let of = |verdict: Verdict| report.findings.iter().filter(|finding| finding.verdict == verdict).count();
-    let Some(gravest) = report.findings.first() else {
-        return "Nothing here asks for your attention.".into();
-    };
-    let title = safe(&gravest.title);
-    let more = match of(gravest.verdict) - 1 {
-        0 => String::new(),
-        1 => " There is one more finding of this kind.".into(),
-        others => format!(" There are {others} more findings of this kind."),
-    };
-    let sentence = match gravest.verdict {
-        Verdict::Attack => format!("Yes, look at this: {title}."),
-        Verdict::Reconnaissance => {
-            format!("Somebody is looking around, which is common and not yet an attack: {title}.")
-        }
-        Verdict::Unknown => format!("Nothing known to be hostile, but something is unexplained: {title}."),
-        Verdict::ThirdParty => format!("You are not the target, but somebody else may be: {title}."),
-        Verdict::Misconfiguration => format!("No attack, but something is set up wrongly: {title}."),
-        Verdict::Background => format!("No. This is the noise that every address on the Internet gets: {title}."),
-        Verdict::BenignLookalike => format!("No. Something here looks hostile and is not: {title}."),
-        Verdict::Normal => return "No. All of this is ordinary traffic.".into(),
-    };
-    format!("{sentence}{more}")
 }
 
 /// Who sent it and to whom.
@@ -347,40 +296,12 @@ fn who(finding: &Finding) -> String {
     }
 }
 
-/// An estimate of distinct values: exact for few.
-fn about(value: u32) -> String {
-    match value {
-        0..=8 => value.to_string(),
-        9..=250 => format!("~{value}"),
-        _ => ">250".into(),
-    }
-}
-
-fn percent(part: u64, whole: u64) -> String {
-    if part == whole {
-        return "100%".into();
-    }
-    // Never round what is incomplete up to all.
-    format!("{:.1}%", (part as f64 * 1000.0 / whole as f64).floor() / 10.0)
-}
-
-fn local_time(moment: Moment, zone: &TimeZone) -> String {
-    timestamp(moment).to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M:%S").to_string()
-}
-
-/// The end of a window: the time alone if it ends on the day on which it began, and the name of the time zone.
-fn clock_time(from: Moment, to: Moment, zone: &TimeZone) -> String {
-    let (from, to) = (timestamp(from).to_zoned(zone.clone()), timestamp(to).to_zoned(zone.clone()));
-    let format = if from.date() == to.date() { "%H:%M:%S %Z" } else { "%Y-%m-%d %H:%M:%S %Z" };
-    to.strftime(format).to_string()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::counters::Counters;
     use crate::finding::Confidence;
-    use crate::observation::{Locality, Observations};
+    use crate::observation::{Locality, Moment, Observations};
     use crate::report::Origin;
 
     fn finding(id: &str, verdict: Verdict) -> Finding {

@@ -1,0 +1,95 @@
+//! What every writer for people says in the same words.
+
+use std::fmt::Write;
+
+use jiff::tz::TimeZone;
+
+use super::style::{count, number, safe};
+use crate::finding::Verdict;
+use crate::observation::Moment;
+use crate::report::{Report, SourceRow, timestamp};
+
+/// One or two sentences that say whether to worry.
+pub fn answer(report: &Report) -> String {
+    if report.totals.packets == 0 {
+        return "Nothing arrived, so there is nothing to worry about and nothing to learn.".into();
+    }
+    let of = |verdict: Verdict| report.findings.iter().filter(|finding| finding.verdict == verdict).count();
+    let Some(gravest) = report.findings.first() else {
+        return "Nothing here asks for your attention.".into();
+    };
+    let title = safe(&gravest.title);
+    let more = match of(gravest.verdict) - 1 {
+        0 => String::new(),
+        1 => " There is one more finding of this kind.".into(),
+        others => format!(" There are {others} more findings of this kind."),
+    };
+    let sentence = match gravest.verdict {
+        Verdict::Attack => format!("Yes, look at this: {title}."),
+        Verdict::Reconnaissance => {
+            format!("Somebody is looking around, which is common and not yet an attack: {title}.")
+        }
+        Verdict::Unknown => format!("Nothing known to be hostile, but something is unexplained: {title}."),
+        Verdict::ThirdParty => format!("You are not the target, but somebody else may be: {title}."),
+        Verdict::Misconfiguration => format!("No attack, but something is set up wrongly: {title}."),
+        Verdict::Background => format!("No. This is the noise that every address on the Internet gets: {title}."),
+        Verdict::BenignLookalike => format!("No. Something here looks hostile and is not: {title}."),
+        Verdict::Normal => return "No. All of this is ordinary traffic.".into(),
+    };
+    format!("{sentence}{more}")
+}
+
+/// What the report can and cannot say, in a sentence.
+pub fn coverage(report: &Report) -> String {
+    let coverage = &report.coverage;
+    let mut line = format!(
+        "{} parsed, {} explained; {} tracked",
+        percent(coverage.parsed, report.totals.packets),
+        format_args!("{}%", coverage.explained_percent),
+        count(coverage.sources_tracked, "source"),
+    );
+    if coverage.sources_not_tracked > 0 {
+        let _ = write!(line, ", {} without room", number(coverage.sources_not_tracked));
+    }
+    let _ = write!(line, "; {} looked at closely", count(coverage.samples, "packet"));
+    if coverage.samples_withheld > 0 {
+        let _ = write!(line, ", {} more not, for want of budget", number(coverage.samples_withheld));
+    }
+    line.push('.');
+    line
+}
+
+/// An estimate of distinct values: exact for few.
+pub fn about(value: u32) -> String {
+    match value {
+        0..=8 => value.to_string(),
+        9..=250 => format!("~{value}"),
+        _ => ">250".into(),
+    }
+}
+
+/// A share that is 100% only where it is all.
+fn percent(part: u64, whole: u64) -> String {
+    if part == whole {
+        return "100%".into();
+    }
+    // Never round what is incomplete up to all.
+    format!("{:.1}%", (part as f64 * 1000.0 / whole as f64).floor() / 10.0)
+}
+
+/// A moment in a time zone, without the zone's name.
+pub fn local_time(moment: Moment, zone: &TimeZone) -> String {
+    timestamp(moment).to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M:%S").to_string()
+}
+
+/// The end of a window: the time alone if it ends on the day on which it began, and the name of the time zone.
+pub fn clock_time(from: Moment, to: Moment, zone: &TimeZone) -> String {
+    let (from, to) = (timestamp(from).to_zoned(zone.clone()), timestamp(to).to_zoned(zone.clone()));
+    let format = if from.date() == to.date() { "%H:%M:%S %Z" } else { "%Y-%m-%d %H:%M:%S %Z" };
+    to.strftime(format).to_string()
+}
+
+/// The TTLs of a source.
+pub fn ttl(row: &SourceRow) -> String {
+    if row.ttl_low == row.ttl_high { row.ttl_low.to_string() } else { format!("{}-{}", row.ttl_low, row.ttl_high) }
+}
