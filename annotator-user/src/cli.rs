@@ -40,21 +40,29 @@ pub struct RunOptions {
     /// Time between two summaries.
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = positive_duration)]
     pub interval: Duration,
-    /// How far back a summary looks.
-    #[arg(long, value_name = "TIME", default_value = "5m", value_parser = positive_duration)]
-    pub window: Duration,
     /// Stop after this long.
     #[arg(long, value_name = "TIME", value_parser = positive_duration)]
     pub duration: Option<Duration>,
+    /// How they are watched.
+    #[command(flatten)]
+    pub watching: WatchOptions,
+    /// Where the summaries go.
+    #[command(flatten)]
+    pub writing: WriteOptions,
+}
+
+/// How interfaces are watched.
+#[derive(Clone, Debug, Args)]
+pub struct WatchOptions {
+    /// How far back a report looks.
+    #[arg(long, value_name = "TIME", default_value = "5m", value_parser = positive_duration)]
+    pub window: Duration,
     /// How to attach: in the driver (native), in the network stack (generic), or the first that works.
     #[arg(long, value_name = "MODE", default_value = "auto")]
     pub xdp_mode: XdpMode,
     /// What is ours besides what the interface says.
     #[command(flatten)]
     pub local: LocalOptions,
-    /// Where the summaries go.
-    #[command(flatten)]
-    pub writing: WriteOptions,
     /// Knowledge of the user's own.
     #[command(flatten)]
     pub rules: RuleFiles,

@@ -9,7 +9,7 @@ pub mod kernel;
 mod listening;
 pub mod privileges;
 pub mod sinks;
-mod watched;
+pub(crate) mod watched;
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -18,7 +18,7 @@ use anyhow::{Context, Result, anyhow};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep_until};
 
-use crate::cli::{RunOptions, XdpMode};
+use crate::cli::{RunOptions, WatchOptions, XdpMode};
 use crate::engine::Interpreter;
 use attach::Mode;
 use clock::Clock;
@@ -41,7 +41,7 @@ async fn watch(options: &RunOptions, mut sinks: Sinks) -> Result<()> {
     let mut interrupt = signal(SignalKind::interrupt()).context("listening for SIGINT")?;
     let mut terminate = signal(SignalKind::terminate()).context("listening for SIGTERM")?;
     let mut hangup = signal(SignalKind::hangup()).context("listening for SIGHUP")?;
-    let mut watched = attach_all(options).await?;
+    let mut watched = attach_all(&options.interfaces, &options.watching).await?;
     privileges::give_up()?;
 
     let start = Instant::now();
@@ -56,7 +56,7 @@ async fn watch(options: &RunOptions, mut sinks: Sinks) -> Result<()> {
             _ = interrupt.recv() => break,
             _ = terminate.recv() => break,
             _ = hangup.recv() => {
-                reload_rules(options, &mut watched);
+                reload_rules(&options.watching, &mut watched);
                 sinks.reopen();
             }
             () = sleep_until(end.unwrap_or(start)), if end.is_some() => break,
@@ -103,7 +103,7 @@ fn said(gone: &mut Vec<String>) -> Option<String> {
 }
 
 /// Attaches to every interface, or to none.
-async fn attach_all(options: &RunOptions) -> Result<Vec<Watched>> {
+pub(crate) async fn attach_all(interfaces: &[String], options: &WatchOptions) -> Result<Vec<Watched>> {
     let clock = Clock::measure(kernel::OBJECT).map_err(explain_load_failure)?;
     let wanted = match options.xdp_mode {
         XdpMode::Auto => None,
@@ -112,7 +112,7 @@ async fn attach_all(options: &RunOptions) -> Result<Vec<Watched>> {
     };
     let interpreter = Rc::new(Interpreter::load(&options.rules.rules)?);
     let mut watched: Vec<Watched> = Vec::new();
-    for name in &options.interfaces {
+    for name in interfaces {
         if watched.iter().any(|one| one.name() == name) {
             continue;
         }
@@ -123,7 +123,7 @@ async fn attach_all(options: &RunOptions) -> Result<Vec<Watched>> {
 }
 
 /// Reads the rules again; where they are bad, says so and keeps those in force.
-fn reload_rules(options: &RunOptions, watched: &mut [Watched]) {
+fn reload_rules(options: &WatchOptions, watched: &mut [Watched]) {
     match Interpreter::load(&options.rules.rules) {
         Ok(interpreter) => {
             let interpreter = Rc::new(interpreter);

@@ -12,7 +12,7 @@ use super::attach::{self, Attached, Mode};
 use super::clock::{Clock, monotonic, wall_offset};
 use super::interface::{self, Device, Interface};
 use super::kernel::{Kernel, OBJECT};
-use crate::cli::RunOptions;
+use crate::cli::WatchOptions;
 use crate::counters::Counters;
 use crate::engine::Interpreter;
 use crate::observation::{Locality, Moment, Sighting};
@@ -53,7 +53,7 @@ impl Watched {
         interface: Interface,
         wanted: Option<Mode>,
         clock: Clock,
-        options: &RunOptions,
+        options: &WatchOptions,
         interpreter: Rc<Interpreter>,
     ) -> Result<Self> {
         let mut notes = Vec::new();
@@ -216,7 +216,7 @@ fn ledger() -> Box<Ledger> {
 fn settings(
     interface: &Interface,
     clock: &Clock,
-    options: &RunOptions,
+    options: &WatchOptions,
     notes: &mut Vec<String>,
 ) -> Result<Box<Settings>> {
     let mut settings = crate::read::settings(&options.local)?;
