@@ -25,6 +25,8 @@ pub enum Command {
     Run(RunOptions),
     /// Explain capture files (pcap, pcapng, also gzipped; `-` is standard input). Needs no root.
     Read(ReadOptions),
+    /// Write the packets of capture files that say something to a capture of their own, with what was found as comments, for Wireshark.
+    Export(ExportOptions),
     /// Look something up in the knowledge: tcp/113, "icmp 3/4", 10.1.2.3, source-port 20, source-route, a finding's id, a log line.
     Explain(ExplainOptions),
     /// List, check and show the knowledge in force.
@@ -49,6 +51,9 @@ pub struct RunOptions {
     /// Where the summaries go.
     #[command(flatten)]
     pub writing: WriteOptions,
+    /// Keep the packets that the summary rests on in this file (pcapng), with what was found as comments; replaced with every summary.
+    #[arg(long, value_name = "FILE")]
+    pub export: Option<PathBuf>,
 }
 
 /// How interfaces are watched.
@@ -77,6 +82,17 @@ pub struct ReadOptions {
     /// Where the report goes.
     #[command(flatten)]
     pub writing: WriteOptions,
+}
+
+/// Options of `annotator export`.
+#[derive(Clone, Debug, Args)]
+pub struct ExportOptions {
+    /// What is read.
+    #[command(flatten)]
+    pub captures: CaptureOptions,
+    /// Write to this file (pcapng) instead of standard output.
+    #[arg(long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
 }
 
 /// Which captures are read, and how.

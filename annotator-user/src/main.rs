@@ -1,15 +1,20 @@
 //! The `annotator` command. Only here are exit codes chosen and broken pipes met.
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 
-use annotator::cli::{Cli, Command, ExplainOptions, Format, ReadOptions, RulesCommand, RulesOptions, RunOptions};
+use annotator::cli::{
+    CaptureOptions, Cli, Command, ExplainOptions, ExportOptions, Format, ReadOptions, RulesCommand, RulesOptions,
+    RunOptions,
+};
 use annotator::explain::{self, page, rules as knowledge_rules};
 use annotator::knowledge::Knowledge;
 use annotator::live::sinks::Sinks;
+use annotator::read::Outcome;
 use annotator::write::output;
+use annotator::write::pcapng::{self, Export};
 use annotator::write::stream::Stream;
-use anyhow::Result;
+use anyhow::{Result, bail};
 use clap::Parser;
 
 /// A report was made, but something was left out of it.
@@ -33,23 +38,51 @@ fn run(command: Command) -> Result<ExitCode> {
     match command {
         Command::Read(options) => read(&options),
         Command::Run(options) => watch(&options),
+        Command::Export(options) => export(&options),
         Command::Explain(options) => explain(&options),
         Command::Rules(options) => rules(&options),
     }
 }
 
 fn read(options: &ReadOptions) -> Result<ExitCode> {
-    let outcome = annotator::read::read(&options.captures)?;
+    let outcome = read_captures(&options.captures)?;
+    annotator::write::once(&outcome.report, &options.writing)?;
+    Ok(code(&outcome))
+}
+
+fn export(options: &ExportOptions) -> Result<ExitCode> {
+    if options.output.is_none() && io::stdout().is_terminal() {
+        bail!(
+            "a capture is nothing for a terminal; name a file with --output, or pipe it, as in `… | wireshark -k -i -`"
+        );
+    }
+    let outcome = read_captures(&options.captures)?;
+    let capture = pcapng::capture(&outcome.report)?;
+    match &options.output {
+        Some(path) => output::replace(path, capture)?,
+        None => output::print(capture)?,
+    }
+    Ok(code(&outcome))
+}
+
+fn read_captures(options: &CaptureOptions) -> Result<Outcome> {
+    let outcome = annotator::read::read(options)?;
     for note in &outcome.report.notes {
         complain(note);
     }
-    annotator::write::once(&outcome.report, &options.writing)?;
-    Ok(if outcome.complete { ExitCode::SUCCESS } else { ExitCode::from(INCOMPLETE) })
+    Ok(outcome)
+}
+
+fn code(outcome: &Outcome) -> ExitCode {
+    if outcome.complete { ExitCode::SUCCESS } else { ExitCode::from(INCOMPLETE) }
 }
 
 fn watch(options: &RunOptions) -> Result<ExitCode> {
     let mut sinks = Sinks::default();
     sinks.add(Stream::open(&options.writing)?);
+    if let Some(path) = &options.export {
+        sinks.add(Export::open(path)?);
+    }
     annotator::live::run(options, sinks)?;
     Ok(ExitCode::SUCCESS)
 }

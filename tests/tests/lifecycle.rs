@@ -199,3 +199,26 @@ fn a_run_without_interfaces_is_refused() -> Result<()> {
     finish(&mut annotator(["run"]))?.expect_failure(2, &["IFACE"])?;
     Ok(())
 }
+
+#[test]
+fn packets_of_all_interfaces_are_exported_to_one_file() -> Result<()> {
+    let wire = Wire::new(1500)?;
+    let second = wire.add("second", 1500)?;
+    let folder = tempfile::tempdir()?;
+    let path = folder.path().join("now.pcapng");
+    let export = format!("--export={}", path.display());
+    let agent = Agent::start(&wire.here, &[HERE, "second"], &[&export, "--interval=100ms"])?;
+    send(&wire, 1)?;
+    second.send(&frames::Ipv4::default().frame(&frames::udp_datagram(40_000, 137, b"")))?;
+    agent.interrupt()?.expect_success()?;
+    let read = finish(annotator(["read", "--format=json"]).arg(&path))?.expect_success()?;
+    let report = &read.reports()?[0];
+    ensure!(report["totals"]["packets"] == 2, "{report}");
+    for port in [4_000, 137] {
+        let counted = report["ports"].as_array().context("no ports")?.iter().any(|row| row["port"] == port);
+        ensure!(counted, "port {port} is missing: {report}");
+    }
+    let bytes = std::fs::read(&path)?;
+    ensure!(bytes.windows(12).any(|part| part == b"What to do: "), "nothing is said of the packets");
+    Ok(())
+}

@@ -1,7 +1,8 @@
-//! [`Report`] → text and JSON, to standard output or to a file.
+//! [`Report`] → text, JSON and annotated captures, to standard output or to a file.
 
 pub mod json;
 pub mod output;
+pub mod pcapng;
 pub mod phrases;
 pub mod stream;
 pub mod style;

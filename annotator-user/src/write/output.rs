@@ -8,14 +8,15 @@ use std::path::Path;
 use anyhow::{Context, Result};
 
 /// Prints to standard output. A closed pipe is an error of kind `BrokenPipe` for the caller to meet.
-pub fn print(text: &str) -> Result<()> {
+pub fn print(contents: impl AsRef<[u8]>) -> Result<()> {
     let mut out = io::stdout().lock();
-    out.write_all(text.as_bytes()).and_then(|()| out.flush()).context("cannot write to standard output")
+    out.write_all(contents.as_ref()).and_then(|()| out.flush()).context("cannot write to standard output")
 }
 
 /// Replaces what a file holds, all at once: a reader sees the old text or the new, and an error leaves the old. Devices and pipes cannot be replaced and
 /// are written to.
-pub fn replace(path: &Path, text: &str) -> Result<()> {
+pub fn replace(path: &Path, contents: impl AsRef<[u8]>) -> Result<()> {
+    let contents = contents.as_ref();
     let failed = || format!("cannot write the report to {}", path.display());
     // A link stays a link: what it points to is replaced.
     let path = &fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
@@ -23,7 +24,7 @@ pub fn replace(path: &Path, text: &str) -> Result<()> {
         return OpenOptions::new()
             .write(true)
             .open(path)
-            .and_then(|mut file| file.write_all(text.as_bytes()))
+            .and_then(|mut file| file.write_all(contents))
             .with_context(failed);
     }
     let folder = match path.parent() {
@@ -36,7 +37,7 @@ pub fn replace(path: &Path, text: &str) -> Result<()> {
             .prefix(".annotator-")
             .permissions(Permissions::from_mode(mode))
             .tempfile_in(folder)?;
-        file.write_all(text.as_bytes())?;
+        file.write_all(contents)?;
         file.as_file().sync_all()?;
         file.persist(path)?;
         Ok(())

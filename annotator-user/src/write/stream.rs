@@ -30,8 +30,8 @@ impl Sink for Stream {
         match (self.format, &self.output) {
             (Format::Json, Some(path)) => output::append(path, &json::line(report)?),
             (Format::Json, None) => output::print(&json::line(report)?),
-            (Format::Text, Some(path)) => output::replace(path, &page(report, self.output.as_deref())),
-            (Format::Text, None) => output::print(&page(report, self.output.as_deref())),
+            (Format::Text, Some(path)) => output::replace(path, page(report, self.output.as_deref())),
+            (Format::Text, None) => output::print(page(report, self.output.as_deref())),
         }
     }
 

@@ -1,8 +1,9 @@
-//! `annotator read`, as a person or a script meets it: the real binary, whole files, exit codes.
+//! `annotator read` and `annotator export`, as a person or a script meets it: the real binary, whole files, exit codes.
 
 mod anything;
 mod captures;
 mod damaged;
+mod export;
 mod formats;
 #[path = "../../../tests/src/frames.rs"]
 #[allow(dead_code, reason = "the table of frames belongs to all test crates; this one needs part of it")]
@@ -37,8 +38,13 @@ impl Run {
 
 /// Runs `annotator read` with arguments, and bytes on standard input.
 pub fn read_with(arguments: &[&str], stdin: &[u8]) -> Run {
+    annotator("read", arguments, stdin)
+}
+
+/// Runs a subcommand of `annotator`.
+pub fn annotator(command: &str, arguments: &[&str], stdin: &[u8]) -> Run {
     let mut child = Command::new(env!("CARGO_BIN_EXE_annotator"))
-        .arg("read")
+        .arg(command)
         .args(arguments)
         .env("TZ", "UTC")
         .stdin(Stdio::piped())
