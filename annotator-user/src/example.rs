@@ -6,10 +6,10 @@ use annotator_common::packet::tcp::{ACK, FIN, PSH, RST, SYN, URG};
 use annotator_common::{Family, Link, Transport};
 use serde::{Serialize, Serializer};
 
+use crate::counters::PortProto;
 use crate::names;
 use crate::observation::{Moment, Sighting};
-use crate::recognise::words;
-use crate::report::rfc3339;
+use crate::quantity::count;
 
 /// Packets that a finding shows at most.
 pub const EXAMPLES_MAX: usize = 3;
@@ -20,7 +20,6 @@ const BYTES_MAX: usize = 142;
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Example {
     /// When it arrived.
-    #[serde(serialize_with = "rfc3339")]
     pub at: Moment,
     /// Its headers, decoded.
     pub headers: String,
@@ -45,11 +44,6 @@ impl Example {
             bytes: headers(sighting).into(),
         }
     }
-
-    /// A line of evidence.
-    pub fn line(&self) -> String {
-        format!("Packet at {}: {}.", words::moment(self.at), self.headers)
-    }
 }
 
 /// Addresses, ports and the fields that tell one sender from another.
@@ -57,22 +51,22 @@ fn decoded(sighting: &Sighting) -> String {
     let packet = &sighting.packet;
     if packet.family == Family::None {
         let what = names::ethertype(packet.ethertype);
-        return format!("{what}, {}", words::count(sighting.frame_length.into(), "byte"));
+        return format!("{what}, {}", count(sighting.frame_length.into(), "byte"));
     }
     let (source, destination) = (sighting.source(), sighting.destination());
     let mut line = match packet.transport {
         Transport::Tcp => format!(
             "TCP {source} port {} to {destination} port {}, flags {}, window {}",
-            packet.source_port,
-            packet.destination_port,
+            names::port(PortProto::Tcp, packet.source_port),
+            names::port(PortProto::Tcp, packet.destination_port),
             flags(packet.tcp_flags),
             sighting.tcp_window().unwrap_or_default()
         ),
         Transport::Udp => format!(
             "UDP {source} port {} to {destination} port {}, {}",
-            packet.source_port,
-            packet.destination_port,
-            words::count(sighting.payload_length().into(), "byte")
+            names::port(PortProto::Udp, packet.source_port),
+            names::port(PortProto::Udp, packet.destination_port),
+            count(sighting.payload_length().into(), "byte")
         ),
         Transport::Icmp | Transport::Icmpv6 => {
             format!("ICMP {source} to {destination}, type {} code {}", packet.icmp_type, packet.icmp_code)
@@ -130,9 +124,8 @@ mod tests {
         let example = Example::of(&sighting);
         assert_eq!(*example.bytes, frame[..headers]);
         assert_eq!(
-            example.line(),
-            "Packet at 2003-01-25 05:30:00 UTC: \
-             UDP 198.51.100.3 port 4000 to 192.0.2.10 port 4444, 8 bytes, TTL 52, identification 0x0007."
+            example.headers,
+            "UDP 198.51.100.3 port 4000 to 192.0.2.10 port 4444, 8 bytes, TTL 52, identification 0x0007"
         );
         let json = serde_json::to_value(&example).unwrap();
         assert_eq!(json["hex"].as_str().unwrap().len(), 2 * headers);

@@ -5,6 +5,8 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 
 use crate::example::Example;
+use crate::extent::Extent;
+use crate::quantity::number;
 
 /// What a finding amounts to, from calm to grave; `Unknown` stands apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -70,6 +72,12 @@ impl Confidence {
 /// Addresses that a finding lists at most; evidence says how many more there were.
 pub const ADDRESSES_MAX: usize = 16;
 
+/// A sentence of evidence where not all addresses are listed.
+pub fn unlisted(what: &str, addresses: usize) -> Option<String> {
+    let listed = || format!("{} {what} in the samples; {ADDRESSES_MAX} are listed.", number(addresses as u64));
+    (addresses > ADDRESSES_MAX).then(listed)
+}
+
 /// What many packets mean together, before the knowledge has found words for it.
 #[derive(Clone, Debug)]
 pub struct Recognition {
@@ -87,6 +95,8 @@ pub struct Recognition {
     pub sources: Vec<IpAddr>,
     /// To whom.
     pub destinations: Vec<IpAddr>,
+    /// When and to which ports they came.
+    pub extent: Extent,
     /// What it rests on, a sentence each.
     pub evidence: Vec<String>,
     /// Indices of sightings that show it best.
@@ -116,6 +126,8 @@ pub struct Finding {
     pub sources: Vec<IpAddr>,
     /// To whom, [`ADDRESSES_MAX`] at most.
     pub destinations: Vec<IpAddr>,
+    /// When and to which ports they came, as far as they were sampled.
+    pub extent: Extent,
     /// What it is.
     pub explanation: String,
     /// What looks just like it.

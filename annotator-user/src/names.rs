@@ -288,6 +288,14 @@ enum Over {
     Both,
 }
 
+/// A port with the name of its service, where it has one: "23 (telnet)".
+pub fn port(proto: PortProto, port: u16) -> String {
+    match Services::system().name(proto, port) {
+        Some(service) => format!("{port} ({service})"),
+        None => port.to_string(),
+    }
+}
+
 /// Names of services.
 pub struct Services {
     names: HashMap<(PortProto, u16), Cow<'static, str>>,

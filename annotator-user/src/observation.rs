@@ -7,10 +7,10 @@ use annotator_common::classify::classify;
 use annotator_common::parse::parse;
 use annotator_common::{Family, Link, News, Packet, Settings, Transport};
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use crate::counters::{Counters, PortProto};
-use crate::report::rfc3339;
+use crate::report::timestamp;
 
 /// A moment, in nanoseconds since the Unix epoch (UTC).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -23,11 +23,17 @@ impl Moment {
     }
 }
 
+/// As RFC 3339 has it.
+impl Serialize for Moment {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&timestamp(*self))
+    }
+}
+
 /// How much came in a stretch of time.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Rate {
     /// Its beginning.
-    #[serde(serialize_with = "rfc3339")]
     pub from: Moment,
     /// Its length.
     pub seconds: f64,
@@ -85,6 +91,15 @@ impl Sighting {
     /// Destination address.
     pub fn destination(&self) -> IpAddr {
         self.packet.destination.to_ip()
+    }
+
+    /// TCP or UDP, where its ports were read.
+    pub fn port_proto(&self) -> Option<PortProto> {
+        match self.packet.transport {
+            Transport::Tcp => Some(PortProto::Tcp),
+            Transport::Udp => Some(PortProto::Udp),
+            _ => None,
+        }
     }
 
     /// The sampled bytes between two offsets, as far as they were captured.

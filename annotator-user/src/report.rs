@@ -6,7 +6,7 @@ use std::net::IpAddr;
 
 use annotator_common::source::distinct;
 use jiff::Timestamp;
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 
 use crate::counters::Counters;
 use crate::finding::Finding;
@@ -78,10 +78,8 @@ pub struct Origin {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Window {
     /// Its beginning.
-    #[serde(serialize_with = "rfc3339")]
     pub from: Moment,
     /// Its end.
-    #[serde(serialize_with = "rfc3339")]
     pub to: Moment,
     /// Its length.
     pub seconds: f64,
@@ -173,10 +171,8 @@ pub struct SourceRow {
     /// Packets, without established TCP data.
     pub packets: u64,
     /// First packet.
-    #[serde(serialize_with = "rfc3339")]
     pub first: Moment,
     /// Last packet.
-    #[serde(serialize_with = "rfc3339")]
     pub last: Moment,
     /// Estimate of distinct destination ports.
     pub ports_about: u32,
@@ -205,11 +201,6 @@ pub fn timestamp(moment: Moment) -> Timestamp {
     } else {
         Timestamp::MAX
     })
-}
-
-/// A moment as RFC 3339 has it.
-pub fn rfc3339<S: Serializer>(moment: &Moment, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_str(&timestamp(*moment))
 }
 
 impl Report {

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use annotator_common::{Address, Family, Flag, Transport, packet::tcp};
+use annotator_common::{Address, Family, Flag, packet::tcp};
 
 use super::schema::Segment;
 use crate::counters::PortProto;
@@ -71,11 +71,7 @@ impl<'a> Seen<'a> {
 
     /// TCP or UDP, where its ports were read.
     pub fn port_proto(&self) -> Option<PortProto> {
-        match self.sighting.packet.transport {
-            Transport::Tcp => Some(PortProto::Tcp),
-            Transport::Udp => Some(PortProto::Udp),
-            _ => None,
-        }
+        self.sighting.port_proto()
     }
 
     /// Whether a flag is set.

@@ -9,8 +9,10 @@ use super::text::{Facts, fill};
 use super::{Knowledge, Texts, Voice, answers, companions, is_of, zen};
 use crate::counters::{IcmpKey, PortProto, Side};
 use crate::example::{EXAMPLES_MAX, Example};
-use crate::finding::{ADDRESSES_MAX, Confidence, Finding, Recognition, Verdict};
+use crate::extent::Extent;
+use crate::finding::{ADDRESSES_MAX, Confidence, Finding, Recognition, Verdict, unlisted};
 use crate::names;
+use crate::quantity::{count, number};
 
 /// Rows and details that evidence lists.
 const LISTED_MAX: usize = 12;
@@ -114,9 +116,10 @@ impl<'a> Words<'a> {
         finding.packets = tally.packets();
         finding.evidence = evidence;
         if texts.entry.starts_with("range.") && tally.rows.len() > 1 {
-            finding.title.push_str(&format!(" (and {} more ports)", tally.rows.len() - 1));
+            finding.title.push_str(&format!(" (and {})", count(tally.rows.len() as u64 - 1, "more port")));
         }
         self.add_addresses(&mut finding, &tally.sightings);
+        finding.extent = Extent::of(tally.sightings.iter().map(|index| self.teller.seen[*index].sighting));
         finding.examples = self.examples(tally.sightings.iter().copied());
         finding.sightings = tally.sightings.iter().copied().collect();
         add_ids(&mut finding, texts.also.iter().map(|id| (*id).to_owned()));
@@ -145,6 +148,7 @@ impl<'a> Words<'a> {
         finding.packets = recognition.packets;
         finding.sources = recognition.sources.iter().copied().take(ADDRESSES_MAX).collect();
         finding.destinations = recognition.destinations.iter().copied().take(ADDRESSES_MAX).collect();
+        finding.extent = recognition.extent.clone();
         finding.evidence = recognition.evidence.clone();
         finding.examples = self.examples(recognition.examples.iter().copied());
         finding.sightings = recognition.explains.clone();
@@ -169,11 +173,7 @@ impl<'a> Words<'a> {
             ("sources", ranked(sources), &mut finding.sources),
             ("destinations", ranked(destinations), &mut finding.destinations),
         ] {
-            if addresses.len() > ADDRESSES_MAX {
-                finding
-                    .evidence
-                    .push(format!("{} {what} in the samples; {ADDRESSES_MAX} are listed.", addresses.len()));
-            }
+            finding.evidence.extend(unlisted(what, addresses.len()));
             *list = addresses.into_iter().take(ADDRESSES_MAX).collect();
         }
     }
@@ -191,10 +191,11 @@ impl<'a> Words<'a> {
         }
         if rows.len() > LISTED_MAX {
             let rest: u64 = rows[LISTED_MAX..].iter().map(|(_, packets)| packets).sum();
-            evidence.push(format!("{} more ports with {rest} packets.", rows.len() - LISTED_MAX));
+            let (ports, rest) = (count((rows.len() - LISTED_MAX) as u64, "more port"), count(rest, "packet"));
+            evidence.push(format!("{ports} with {rest}."));
         }
         if tally.syn > 0 && tally.syn < tally.packets() {
-            evidence.push(format!("{} of them open a connection (SYN).", tally.syn));
+            evidence.push(format!("{} of them open a connection (SYN).", number(tally.syn)));
         }
         let seen = tally.sightings.iter().map(|index| &self.teller.seen[*index]);
         let mut details: Vec<String> = Vec::new();
@@ -216,20 +217,19 @@ impl<'a> Words<'a> {
     }
 
     fn describe_row(&self, row: &Row, packets: u64) -> String {
-        let count = if packets == 1 { "1 packet".to_owned() } else { format!("{packets} packets") };
+        let packets = count(packets, "packet");
         match row {
             Row::Port(proto, side, port) => {
                 let (word, name) = match side {
                     Side::Dst => ("to", proto.name()),
                     Side::Src => ("from", proto.name()),
                 };
-                let service = service(*proto, *port).map_or(String::new(), |service| format!(" ({service})"));
-                format!("{count} {word} {name} port {port}{service}.")
+                format!("{packets} {word} {name} port {}.", names::port(*proto, *port))
             }
             Row::Icmp(family, kind, code) => {
                 let name = icmp_name(*family, *kind, *code).map_or(String::new(), |name| format!(" ({name})"));
                 let protocol = if *family == annotator_common::Family::V6 { "ICMPv6" } else { "ICMP" };
-                format!("{count} of {protocol} type {kind} code {code}{name}.")
+                format!("{packets} of {protocol} type {kind} code {code}{name}.")
             }
         }
     }
@@ -306,6 +306,7 @@ pub(super) fn write(texts: &Texts<'_>, facts: &Facts) -> Finding {
         packets: 0,
         sources: Vec::new(),
         destinations: Vec::new(),
+        extent: Extent::default(),
         explanation: fill(&format!("{}{}", texts.explanation.trim(), era.unwrap_or_default()), facts),
         looks_like: fill(texts.looks_like, facts),
         advice: fill(texts.advice, facts),
@@ -326,6 +327,7 @@ fn bare(recognition: &Recognition) -> Finding {
         packets: 0,
         sources: Vec::new(),
         destinations: Vec::new(),
+        extent: Extent::default(),
         explanation: recognition.evidence.join(" "),
         looks_like: String::new(),
         advice: String::new(),

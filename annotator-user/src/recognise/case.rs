@@ -3,16 +3,19 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use annotator_common::Transport;
-
 use super::scene::Scene;
 use super::words;
 use crate::example::EXAMPLES_MAX;
-use crate::finding::{ADDRESSES_MAX, Confidence, Recognition, Verdict};
+use crate::extent::{Extent, destination_ports};
+use crate::finding::{ADDRESSES_MAX, Confidence, Recognition, Verdict, unlisted};
+use crate::names;
 use crate::observation::{Moment, Sighting};
+use crate::quantity::number;
 
 /// Seconds below which a rate says nothing.
 const RATE_FROM: f64 = 0.05;
+/// Ports that are listed by name; more of them are listed by number only.
+const NAMED_MAX: usize = 6;
 
 /// Sightings that are one thing, in order of time, and what is to be said of them.
 pub struct Case<'s, 'a> {
@@ -35,6 +38,7 @@ impl<'s, 'a> Case<'s, 'a> {
             packets: members.len() as u64,
             sources: Vec::new(),
             destinations: Vec::new(),
+            extent: Extent::default(),
             evidence: Vec::new(),
             examples: Vec::new(),
             facts: Vec::new(),
@@ -43,18 +47,13 @@ impl<'s, 'a> Case<'s, 'a> {
         Case { scene, members, made, counted: None }
     }
 
-    fn seen(&self) -> impl Iterator<Item = &'a Sighting> + use<'_, 's, 'a> {
+    fn seen(&self) -> impl Iterator<Item = &'a Sighting> + Clone + use<'_, 's, 'a> {
         self.members.iter().map(|index| self.scene.sighting(*index))
     }
 
     /// Ports that the members go to, in the order in which they came.
     pub fn ports(&self) -> Vec<u16> {
-        let mut known = BTreeSet::new();
-        self.seen()
-            .filter(|s| matches!(s.packet.transport, Transport::Tcp | Transport::Udp))
-            .map(|s| s.packet.destination_port)
-            .filter(|port| known.insert(*port))
-            .collect()
+        destination_ports(self.seen())
     }
 
     /// TTLs on arrival.
@@ -107,10 +106,18 @@ impl<'s, 'a> Case<'s, 'a> {
     /// Adds the ports, in order, to the evidence.
     pub fn with_ports(self) -> Self {
         let ports = self.ports();
+        let proto = self.seen().find_map(Sighting::port_proto);
+        let named = |port: &u16| proto.map_or_else(|| port.to_string(), |proto| names::port(proto, *port));
         match ports.len() {
             0 => self,
-            1 => self.evidence(format!("Destination port {}.", ports[0])),
-            n => self.evidence(format!("{n} destination ports, in order of arrival: {}.", words::ports(ports))),
+            1 => self.evidence(format!("Destination port {}.", named(&ports[0]))),
+            n => {
+                let listed = match n {
+                    ..=NAMED_MAX => words::list(ports.iter().map(named), NAMED_MAX),
+                    _ => words::ports(ports),
+                };
+                self.evidence(format!("{} destination ports, in order of arrival: {listed}.", number(n as u64)))
+            }
         }
     }
 
@@ -128,12 +135,14 @@ impl<'s, 'a> Case<'s, 'a> {
 
     /// Closes the case; its sightings are still to be explained one by one.
     pub fn close_open(mut self) -> Recognition {
-        let summary = self.summary();
-        self.made.evidence.insert(0, summary);
+        self.made.evidence.splice(0..0, self.pace());
+        self.made.extent = Extent::of(self.seen());
         self.made.examples = self.members.iter().copied().take(EXAMPLES_MAX).collect();
         self.made.packets = self.packet_count();
         let sources = distinct(self.seen().map(Sighting::source));
         let destinations = distinct(self.seen().map(Sighting::destination));
+        let short = [unlisted("sources", sources.len()), unlisted("destinations", destinations.len())];
+        self.made.evidence.extend(short.into_iter().flatten());
         self.made.sources = sources.into_iter().take(ADDRESSES_MAX).collect();
         self.made.destinations = destinations.into_iter().take(ADDRESSES_MAX).collect();
         self.made
@@ -152,29 +161,16 @@ impl<'s, 'a> Case<'s, 'a> {
         self.counted.unwrap_or_else(|| of_source.into_iter().map(tabled).sum())
     }
 
-    fn summary(&self) -> String {
-        let sources = distinct(self.seen().map(Sighting::source));
-        let destinations = distinct(self.seen().map(Sighting::destination));
+    /// How many in which time.
+    fn pace(&self) -> Option<String> {
         let (first, last) = self.span();
-        let packets = self.packet_count();
         let seconds = last.seconds_since(first);
-        let mut text =
-            format!("{} from {} to {}", words::count(packets, "packet"), parties(&sources), parties(&destinations));
-        if seconds > 0.0 {
-            text.push_str(&format!(
-                ", from {} to {} ({})",
-                words::moment(first),
-                words::moment(last),
-                words::seconds(seconds)
-            ));
-        } else {
-            text.push_str(&format!(", at {}", words::moment(first)));
-        }
-        text.push_str(&rate(packets, seconds));
-        if sources.len() > ADDRESSES_MAX {
-            text.push_str(&format!("; {} sources are not listed", sources.len() - ADDRESSES_MAX));
-        }
-        text + "."
+        let packets = self.packet_count();
+        let pace = || {
+            let within = words::seconds(seconds);
+            format!("{} within {within}{}.", words::count(packets, "packet"), rate(packets, seconds))
+        };
+        (seconds > 0.0).then(pace)
     }
 }
 
@@ -182,7 +178,7 @@ fn rate(packets: u64, seconds: f64) -> String {
     let rate = packets as f64 / seconds.max(f64::MIN_POSITIVE);
     match rate {
         _ if packets < 10 || seconds < RATE_FROM => String::new(),
-        r if r >= 1.0 => format!(", about {r:.0} a second"),
+        r if r >= 1.0 => format!(", about {} a second", number(r.round() as u64)),
         r if r * 60.0 >= 1.0 => format!(", about {:.0} a minute", r * 60.0),
         r => format!(", about {:.0} an hour", r * 3600.0),
     }
@@ -191,11 +187,4 @@ fn rate(packets: u64, seconds: f64) -> String {
 fn distinct(addresses: impl Iterator<Item = IpAddr>) -> Vec<IpAddr> {
     let mut known = BTreeSet::new();
     addresses.filter(|address| known.insert(*address)).collect()
-}
-
-fn parties(addresses: &[IpAddr]) -> String {
-    match addresses {
-        [one] => one.to_string(),
-        many => words::count(many.len() as u64, "address"),
-    }
 }

@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use jiff::Zoned;
 use jiff::tz::TimeZone;
 
 use super::style::{count, number, safe};
@@ -77,19 +78,49 @@ fn percent(part: u64, whole: u64) -> String {
     format!("{:.1}%", (part as f64 * 1000.0 / whole as f64).floor() / 10.0)
 }
 
-/// A moment in a time zone, without the zone's name.
+/// A moment in a time zone, with the zone's name: `2003-01-25 06:30:00 CET`.
 pub fn local_time(moment: Moment, zone: &TimeZone) -> String {
-    timestamp(moment).to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M:%S").to_string()
+    timestamp(moment).to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M:%S %Z").to_string()
 }
 
-/// The end of a window: the time alone if it ends on the day on which it began, and the name of the time zone.
-pub fn clock_time(from: Moment, to: Moment, zone: &TimeZone) -> String {
-    let (from, to) = (timestamp(from).to_zoned(zone.clone()), timestamp(to).to_zoned(zone.clone()));
-    let format = if from.date() == to.date() { "%H:%M:%S %Z" } else { "%Y-%m-%d %H:%M:%S %Z" };
-    to.strftime(format).to_string()
+/// A stretch of time, saying no more than once what its ends share: `2003-01-25 06:30:00 to 06:30:07 CET`. A single moment where they are the same second.
+pub fn stretch(from: Moment, to: Moment, zone: &TimeZone) -> String {
+    let (start, end) = (timestamp(from).to_zoned(zone.clone()), timestamp(to).to_zoned(zone.clone()));
+    let name = |at: &Zoned| at.strftime("%Z").to_string();
+    let one_zone = name(&start) == name(&end);
+    if one_zone && start.timestamp().as_second() == end.timestamp().as_second() {
+        return local_time(to, zone);
+    }
+    let start_format = if one_zone { "%Y-%m-%d %H:%M:%S" } else { "%Y-%m-%d %H:%M:%S %Z" };
+    let end_format = if start.date() == end.date() { "%H:%M:%S %Z" } else { "%Y-%m-%d %H:%M:%S %Z" };
+    format!("{} to {}", start.strftime(start_format), end.strftime(end_format))
 }
 
 /// The TTLs of a source.
 pub fn ttl(row: &SourceRow) -> String {
     if row.ttl_low == row.ttl_high { row.ttl_low.to_string() } else { format!("{}-{}", row.ttl_low, row.ttl_high) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(timestamp: &str) -> Moment {
+        let timestamp: jiff::Timestamp = timestamp.parse().unwrap();
+        Moment(timestamp.as_nanosecond() as i64)
+    }
+
+    #[test]
+    fn times_name_their_zone_and_repeat_nothing() {
+        let zone = TimeZone::posix("CET-1CEST,M3.5.0,M10.5.0/3").unwrap();
+        let told = |from: &str, to: &str| stretch(at(from), at(to), &zone);
+        assert_eq!(told("2026-01-25T05:30:00Z", "2026-01-25T05:30:07Z"), "2026-01-25 06:30:00 to 06:30:07 CET");
+        assert_eq!(told("2026-01-25T05:30:00.1Z", "2026-01-25T05:30:00.9Z"), "2026-01-25 06:30:00 CET");
+        assert_eq!(
+            told("2026-07-25T21:59:59Z", "2026-07-25T22:00:00Z"),
+            "2026-07-25 23:59:59 to 2026-07-26 00:00:00 CEST"
+        );
+        // The hour that comes twice.
+        assert_eq!(told("2026-10-25T00:30:00Z", "2026-10-25T01:10:00Z"), "2026-10-25 02:30:00 CEST to 02:10:00 CET");
+    }
 }

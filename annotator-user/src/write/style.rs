@@ -3,6 +3,7 @@
 use std::io::{self, IsTerminal};
 
 use crate::finding::Verdict;
+pub use crate::quantity::{count, number};
 
 /// Width where there is no terminal to ask.
 const WIDTH: usize = 80;
@@ -60,24 +61,6 @@ impl Style {
     }
 }
 
-/// A number with thousands separators.
-pub fn number(value: u64) -> String {
-    let digits = value.to_string();
-    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
-    for (index, digit) in digits.chars().enumerate() {
-        if index != 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
-/// A number of something: "1 packet", "2,000 packets".
-pub fn count(value: u64, what: &str) -> String {
-    format!("{} {what}{}", number(value), if value == 1 { "" } else { "s" })
-}
-
 /// A number of bytes with a unit.
 pub fn bytes(value: u64) -> String {
     const UNITS: [&str; 6] = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
@@ -128,12 +111,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers() {
-        assert_eq!(number(0), "0");
-        assert_eq!(number(999), "999");
-        assert_eq!(number(1000), "1,000");
-        assert_eq!(number(u64::MAX), "18,446,744,073,709,551,615");
-        assert_eq!(count(1, "packet"), "1 packet");
+    fn amounts() {
         assert_eq!(bytes(1023), "1023 B");
         assert_eq!(bytes(1536), "1.5 KiB");
         assert_eq!(bytes(u64::MAX), "16.0 EiB");

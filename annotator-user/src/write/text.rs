@@ -1,9 +1,11 @@
 //! Reports for people: whether to worry, what stands out, then the tables.
 
+use std::fmt::Write;
+
 use annotator_common::Reason;
 use jiff::tz::TimeZone;
 
-use super::phrases::{about, answer, clock_time, coverage, local_time, ttl};
+use super::phrases::{about, answer, coverage, local_time, stretch, ttl};
 use super::style::{Style, bytes, count, number, safe, seconds};
 use super::table::{Align, Table};
 use crate::finding::{Finding, Verdict};
@@ -24,7 +26,7 @@ pub fn page(report: &Report, style: Style, zone: &TimeZone) -> String {
     let (ordinary, notable): (Vec<_>, Vec<_>) =
         report.findings.iter().partition(|finding| finding.verdict == Verdict::Normal);
     for finding in notable {
-        page.finding(finding);
+        page.finding(finding, zone);
     }
     page.ordinary(&ordinary);
     page.tables(report);
@@ -73,8 +75,7 @@ impl Page {
             (OriginKind::Interface, Some(mode)) => format!(" (XDP {mode} mode)"),
             (OriginKind::Interface, None) => String::new(),
         };
-        let (from, to) = (report.window.from, report.window.to);
-        let mut when = format!("{} to {}", local_time(from, zone), clock_time(from, to, zone));
+        let mut when = stretch(report.window.from, report.window.to, zone);
         if report.totals.packets == 0 {
             when = "no packets".into();
         }
@@ -104,7 +105,7 @@ impl Page {
         self.line("");
     }
 
-    fn finding(&mut self, finding: &Finding) {
+    fn finding(&mut self, finding: &Finding, zone: &TimeZone) {
         let verdict = self.style.verdict(finding.verdict, finding.verdict.name());
         let title = self.style.bold(&safe(&finding.title));
         for line in textwrap::wrap(&title, self.style.width) {
@@ -118,13 +119,12 @@ impl Page {
         );
         self.line(&format!("  {facts}"));
         self.paragraph(2, "", &finding.explanation);
-        let addresses = who(finding);
-        self.paragraph(2, "", &addresses);
+        self.paragraph(2, "", &who_and_when(finding, zone));
         for evidence in finding.evidence.iter().take(EVIDENCE) {
             self.paragraph(4, "- ", evidence);
         }
         if let Some(example) = finding.examples.first() {
-            self.paragraph(4, "- ", &example.line());
+            self.paragraph(4, "- ", &format!("Packet at {}: {}.", local_time(example.at, zone), example.headers));
         }
         self.paragraph(2, "Looks like: ", &finding.looks_like);
         self.paragraph(2, "What to do: ", &finding.advice);
@@ -279,8 +279,8 @@ impl Page {
     }
 }
 
-/// Who sent it and to whom.
-fn who(finding: &Finding) -> String {
+/// Who sent it, to whom and when.
+fn who_and_when(finding: &Finding, zone: &TimeZone) -> String {
     let list = |addresses: &[std::net::IpAddr]| {
         let mut names: Vec<_> = addresses.iter().take(ADDRESSES).map(ToString::to_string).collect();
         if addresses.len() > ADDRESSES {
@@ -288,18 +288,31 @@ fn who(finding: &Finding) -> String {
         }
         names.join(", ")
     };
-    match (finding.sources.is_empty(), finding.destinations.is_empty()) {
-        (true, true) => String::new(),
-        (false, true) => format!("From {}.", list(&finding.sources)),
-        (true, false) => format!("To {}.", list(&finding.destinations)),
-        (false, false) => format!("From {} to {}.", list(&finding.sources), list(&finding.destinations)),
+    let mut parts = Vec::new();
+    if !finding.sources.is_empty() {
+        parts.push(format!("from {}", list(&finding.sources)));
     }
+    if !finding.destinations.is_empty() {
+        parts.push(format!("to {}", list(&finding.destinations)));
+    }
+    let mut text = parts.join(" ");
+    if let (Some(first), Some(last)) = (finding.extent.first, finding.extent.last) {
+        let _ = write!(text, "{}{}", if text.is_empty() { "" } else { "; " }, stretch(first, last, zone));
+    }
+    sentence(&text)
+}
+
+/// Words as a sentence.
+fn sentence(words: &str) -> String {
+    let mut letters = words.chars();
+    letters.next().map_or(String::new(), |first| format!("{}{}.", first.to_uppercase(), letters.as_str()))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::counters::Counters;
+    use crate::extent::Extent;
     use crate::finding::Confidence;
     use crate::observation::{Locality, Moment, Observations};
     use crate::report::Origin;
@@ -314,6 +327,7 @@ mod tests {
             packets: 1234,
             sources: (1..=9).map(|last| std::net::Ipv4Addr::new(192, 0, 2, last).into()).collect(),
             destinations: Vec::new(),
+            extent: Extent::default(),
             explanation: "A long story. ".repeat(20),
             looks_like: "Something with \x1b[31mcolour\x07 from the network".into(),
             advice: "Run `nft add rule inet filter input icmp type echo-request limit rate 5/second accept`.".into(),
