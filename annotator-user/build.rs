@@ -1,4 +1,4 @@
-//! Compiles the BPF program, which the agent carries inside itself: `$OUT_DIR/annotator`.
+//! Compiles the BPF programs, which the agent carries inside itself: `$OUT_DIR/annotator`, and `$OUT_DIR/egress` for `--egress`.
 
 use std::process::ExitCode;
 
@@ -8,5 +8,9 @@ use annotator_toolchain::{
 };
 
 fn main() -> ExitCode {
-    build_script(&[Object { name: "annotator", program: "annotator", unaligned: Unaligned::Allowed }])
+    build_script(&[
+        Object { name: "annotator", program: "annotator", unaligned: Unaligned::Allowed },
+        // It reads headers into its stack, where verifiers insist on alignment.
+        Object { name: "egress", program: "egress", unaligned: Unaligned::Avoided },
+    ])
 }

@@ -11,6 +11,7 @@
 
 pub mod address;
 pub mod classify;
+pub mod departure;
 pub mod flags;
 pub mod frame;
 pub mod ledger;
@@ -24,6 +25,7 @@ pub mod settings;
 pub mod source;
 
 pub use address::Address;
+pub use departure::{Departure, Peer};
 pub use flags::{Flag, Flags};
 pub use frame::Frame;
 pub use ledger::{Cell, Count, Ledger};

@@ -65,6 +65,10 @@ pub struct WatchOptions {
     /// How to attach: in the driver (native), in the network stack (generic), or the first that works.
     #[arg(long, value_name = "MODE", default_value = "auto")]
     pub xdp_mode: XdpMode,
+    /// Remember, too, whom this host contacts, so that answers and lookalikes are told for certain. By a link that ends with the
+    /// program (tcx, Linux 6.6), as a filter (clsact), or the first that works.
+    #[arg(long, value_name = "WAY", num_args = 0..=1, require_equals = true, default_missing_value = "auto")]
+    pub egress: Option<EgressWay>,
     /// What is ours besides what the interface says.
     #[command(flatten)]
     pub local: LocalOptions,
@@ -209,6 +213,17 @@ pub enum XdpMode {
     Native,
     /// In the network stack.
     Generic,
+}
+
+/// How to attach the egress program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum EgressWay {
+    /// By tcx, else by clsact; where neither works the run goes on without.
+    Auto,
+    /// By a link that ends with the program.
+    Tcx,
+    /// As a filter of the queueing discipline clsact.
+    Clsact,
 }
 
 impl CaptureOptions {

@@ -17,6 +17,7 @@ pub mod knowledge;
 pub mod live;
 pub mod names;
 pub mod observation;
+pub mod outbound;
 pub mod payload;
 pub mod quantity;
 pub mod read;

@@ -10,6 +10,7 @@ use annotator_common::{Family, Link, News, Packet, Settings, Transport};
 use serde::{Serialize, Serializer};
 
 use crate::counters::{Counters, PortProto};
+use crate::outbound::Outbound;
 use crate::report::timestamp;
 
 /// A moment, in nanoseconds since the Unix epoch (UTC).
@@ -253,6 +254,8 @@ pub struct Observations<'a> {
     pub sightings: &'a [Sighting],
     /// What is ours.
     pub locality: &'a Locality,
+    /// Whom the hosts here contacted, also before the window; `None` where what leaves is not watched.
+    pub outbound: Option<&'a [Outbound]>,
 }
 
 /// Everything that was gathered of a stretch of time: what [`Observations`] look at.
@@ -286,6 +289,7 @@ impl Gathered {
             sources_dropped: self.sources_dropped,
             sightings: &self.sightings,
             locality,
+            outbound: None,
         }
     }
 }

@@ -11,8 +11,10 @@ use std::{
     time::{Duration, Instant},
 };
 
+use annotator::live::egress::{PROGRAM, Way};
 use annotator_testnet::Namespace;
 use anyhow::{Context as _, Result, anyhow, bail, ensure};
+use aya::programs::{SchedClassifier, TcAttachType};
 use serde_json::Value;
 
 /// Environment variable that names a binary to test instead of the one that cargo builds.
@@ -206,6 +208,19 @@ pub fn attachment(namespace: &Namespace, device: &str) -> Result<Option<Attachme
     Ok(Some(Attachment { mode, id: xdp["prog"]["id"].as_u64().context("a program without id")?, name }))
 }
 
+/// The ways in which the agent's egress program is attached to a device, once for each attachment.
+pub fn egress_attachments(namespace: &Namespace, device: &str) -> Result<Vec<Way>> {
+    let links = namespace.enter(|| SchedClassifier::query_tcx(device, TcAttachType::Egress));
+    let (_, links) = links.context("asking for tcx programs")?;
+    let tcx = links.iter().filter(|program| program.name_as_str() == Some(PROGRAM)).map(|_| Way::Tcx);
+    let output = namespace.command("tc").args(["-json", "filter", "show", "dev", device, "egress"]).output();
+    let output = output.context("cannot start `tc`, of the package iproute2")?;
+    // A device without clsact is an error to it.
+    let filters: Vec<Value> = serde_json::from_slice(&output.stdout).unwrap_or_default();
+    let is_ours = |filter: &&Value| filter["options"]["bpf_name"] == PROGRAM;
+    Ok(tcx.chain(filters.iter().filter(is_ours).map(|_| Way::Clsact)).collect())
+}
+
 /// A running agent.
 pub struct Agent {
     running: Running,
@@ -226,6 +241,10 @@ impl Agent {
             let attached = eventually("the agent does not attach", || {
                 if running.has_ended()? {
                     return Err(anyhow!("the agent has ended"));
+                }
+                let watches_egress = options.iter().any(|option| option.starts_with("--egress"));
+                if watches_egress && egress_attachments(namespace, device)?.is_empty() {
+                    return Ok(None);
                 }
                 attachment(namespace, device)
             });

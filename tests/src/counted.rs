@@ -38,6 +38,7 @@ impl Counting {
             sources_dropped: 0,
             sightings: &[],
             locality: &Locality::default(),
+            outbound: None,
         };
         let origin = Origin { kind: OriginKind::Interface, name: String::new(), xdp_mode: None };
         figures(&serde_json::to_value(Report::new(origin, &observations, Vec::new(), 0.0, Vec::new()))?)

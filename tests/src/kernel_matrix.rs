@@ -6,13 +6,14 @@ use std::{
     time::{Duration, Instant},
 };
 
+use annotator::live::egress::Way;
 use annotator::live::kernel::{Kernel, OBJECT};
 use annotator_common::{Ledger, Link, Settings, Sources, ledger::Tally, observe};
 use anyhow::{Context as _, Result, bail, ensure};
 use aya::programs::{ProgramError, Xdp, XdpMode};
 
 use crate::{
-    ALIGNED_OBJECT,
+    ALIGNED_OBJECT, contacts,
     frames::{self, NamedFrame},
     kernel_ledger, netlink,
     packet_socket::PacketSocket,
@@ -24,6 +25,8 @@ const SHORTEST: usize = 14;
 const LONGEST: usize = 1514;
 /// Since this release a program may take packets in several buffers.
 const FRAGS_SINCE: (u32, u32) = (5, 18);
+/// Since this release what leaves can be watched by a link.
+const TCX_SINCE: (u32, u32) = (6, 6);
 /// How long frames may be on their way.
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -53,6 +56,19 @@ pub fn check() -> Result<()> {
                     println!("guest: {entry}, {variant}: {error:#}");
                     failures.push(format!("{entry} ({variant})"));
                 }
+            }
+        }
+    }
+    let mut ways = vec![None, Some(Way::Clsact)];
+    if release()? >= TCX_SINCE {
+        ways.push(Some(Way::Tcx));
+    }
+    for way in ways {
+        match check_egress(way, &frames) {
+            Ok(()) => println!("guest: egress, {way:?}: {} frames", frames.len()),
+            Err(error) => {
+                println!("guest: egress, {way:?}: {error:#}");
+                failures.push(format!("egress ({way:?})"));
             }
         }
     }
@@ -86,6 +102,17 @@ fn check_entry(object: &[u8], entry: &str, frames: &[NamedFrame]) -> Result<()> 
     }
     let outcome = count(&kernel, &settings, frames);
     drop(kernel);
+    netlink::delete("left")?;
+    outcome
+}
+
+fn check_egress(way: Option<Way>, frames: &[NamedFrame]) -> Result<()> {
+    netlink::add_veth("left", "right")?;
+    for device in ["left", "right"] {
+        netlink::set_up(device)?;
+    }
+    let frames: Vec<&[u8]> = frames.iter().map(|frame| frame.bytes.as_slice()).collect();
+    let outcome = contacts::check("left", Link::Ethernet, way, &frames);
     netlink::delete("left")?;
     outcome
 }

@@ -2,6 +2,7 @@
 
 pub mod agent;
 pub mod bench;
+pub mod contacts;
 pub mod counted;
 pub mod frames;
 pub mod kernel_ledger;

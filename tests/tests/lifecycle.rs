@@ -1,14 +1,16 @@
 //! How a running agent comes and goes: it attaches politely, gives up what it does not need, and leaves nothing behind. Takes
 //! root, and the `ip` command.
 
+use annotator::live::egress::{self, Way};
 use annotator::live::kernel::{Kernel, OBJECT};
 use annotator_common::Settings;
 use annotator_testnet::netlink;
-use annotator_tests::agent::{Agent, Finished, annotator, attachment, binary, eventually, finish};
+use annotator_tests::agent::{Agent, Finished, annotator, attachment, binary, egress_attachments, eventually, finish};
 use annotator_tests::frames;
 use annotator_tests::veth::{HERE, Wire};
 use anyhow::{Context as _, Result, ensure};
-use aya::programs::{Xdp, XdpMode};
+use aya::programs::tc::TcAttachOptions;
+use aya::programs::{LinkOrder, SchedClassifier, TcAttachType, Xdp, XdpMode};
 
 fn send(wire: &Wire, times: u64) -> Result<()> {
     let frame = frames::Ipv4::default().frame(&frames::udp_datagram(40_000, 4_000, b"payload!"));
@@ -55,16 +57,14 @@ fn it_ends_by_itself_after_its_duration() -> Result<()> {
 fn it_runs_without_any_capability() -> Result<()> {
     let wire = Wire::new(1500)?;
     let agent = Agent::start(&wire.here, &[HERE], &[])?;
-    let path = format!("/proc/{}/status", agent.process().id());
+    let field = |name: &str| status(agent.process().id(), name);
     eventually("it keeps capabilities", || {
-        let status = std::fs::read_to_string(&path).with_context(|| path.clone())?;
-        let field = |name: &str| {
-            let line = status.lines().find(|line| line.starts_with(name)).unwrap_or_default();
-            line.rsplit('\t').next().unwrap_or_default().to_owned()
-        };
-        let none = "0000000000000000";
-        let given_up = ["CapInh:", "CapPrm:", "CapEff:", "CapAmb:"].into_iter().all(|set| field(set) == none);
-        Ok((given_up && field("NoNewPrivs:") == "1").then_some(()))
+        for set in ["CapInh:", "CapPrm:", "CapEff:", "CapAmb:"] {
+            if field(set)? != "0000000000000000" {
+                return Ok(None);
+            }
+        }
+        Ok((field("NoNewPrivs:")? == "1").then_some(()))
     })?;
     send(&wire, 9)?;
     let finished = agent.interrupt()?.expect_success()?;
@@ -86,6 +86,121 @@ fn a_killed_agent_leaves_nothing_and_can_be_started_again() -> Result<()> {
     let finished = agent.interrupt()?.expect_success()?;
     ensure!(packets(&finished)? == 4, "counts start anew: {}", finished.stdout);
     Ok(())
+}
+
+const WAYS: [(&str, Way); 2] = [("--egress=tcx", Way::Tcx), ("--egress=clsact", Way::Clsact)];
+
+#[test]
+fn the_egress_program_goes_with_the_agent() -> Result<()> {
+    let wire = Wire::new(1500)?;
+    for (option, way) in WAYS {
+        for signal in [libc::SIGINT, libc::SIGTERM, libc::SIGKILL] {
+            let agent = Agent::start(&wire.here, &[HERE], &[option])?;
+            ensure!(egress_attachments(&wire.here, HERE)? == [way], "not attached by {way:?}");
+            agent.process().signal(signal)?;
+            agent.wait()?;
+            let left = || egress_attachments(&wire.here, HERE);
+            if signal == libc::SIGKILL {
+                eventually("the program stays", || Ok(left()?.is_empty().then_some(())))?;
+                eventually("the XDP program stays", || Ok(attachment(&wire.here, HERE)?.is_none().then_some(())))?;
+            }
+            ensure!(left()?.is_empty(), "it stays behind after signal {signal}: {:?}", left()?);
+            expect_detached(&wire)?;
+        }
+    }
+    Ok(())
+}
+
+/// The child that removes the filter keeps one capability, survives Ctrl-C in the terminal, and is not there where it is not needed.
+#[test]
+fn the_guard_of_a_filter_can_do_little() -> Result<()> {
+    const NET_ADMIN: &str = "0000000000001000";
+    let wire = Wire::new(1500)?;
+    let agent = Agent::start(&wire.here, &[HERE], &["--egress=tcx"])?;
+    ensure!(children(&agent)?.is_empty(), "a child without a task");
+    agent.interrupt()?.expect_success()?;
+
+    let agent = Agent::start(&wire.here, &[HERE], &["--egress=clsact"])?;
+    let [guard] = children(&agent)?[..] else { anyhow::bail!("not one child") };
+    eventually("the guard keeps more than it needs", || {
+        let kept = ["CapPrm:", "CapEff:"].into_iter().all(|set| status(guard, set).is_ok_and(|set| set == NET_ADMIN));
+        Ok(kept.then_some(()))
+    })?;
+    eventually("the agent keeps capabilities", || {
+        Ok((status(agent.process().id(), "CapEff:")? == "0000000000000000").then_some(()))
+    })?;
+    let held = std::fs::read_dir(format!("/proc/{guard}/fd"))?.count();
+    ensure!(held == 1, "the guard holds {held} descriptors");
+    agent.interrupt()?.expect_success()?;
+    ensure!(egress_attachments(&wire.here, HERE)?.is_empty(), "the filter stays");
+    Ok(())
+}
+
+#[test]
+fn a_filter_whose_guard_was_killed_is_removed_at_the_next_start() -> Result<()> {
+    let wire = Wire::new(1500)?;
+    let agent = Agent::start(&wire.here, &[HERE], &["--egress=clsact"])?;
+    for guard in children(&agent)? {
+        // SAFETY: no pointers; a child of a process that still runs, so the id is its own.
+        ensure!(unsafe { libc::kill(guard.cast_signed(), libc::SIGKILL) } == 0, "cannot kill the guard");
+    }
+    agent.process().signal(libc::SIGKILL)?;
+    agent.wait()?;
+    ensure!(egress_attachments(&wire.here, HERE)? == [Way::Clsact], "nobody was there to remove it");
+    eventually("the XDP program stays", || Ok(attachment(&wire.here, HERE)?.is_none().then_some(())))?;
+    let agent = Agent::start(&wire.here, &[HERE], &["--egress=clsact"])?;
+    ensure!(egress_attachments(&wire.here, HERE)? == [Way::Clsact], "one filter is enough");
+    agent.interrupt()?.expect_success()?;
+    ensure!(egress_attachments(&wire.here, HERE)?.is_empty(), "the filter stays");
+    Ok(())
+}
+
+/// A device on which neither way is left: as many links as it takes, and a queueing discipline in the place of clsact, which would take the
+/// filter and show it what arrives.
+#[test]
+fn without_a_way_for_the_egress_program_the_run_goes_on() -> Result<()> {
+    // BPF_MPROG_MAX of the kernel, less one.
+    const LINKS_MAX: usize = 63;
+    let wire = Wire::new(1500)?;
+    let taken = wire.here.command("tc").args(["qdisc", "add", "dev", HERE, "ingress"]).status()?;
+    ensure!(taken.success(), "tc: {taken}");
+    let mut others = Vec::new();
+    for _ in 0..LINKS_MAX {
+        let mut other = aya::EbpfLoader::new().load(egress::OBJECT)?;
+        let program: &mut SchedClassifier = other.program_mut(egress::PROGRAM).context("no program")?.try_into()?;
+        program.load()?;
+        let link = TcAttachOptions::TcxOrder(LinkOrder::default());
+        wire.here.enter(|| program.attach_with_options(HERE, TcAttachType::Egress, link))?;
+        others.push(other);
+    }
+    let agent = Agent::start(&wire.here, &[HERE], &["--interval=1h", "--egress"])?;
+    send(&wire, 5)?;
+    let finished = agent.interrupt()?;
+    ensure!(finished.status.success() && packets(&finished)? == 5, "{}", finished.stderr);
+    for part in [HERE, "tcx", "clsact", "goes on without"] {
+        ensure!(finished.stderr.contains(part), "`{part}` is not said: {}", finished.stderr);
+    }
+    let notes = finished.last_report(HERE)?["notes"].to_string();
+    ensure!(notes.contains("goes on without"), "the report does not say so: {notes}");
+    for way in ["--egress=tcx", "--egress=clsact"] {
+        let mut command = wire.here.command(binary());
+        finish(command.args(["run", HERE, "--duration=5s", way]))?.expect_failure(2, &[HERE, &way[9..]])?;
+        expect_detached(&wire)?;
+    }
+    Ok(())
+}
+
+fn children(agent: &Agent) -> Result<Vec<u32>> {
+    let id = agent.process().id();
+    let list = std::fs::read_to_string(format!("/proc/{id}/task/{id}/children")).context("asking for children")?;
+    Ok(list.split_whitespace().map(str::parse).collect::<Result<_, _>>()?)
+}
+
+/// A field of a process's status.
+fn status(id: u32, field: &str) -> Result<String> {
+    let status = std::fs::read_to_string(format!("/proc/{id}/status")).context("asking for a process's status")?;
+    let line = status.lines().find(|line| line.starts_with(field)).unwrap_or_default();
+    Ok(line.rsplit('\t').next().unwrap_or_default().to_owned())
 }
 
 #[test]

@@ -30,7 +30,12 @@ fn tool(wire: &Wire, program: &str, arguments: &str) -> Result<()> {
 
 /// The last report of an agent that watches while `work` is done.
 fn watch(wire: &Wire, work: impl FnOnce() -> Result<()>) -> Result<Value> {
-    let agent = Agent::start(&wire.here, &[HERE], &["--interval=1h"])?;
+    watch_with(wire, &[], work)
+}
+
+/// Likewise, with options.
+fn watch_with(wire: &Wire, options: &[&str], work: impl FnOnce() -> Result<()>) -> Result<Value> {
+    let agent = Agent::start(&wire.here, &[HERE], &[&["--interval=1h"], options].concat())?;
     work()?;
     agent.interrupt()?.expect_success()?.last_report(HERE)
 }
@@ -213,12 +218,12 @@ fn connect_from(wire: &Wire, port: u16, to: u16) -> Result<std::io::Result<()>> 
     })
 }
 
-/// We connect to an FTP server, which asks by ident who we are and then delivers a few files in active mode.
-#[test]
-fn ftp_in_active_mode_with_ident() -> Result<()> {
+/// We connect to an FTP server, which asks by ident who we are and then delivers a few files in active mode. Says how sure the findings
+/// are.
+fn ftp_in_active_mode_with_ident(options: &[&str], confidence: &str) -> Result<()> {
     let wire = Wire::talking()?;
     let server = wire.there.enter(|| TcpListener::bind((THERE_ADDRESS, 21)))?;
-    let report = watch(&wire, || {
+    let report = watch_with(&wire, options, || {
         let mut client = wire.here.enter(|| TcpStream::connect((THERE_ADDRESS, 21)))?;
         let (mut session, _) = server.accept()?;
         let refused = connect_from(&wire, 0, 113)?;
@@ -233,9 +238,27 @@ fn ftp_in_active_mode_with_ident() -> Result<()> {
         }
         Ok(())
     })?;
-    expect(&report, "pattern.ident-after-connect", "benign-lookalike", THERE_ADDRESS)?;
-    expect(&report, "pattern.ftp-active-data", "benign-lookalike", THERE_ADDRESS)?;
+    for id in ["pattern.ident-after-connect", "pattern.ftp-active-data"] {
+        expect(&report, id, "benign-lookalike", THERE_ADDRESS)?;
+        let found = &finding(&report, id)?["confidence"];
+        ensure!(found == confidence, "{id} is {found}, not {confidence}");
+    }
     expect_calm(&report)
+}
+
+#[test]
+fn ftp_and_ident_are_likely_from_answers() -> Result<()> {
+    ftp_in_active_mode_with_ident(&[], "likely")
+}
+
+#[test]
+fn ftp_and_ident_are_certain_by_tcx() -> Result<()> {
+    ftp_in_active_mode_with_ident(&["--egress=tcx"], "certain")
+}
+
+#[test]
+fn ftp_and_ident_are_certain_by_clsact() -> Result<()> {
+    ftp_in_active_mode_with_ident(&["--egress=clsact"], "certain")
 }
 
 #[test]

@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use annotator::live::egress::Way;
 use annotator_common::Link;
 use annotator_testnet::{Tun, netlink};
 use annotator_tests::agent::{Agent, attachment};
+use annotator_tests::contacts;
 use annotator_tests::counted::Counting;
 use annotator_tests::frames::{self, NamedFrame};
 use annotator_tests::veth::{HERE, Wire};
@@ -174,6 +176,42 @@ fn packets_in_several_buffers() -> Result<()> {
     Ok(())
 }
 
+/// Frames of the table that a device without a link header can carry: what follows the Ethernet header, where that is IP. The kernel looks at
+/// the first half byte, too.
+fn without_link_header() -> Vec<(NamedFrame, usize)> {
+    let carried = |frame: &NamedFrame| {
+        let (head, packet) = frame.bytes.split_at(SHORTEST);
+        let version = match head[12..] {
+            [0x08, 0x00] => 4,
+            [0x86, 0xdd] => 6,
+            _ => return false,
+        };
+        packet.len() <= 1500 && packet.first().is_some_and(|first| first >> 4 == version)
+    };
+    sendable().into_iter().filter(|(frame, _)| carried(frame)).collect()
+}
+
+/// Whom the frames contact that leave, in each way of attaching.
+#[test]
+fn every_contact_that_leaves_is_told() -> Result<()> {
+    let wire = Wire::new(1500)?;
+    let all = sendable();
+    let frames: Vec<&[u8]> = all.iter().map(|(frame, _)| frame.bytes.as_slice()).filter(|f| f.len() <= 1514).collect();
+    for way in [None, Some(Way::Tcx), Some(Way::Clsact)] {
+        wire.here.enter(|| contacts::check(HERE, Link::Ethernet, way, &frames))?;
+    }
+    Ok(())
+}
+
+#[test]
+fn every_contact_that_leaves_without_a_link_header_is_told() -> Result<()> {
+    let wire = Wire::new(1500)?;
+    let _tun = Tun::new(&wire.here, "tun")?;
+    let all = without_link_header();
+    let frames: Vec<&[u8]> = all.iter().map(|(frame, _)| &frame.bytes[SHORTEST..]).collect();
+    wire.here.enter(|| contacts::check("tun", Link::RawIp, None, &frames))
+}
+
 #[test]
 fn packets_without_a_link_header() -> Result<()> {
     let wire = Wire::new(1500)?;
@@ -181,17 +219,8 @@ fn packets_without_a_link_header() -> Result<()> {
     wire.here.enter(|| netlink::add_address("tun", frames::LOCAL.into(), frames::LOCAL_PREFIX.1))?;
     let agent = Agent::start(&wire.here, &["tun"], &[LOCAL_V6])?;
     let mut counting = Counting::new(frames::settings());
-    for (frame, times) in sendable() {
-        // What follows the Ethernet header, where that is IP; the kernel looks at the first half byte, too.
-        let (head, packet) = frame.bytes.split_at(SHORTEST);
-        let version = match head[12..] {
-            [0x08, 0x00] => 4,
-            [0x86, 0xdd] => 6,
-            _ => continue,
-        };
-        if packet.len() > 1500 || packet.first().is_none_or(|first| first >> 4 != version) {
-            continue;
-        }
+    for (frame, times) in without_link_header() {
+        let packet = &frame.bytes[SHORTEST..];
         for _ in 0..times {
             tun.send(packet).with_context(|| frame.name)?;
             counting.count(packet, Link::RawIp);

@@ -114,7 +114,12 @@ fn attach_one(kernel: &mut Kernel, name: &str, interface: &Interface, mode: XdpM
 
 /// Has the kernel check and compile a program.
 pub fn load(kernel: &mut Kernel, name: &str) -> Result<()> {
-    program_mut(kernel, name)?.load().map_err(|error| match error {
+    program_mut(kernel, name)?.load().map_err(|error| refusal(error, name))
+}
+
+/// Why a program could not be loaded, with the end of what the verifier said.
+pub(super) fn refusal(error: ProgramError, name: &str) -> anyhow::Error {
+    match error {
         ProgramError::LoadError { io_error, verifier_log } => {
             let log = verifier_log.to_string();
             log::debug!("the verifier's log:\n{log}");
@@ -126,11 +131,11 @@ pub fn load(kernel: &mut Kernel, name: &str) -> Result<()> {
             ))
         }
         other => anyhow!(other).context(format!("loading the BPF program {name}")),
-    })
+    }
 }
 
 /// The kernel's own word, without the layers around it.
-fn system_error(error: ProgramError) -> anyhow::Error {
+pub(super) fn system_error(error: ProgramError) -> anyhow::Error {
     match error {
         ProgramError::SyscallError(error) => anyhow!(error.io_error),
         other => anyhow!(other),

@@ -6,6 +6,7 @@ use anyhow::{Context, Result, bail};
 use futures_util::TryStreamExt;
 use rtnetlink::packet_route::address::AddressAttribute;
 use rtnetlink::packet_route::link::{LinkAttribute, LinkFlags, LinkLayerType, LinkXdp};
+use rtnetlink::packet_route::tc::TcAttribute;
 
 use crate::observation::Prefix;
 
@@ -37,6 +38,8 @@ pub struct Interface {
     pub prefixes: Vec<Prefix>,
     /// Id of the XDP program that is attached to it already.
     pub xdp_program: Option<u32>,
+    /// Whether somebody filters what arrives by the queueing discipline `ingress`, in whose place clsact would have to be.
+    pub has_ingress: bool,
 }
 
 impl Interface {
@@ -72,6 +75,7 @@ pub async fn find(name: &str) -> Result<Interface> {
         up: link.header.flags.contains(LinkFlags::Up),
         prefixes: Vec::new(),
         xdp_program: None,
+        has_ingress: false,
     };
     for attribute in link.attributes {
         match attribute {
@@ -100,6 +104,12 @@ pub async fn find(name: &str) -> Result<Interface> {
         if let Some(address) = find(true).or_else(|| find(false)) {
             interface.prefixes.push(Prefix { address, bits: message.header.prefix_len });
         }
+    }
+    let mut disciplines = handle.qdisc().get().index(index.cast_signed()).execute();
+    while let Some(message) =
+        disciplines.try_next().await.with_context(|| format!("asking for the queueing disciplines of {name}"))?
+    {
+        interface.has_ingress |= message.attributes.contains(&TcAttribute::Kind("ingress".into()));
     }
     connection.abort();
     Ok(interface)

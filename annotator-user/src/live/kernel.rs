@@ -71,14 +71,14 @@ fn as_bytes(settings: &Settings) -> &[u8] {
 }
 
 /// An array map in the agent's own memory. The kernel writes while we read, so everything is read as atomic words.
-struct Mapping {
+pub(super) struct Mapping {
     memory: MmapRaw,
     element: usize,
     count: usize,
 }
 
 impl Mapping {
-    fn of(ebpf: &mut Ebpf, name: &str, element: usize, count: u32) -> Result<Self> {
+    pub(super) fn of(ebpf: &mut Ebpf, name: &str, element: usize, count: u32) -> Result<Self> {
         let Some(Map::Array(data)) = ebpf.map(name) else {
             return Err(anyhow!("the BPF object has no array map {name}"));
         };
@@ -91,7 +91,7 @@ impl Mapping {
     }
 
     /// The words of one element.
-    fn words(&self, index: usize) -> &[AtomicU64] {
+    pub(super) fn words(&self, index: usize) -> &[AtomicU64] {
         assert!(index < self.count, "an element of the map");
         // SAFETY: the mapping is `element * count` bytes long and lives as long as `self`; page alignment and sizes that are multiples of
         // eight keep the words aligned; atomics may be read while others write.

@@ -1,9 +1,10 @@
 //! The live view: the XDP program, attached to interfaces and read until somebody says stop.
 //!
-//! Only [`kernel`], [`attach`] and [`clock`] know aya.
+//! Only [`kernel`], [`attach`], [`egress`] and [`clock`] know aya.
 
 pub mod attach;
 pub mod clock;
+pub mod egress;
 pub mod interface;
 pub mod kernel;
 mod listening;

@@ -28,12 +28,21 @@ pub fn check() -> Result<()> {
 ///
 /// Capabilities belong to threads: this must be called while there is only one.
 pub fn give_up() -> Result<()> {
+    keep_only(&[])
+}
+
+/// Gives up all other capabilities for good; likewise.
+pub(super) fn keep_only(kept: &[Capability]) -> Result<()> {
     // SAFETY: this call takes plain numbers and only ever takes rights away.
     if unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) } != 0 {
         return Err(std::io::Error::last_os_error()).context("setting no-new-privileges");
     }
-    for set in [CapSet::Ambient, CapSet::Effective, CapSet::Inheritable, CapSet::Permitted] {
+    for set in [CapSet::Ambient, CapSet::Inheritable] {
         caps::clear(None, set).with_context(|| format!("giving up the {set:?} capabilities"))?;
+    }
+    let kept = kept.iter().copied().collect();
+    for set in [CapSet::Effective, CapSet::Permitted] {
+        caps::set(None, set, &kept).with_context(|| format!("giving up the {set:?} capabilities"))?;
     }
     Ok(())
 }

@@ -10,12 +10,13 @@ use aya_log::EbpfLogger;
 
 use super::attach::{self, Attached, Mode};
 use super::clock::{Clock, monotonic, wall_offset};
+use super::egress::{Egress, Way};
 use super::interface::{self, Device, Interface};
 use super::kernel::{Kernel, OBJECT};
-use crate::cli::WatchOptions;
+use crate::cli::{EgressWay, WatchOptions};
 use crate::counters::Counters;
 use crate::engine::Interpreter;
-use crate::observation::{Locality, Moment, Sighting};
+use crate::observation::{Locality, Moment, Observations, Sighting};
 use crate::report::{Origin, OriginKind, Report};
 use crate::sources::Slots;
 use crate::window::Window;
@@ -30,6 +31,7 @@ pub struct Watched {
     interface: Interface,
     kernel: Kernel,
     attached: Option<Attached>,
+    egress: Option<Egress>,
     mode: Mode,
     logger: Option<EbpfLogger<&'static dyn log::Log>>,
     settings: Box<Settings>,
@@ -62,6 +64,7 @@ impl Watched {
         let mut kernel = Kernel::open(OBJECT, &settings)?;
         let attached = attach::attach(&mut kernel, &interface, wanted)?;
         notes.extend(attached.note.clone());
+        let egress = options.egress.map(|way| watch_egress(&interface, way, &mut notes)).transpose()?.flatten();
         if !interface.up {
             notes.push(format!(
                 "{0} is down, so nothing arrives; it is watched all the same. To bring it up: ip link set dev {0} up",
@@ -84,6 +87,7 @@ impl Watched {
         Ok(Watched {
             mode: attached.mode,
             attached: Some(attached),
+            egress,
             kernel,
             logger,
             settings,
@@ -135,6 +139,9 @@ impl Watched {
             let sighting = Sighting::new(at, sample.news, link, sample.frame_length, sample.bytes(), &self.settings);
             self.window.add_sighting(sighting);
         }
+        if let Some(egress) = &mut self.egress {
+            egress.fetch(offset);
+        }
     }
 
     fn read_counters(&mut self) {
@@ -183,13 +190,19 @@ impl Watched {
         self.unreported = false;
         self.locality.listening = super::listening::ports();
         let contents = self.window.contents(now());
-        let observations = contents.observations(true, &self.locality);
+        let outbound = self.egress.as_ref().map(Egress::contacts);
+        let observations =
+            Observations { outbound: outbound.as_deref(), ..contents.observations(true, &self.locality) };
         let origin = Origin {
             kind: OriginKind::Interface,
             name: self.interface.name.clone(),
             xdp_mode: Some(self.mode.to_string()),
         };
-        let mut report = self.interpreter.report(origin, &observations, self.notes.clone());
+        let mut notes = self.notes.clone();
+        if let Some(lost @ 1..) = self.egress.as_ref().map(Egress::lost) {
+            notes.push(format!("{lost} contacts of this host came too fast to be remembered"));
+        }
+        let mut report = self.interpreter.report(origin, &observations, notes);
         report.sightings = contents.sightings;
         report
     }
@@ -197,9 +210,32 @@ impl Watched {
     /// Detaches and reports what came since the last report, if anything did.
     pub fn stop(&mut self) -> Option<Report> {
         self.attached = None;
+        if let Some(egress) = &mut self.egress {
+            egress.detach();
+        }
         self.fetch_samples();
         self.read_counters();
         self.unreported.then(|| self.report())
+    }
+}
+
+/// Attaches the egress program. Where the kernel has neither way and none was asked for by name, says so and goes without.
+fn watch_egress(interface: &Interface, way: EgressWay, notes: &mut Vec<String>) -> Result<Option<Egress>> {
+    let wanted = match way {
+        EgressWay::Auto => None,
+        EgressWay::Tcx => Some(Way::Tcx),
+        EgressWay::Clsact => Some(Way::Clsact),
+    };
+    match Egress::attach(interface, wanted) {
+        Ok(egress) => Ok(Some(egress)),
+        Err(error) if wanted.is_none() => {
+            notes.push(format!(
+                "{}: whom this host contacts is not remembered, as --egress asks: {error:#}; the run goes on without",
+                interface.name
+            ));
+            Ok(None)
+        }
+        Err(error) => Err(error.context("--egress=auto would try the other way, and go on without")),
     }
 }
 

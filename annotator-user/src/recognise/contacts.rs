@@ -1,14 +1,16 @@
-//! With whom the hosts here talk: learnt from the SYNs that a capture shows leaving, and from the answers of servers.
+//! With whom the hosts here talk: learnt from the SYNs that leave (a capture shows them, and the egress program tells of them), and from the
+//! answers of servers.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
 
 use annotator_common::Transport;
-use annotator_common::packet::tcp;
+use annotator_common::packet::{protocol, tcp};
 
 use super::scene::{Half, site};
 use super::thresholds;
 use crate::observation::{Moment, Sighting};
+use crate::outbound::Outbound;
 
 /// Contacts that are remembered for a pair of addresses, and for a host and a site.
 const REMEMBERED: usize = 128;
@@ -41,6 +43,19 @@ pub struct Contacts {
 }
 
 impl Contacts {
+    /// Learns what left an interface. To be called before anything is noted of arriving packets.
+    pub fn remember(&mut self, outbound: &[Outbound], thresholds: &thresholds::Contact) {
+        let mut opened: Vec<_> = outbound
+            .iter()
+            .filter(|contact| contact.protocol == protocol::TCP)
+            .flat_map(|contact| [(contact.first, contact), (contact.last, contact)])
+            .collect();
+        opened.sort_by_key(|(at, _)| *at);
+        for (at, Outbound { local, remote, port, .. }) in opened {
+            self.add(*local, Contact { server: *remote, port: *port, at, opened: true }, thresholds);
+        }
+    }
+
     /// Learns from a packet whether it opens or answers a conversation with a server.
     pub fn note(&mut self, sighting: &Sighting, half: Half, thresholds: &thresholds::Contact) {
         let is_service = |port: u16| port < FIRST_CLIENT_PORT || thresholds.service_ports.contains(&port);
@@ -56,15 +71,19 @@ impl Contacts {
             }
             _ => return,
         };
-        let contact = Contact { server, port, at: sighting.at, opened };
-        remember(self.by_pair.entry((client, server)).or_default(), contact);
-        remember(self.by_site.entry((client, site(server))).or_default(), contact);
-        if thresholds.web_ports.contains(&port) {
+        self.add(client, Contact { server, port, at: sighting.at, opened }, thresholds);
+    }
+
+    fn add(&mut self, client: IpAddr, contact: Contact, thresholds: &thresholds::Contact) {
+        remember(self.by_pair.entry((client, contact.server)).or_default(), contact);
+        remember(self.by_site.entry((client, site(contact.server))).or_default(), contact);
+        if thresholds.web_ports.contains(&contact.port) {
             remember(self.by_client.entry(client).or_default(), contact);
         }
     }
 
-    /// The latest contact of a client with a server at one of some ports, at most so many seconds before a moment.
+    /// The latest contact of a client with a server at one of some ports, at most so many seconds before a moment; rather one that the client
+    /// was seen to open.
     pub fn with(&self, client: IpAddr, server: IpAddr, ports: &[u16], before: Moment, within: f64) -> Option<Contact> {
         latest(self.by_pair.get(&(client, server))?, ports, before, within)
     }
@@ -113,5 +132,6 @@ fn latest(list: &[Contact], ports: &[u16], before: Moment, within: f64) -> Optio
     let fits = |contact: &&Contact| {
         (ports.is_empty() || ports.contains(&contact.port)) && super::scene::follows(before, contact.at, within)
     };
-    list.iter().rev().find(fits).copied()
+    let latest_first = || list.iter().rev().filter(fits);
+    latest_first().find(|contact| contact.opened).or_else(|| latest_first().next()).copied()
 }

@@ -93,6 +93,7 @@ fn with_control(scene: &Scene<'_>, members: Vec<usize>, control: Contact, server
         (false, true) => case
             .confidence(Confidence::Likely)
             .evidence("This server answered the client from its FTP port 21 before.")
+            .evidence(scene.unopened())
             .fact("detail", "answers from this server's FTP port were seen"),
         (_, false) => case
             .confidence(Confidence::Likely)

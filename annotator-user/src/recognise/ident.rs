@@ -73,7 +73,7 @@ fn explain(scene: &Scene<'_>, asker: IpAddr, client: IpAddr, asked: &[(usize, Co
     ));
     case = match (cause.server == asker, cause.opened) {
         (true, true) => case.confidence(Confidence::Certain),
-        (true, false) => case.confidence(Confidence::Likely),
+        (true, false) => case.confidence(Confidence::Likely).evidence(scene.unopened()),
         (false, _) => case
             .confidence(Confidence::Likely)
             .also("pattern.related-host")

@@ -71,7 +71,7 @@ fn explain(scene: &Scene<'_>, checker: IpAddr, chat: Contact, members: Vec<usize
     ));
     let case = match (chat.server == checker, chat.opened) {
         (true, true) => case.confidence(Confidence::Certain),
-        (true, false) => case.confidence(Confidence::Likely),
+        (true, false) => case.confidence(Confidence::Likely).evidence(scene.unopened()),
         (false, _) => {
             case.confidence(Confidence::Possible).evidence("The check comes from a neighbour of the chat server.")
         }

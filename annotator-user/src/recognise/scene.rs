@@ -120,6 +120,10 @@ impl<'a> Scene<'a> {
             quotes: Vec::new(),
             ours: observations.locality.addresses.iter().copied().collect(),
         };
+        if let Some(outbound) = observations.outbound {
+            scene.contacts.remember(outbound, &thresholds.contact);
+            scene.sent.extend(outbound.iter().map(|contact| (contact.local, contact.remote)));
+        }
         for (index, sighting) in observations.sightings.iter().enumerate() {
             if sighting.packet.family != Family::None {
                 scene.add(index, sighting);
@@ -199,6 +203,19 @@ impl<'a> Scene<'a> {
     /// Whether an address is ours or lies in a prefix of ours.
     pub fn is_near(&self, address: IpAddr) -> bool {
         self.is_ours(address) || self.observations.locality.prefixes.iter().any(|prefix| prefix.contains(address))
+    }
+
+    /// Why a connection that was known by its answers alone is not certain to have been opened from here.
+    pub fn unopened(&self) -> &'static str {
+        match (self.observations.live, self.observations.outbound) {
+            (false, _) => "Who opened that connection is not in the capture.",
+            (true, None) => {
+                "Who opened that connection was not seen: `annotator run --egress` remembers what this host opens."
+            }
+            (true, Some(_)) => {
+                "It was not seen to be opened from here: it is older than this run, or the answers are forged."
+            }
+        }
     }
 
     /// Whether a packet comes to us: on an interface all do; in a capture those that are not ours, and go to an address of ours

@@ -351,6 +351,7 @@ mod tests {
             sources_dropped: 0,
             sightings: &[],
             locality: &Locality::default(),
+            outbound: None,
         };
         let origin = Origin { kind: OriginKind::Capture, name: "x.pcap".into(), xdp_mode: None };
         let report = Report::new(origin, &observations, findings, 12.3, vec!["x.pcap was cut".into()]);
@@ -413,6 +414,7 @@ mod tests {
             sources_dropped: 0,
             sightings: &[],
             locality: &Locality::default(),
+            outbound: None,
         };
         let origin = Origin { kind: OriginKind::Interface, name: "eth0".into(), xdp_mode: Some("native".into()) };
         page(&Report::new(origin, &observations, Vec::new(), 100.0, Vec::new()), Style::PLAIN, &TimeZone::UTC)

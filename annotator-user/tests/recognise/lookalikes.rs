@@ -1,6 +1,6 @@
 //! Patterns that look like attacks and are none, and the same packets without the evidence.
 
-use annotator::finding::Confidence;
+use annotator::finding::{Confidence, Recognition};
 
 use crate::traffic::*;
 
@@ -85,6 +85,35 @@ fn ftp_data_is_likely_from_answers_and_possible_from_rising_ports() {
     let mut alone = Scenario::live();
     mget(&mut alone);
     assert_eq!(one(&alone.recognise(), "pattern.ftp-active-data").confidence, Some(Confidence::Possible));
+}
+
+#[test]
+fn what_this_host_was_seen_to_open_is_certain() {
+    let hint = |found: &[Recognition], id: &str| one(found, id).evidence.iter().any(|line| line.contains("--egress"));
+    let mut watched = Scenario::live();
+    watched.open(HOME, "198.51.100.21", 21).wait(600.0);
+    watched.send(tcp("198.51.100.21", 21, HOME, 2630, FIN | ACK)).wait(1.0);
+    mget(&mut watched);
+    let found = watched.recognise();
+    assert_eq!(one(&found, "pattern.ftp-active-data").confidence, Some(Confidence::Certain));
+    assert!(!hint(&found, "pattern.ftp-active-data"));
+    watched.outbound = None;
+    let found = watched.recognise();
+    assert_eq!(one(&found, "pattern.ftp-active-data").confidence, Some(Confidence::Likely));
+    assert!(hint(&found, "pattern.ftp-active-data"));
+
+    let mut mail = Scenario::live();
+    mail.open(HOME, "198.51.100.25", 25).send(syn("198.51.100.25", 51000, HOME, 113));
+    assert_eq!(one(&mail.recognise(), "pattern.ident-after-connect").confidence, Some(Confidence::Certain));
+    mail.outbound = Some(Vec::new());
+    none(&mail.recognise(), "pattern.ident-after-connect");
+
+    let mut chat = Scenario::live();
+    chat.open(HOME, "198.51.100.66", 6667).wait(2.0);
+    for port in [1080, 3128, 8080, 23] {
+        chat.send(syn("198.51.100.66", 50000 + port, HOME, port));
+    }
+    assert_eq!(one(&chat.recognise(), "pattern.irc-proxy-check").confidence, Some(Confidence::Certain));
 }
 
 #[test]

@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use annotator::counters::{Counters, PortProto};
 use annotator::finding::Recognition;
 use annotator::observation::{Locality, Moment, Observations, Sighting, SourceView};
+use annotator::outbound::Outbound;
 use annotator::recognise::{Thresholds, recognise};
 use annotator_common::ledger::Tally;
 use annotator_common::settings::Budget;
@@ -154,11 +155,12 @@ pub struct Scenario {
     now: i64,
     pub live: bool,
     pub locality: Locality,
+    pub outbound: Option<Vec<Outbound>>,
 }
 
 impl Default for Scenario {
     fn default() -> Self {
-        Scenario { packets: Vec::new(), now: START, live: false, locality: Locality::default() }
+        Scenario { packets: Vec::new(), now: START, live: false, locality: Locality::default(), outbound: None }
     }
 }
 
@@ -178,6 +180,15 @@ impl Scenario {
     /// Says which TCP ports listen here.
     pub fn listening(mut self, ports: &[u16]) -> Self {
         self.locality.listening = Some(ports.iter().map(|port| (PortProto::Tcp, *port)).collect());
+        self
+    }
+
+    /// The egress program tells of a connection that is opened now.
+    pub fn open(&mut self, local: &str, remote: &str, port: u16) -> &mut Self {
+        let now = Moment(self.now);
+        let (local, remote) = (ip(local).into(), ip(remote).into());
+        let contact = Outbound { local, remote, protocol: 6, port, first: now, last: now };
+        self.outbound.get_or_insert_default().push(contact);
         self
     }
 
@@ -247,6 +258,7 @@ impl Scenario {
             sources_dropped: 0,
             sightings: &sightings,
             locality: &self.locality,
+            outbound: self.outbound.as_deref(),
         };
         recognise(&observations, thresholds)
     }

@@ -8,8 +8,8 @@ use std::{
 
 use anyhow::{Context as _, Result, bail};
 
-/// What the guest makes its network of.
-pub const WANTED: [&str; 3] = ["veth", "tun", "8021q"];
+/// What the guest makes its network of, and what filters on it take.
+pub const WANTED: [&str; 5] = ["veth", "tun", "8021q", "sch_ingress", "cls_bpf"];
 /// The file that names the modules for which a folder was made.
 pub const LIST: &str = "wanted";
 
