@@ -8,6 +8,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::counters::PortProto;
 use crate::observation::{Locality, Prefix};
+use crate::telemetry::TelemetryOptions;
 
 /// Explains what arrives at a network card: what it is, what it only looks like, and what to do.
 #[derive(Clone, Debug, Parser)]
@@ -51,6 +52,9 @@ pub struct RunOptions {
     /// Where the summaries go.
     #[command(flatten)]
     pub writing: WriteOptions,
+    /// Other systems that take what is found.
+    #[command(flatten)]
+    pub telemetry: TelemetryOptions,
     /// Keep the packets that the summary rests on in this file (pcapng), with what was found as comments; replaced with every summary.
     #[arg(long, value_name = "FILE")]
     pub export: Option<PathBuf>,

@@ -74,6 +74,13 @@ pub struct PortCount {
     pub syn: Count,
 }
 
+impl std::ops::AddAssign for PortCount {
+    fn add_assign(&mut self, other: PortCount) {
+        self.all += other.all;
+        self.syn += other.syn;
+    }
+}
+
 /// A row of the ICMP table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct IcmpKey {
@@ -165,9 +172,7 @@ impl Counters {
         merge(&mut self.not_parsed, &other.not_parsed);
         merge(&mut self.flags, &other.flags);
         for (key, count) in &other.ports {
-            let row = self.ports.entry(*key).or_default();
-            row.all += count.all;
-            row.syn += count.syn;
+            *self.ports.entry(*key).or_default() += *count;
         }
         merge(&mut self.icmp, &other.icmp);
         self.samples += other.samples;

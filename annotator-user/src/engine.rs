@@ -7,7 +7,7 @@ use annotator_common::Settings;
 use annotator_common::packet::protocol;
 use anyhow::Result;
 
-use crate::counters::{Counters, PortProto, Protocol};
+use crate::counters::{Counters, PortKey, PortProto, Protocol};
 use crate::finding::Finding;
 use crate::knowledge::Knowledge;
 use crate::names::{self, Services};
@@ -41,6 +41,11 @@ impl Interpreter {
     pub fn payload_ports_differ(&self, settings: &Settings) -> bool {
         let classes = self.knowledge.payload_classes();
         settings.payload_tcp != classes.tcp || settings.payload_udp != classes.udp
+    }
+
+    /// The ports that the knowledge speaks of by their numbers.
+    pub fn named_ports(&self) -> impl Iterator<Item = PortKey> {
+        self.knowledge.named_ports()
     }
 
     /// What the observations mean, gravest first.

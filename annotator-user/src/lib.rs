@@ -6,6 +6,7 @@
 //! no I/O, no BPF.
 
 pub mod capture;
+pub mod changes;
 pub mod cli;
 pub mod counters;
 pub mod engine;
@@ -24,5 +25,6 @@ pub mod read;
 pub mod recognise;
 pub mod report;
 pub mod sources;
+pub mod telemetry;
 pub mod window;
 pub mod write;

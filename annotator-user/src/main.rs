@@ -2,6 +2,7 @@
 
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
+use std::rc::Rc;
 
 use annotator::cli::{
     CaptureOptions, Cli, Command, ExplainOptions, ExportOptions, Format, ReadOptions, RulesCommand, RulesOptions,
@@ -11,6 +12,7 @@ use annotator::explain::{self, page, rules as knowledge_rules};
 use annotator::knowledge::Knowledge;
 use annotator::live::sinks::Sinks;
 use annotator::read::Outcome;
+use annotator::telemetry::{self, metrics::Metrics};
 use annotator::write::output;
 use annotator::write::pcapng::{self, Export};
 use annotator::write::stream::Stream;
@@ -83,7 +85,9 @@ fn watch(options: &RunOptions) -> Result<ExitCode> {
     if let Some(path) = &options.export {
         sinks.add(Export::open(path)?);
     }
-    annotator::live::run(options, sinks)?;
+    let metrics = Rc::new(Metrics::new()?);
+    telemetry::open(&options.telemetry, &metrics, &mut sinks)?;
+    annotator::live::run(options, sinks, &metrics)?;
     Ok(ExitCode::SUCCESS)
 }
 

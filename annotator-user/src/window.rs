@@ -71,15 +71,17 @@ impl Window {
         &mut self.buckets[last]
     }
 
-    /// Adds a sampled packet to the current bucket, if the window has room for it.
-    pub fn add_sighting(&mut self, sighting: Sighting) {
+    /// Adds a sampled packet to the current bucket, if the window has room for it, and says whether it had.
+    pub fn add_sighting(&mut self, sighting: Sighting) -> bool {
         let held: usize = self.buckets.iter().map(|bucket| bucket.sightings.len()).sum();
         let current = self.current();
-        if held < SIGHTINGS_MAX {
+        let has_room = held < SIGHTINGS_MAX;
+        if has_room {
             current.sightings.push(sighting);
         } else {
             current.counters.samples_withheld += 1;
         }
+        has_room
     }
 
     /// Everything in the window up to `now`. What is older than the window's length is let go.

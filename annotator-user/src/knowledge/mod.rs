@@ -12,6 +12,7 @@ mod describe;
 mod fits;
 pub mod load;
 pub mod lookup;
+mod named;
 pub mod page;
 pub mod ranges;
 pub mod schema;

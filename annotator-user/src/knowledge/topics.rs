@@ -50,7 +50,7 @@ pub(crate) struct Candidate {
 }
 
 /// Port sets up to this size are looked up by port; wider ones are few and tried in turn.
-const NARROW_MAX: u64 = 512;
+pub(super) const NARROW_MAX: u64 = 512;
 
 /// Candidates of a topic about ports.
 #[derive(Debug, Default)]

@@ -1,6 +1,7 @@
 //! What the kernel says of a network interface (rtnetlink).
 
 use std::net::IpAddr;
+use std::os::fd::AsRawFd;
 
 use anyhow::{Context, Result, bail};
 use futures_util::TryStreamExt;
@@ -120,6 +121,23 @@ pub fn exists(interface: &Interface) -> bool {
     let Ok(name) = std::ffi::CString::new(interface.name.as_str()) else { return false };
     // SAFETY: `name` is a valid C string.
     (unsafe { libc::if_nametoindex(name.as_ptr()) }) == interface.index
+}
+
+/// Whether the interface is up and has a carrier.
+pub fn is_up(interface: &Interface) -> bool {
+    const UP: libc::c_int = libc::IFF_UP | libc::IFF_RUNNING;
+    // Any socket of the same network namespace does.
+    let Ok(socket) = std::net::UdpSocket::bind((std::net::Ipv4Addr::UNSPECIFIED, 0)) else { return false };
+    // SAFETY: a request is made of plain data, for which zeros are valid.
+    let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
+    // The kernel refuses longer names; the last byte stays zero.
+    for (to, from) in request.ifr_name[..libc::IFNAMSIZ - 1].iter_mut().zip(interface.name.bytes()) {
+        *to = from.cast_signed();
+    }
+    // SAFETY: the socket is open, and the kernel reads and writes within `request`.
+    let answered = unsafe { libc::ioctl(socket.as_raw_fd(), libc::SIOCGIFFLAGS, &raw mut request) } == 0;
+    // SAFETY: SIOCGIFFLAGS fills this member.
+    answered && libc::c_int::from(unsafe { request.ifr_ifru.ifru_flags }) & UP == UP
 }
 
 fn device(name: &str, layer: LinkLayerType) -> Result<Device> {

@@ -21,6 +21,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep_until};
 
 use crate::cli::{RunOptions, WatchOptions, XdpMode};
 use crate::engine::Interpreter;
+use crate::telemetry::metrics::Metrics;
 use attach::Mode;
 use clock::Clock;
 use sinks::Sinks;
@@ -30,20 +31,24 @@ use watched::Watched;
 const FETCH_EVERY: Duration = Duration::from_millis(200);
 
 /// Attaches, reports every interval, and detaches: on a signal, after `--duration`, when the last interface is gone, or on an error.
-pub fn run(options: &RunOptions, sinks: Sinks) -> Result<()> {
+pub fn run(options: &RunOptions, sinks: Sinks, metrics: &Rc<Metrics>) -> Result<()> {
     privileges::check()?;
     privileges::raise_memory_limit();
     // One thread: capabilities are given up for the thread that asks.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("starting the runtime")?;
-    runtime.block_on(watch(options, sinks))
+    runtime.block_on(watch(options, sinks, metrics))
 }
 
-async fn watch(options: &RunOptions, mut sinks: Sinks) -> Result<()> {
+async fn watch(options: &RunOptions, mut sinks: Sinks, metrics: &Rc<Metrics>) -> Result<()> {
     let mut interrupt = signal(SignalKind::interrupt()).context("listening for SIGINT")?;
     let mut terminate = signal(SignalKind::terminate()).context("listening for SIGTERM")?;
     let mut hangup = signal(SignalKind::hangup()).context("listening for SIGHUP")?;
     let mut watched = attach_all(&options.interfaces, &options.watching).await?;
     privileges::give_up()?;
+    for one in &mut watched {
+        one.measured_by(metrics);
+    }
+    sinks.start()?;
 
     let start = Instant::now();
     let mut fetch = interval_at(start + FETCH_EVERY, FETCH_EVERY);
@@ -62,13 +67,16 @@ async fn watch(options: &RunOptions, mut sinks: Sinks) -> Result<()> {
             }
             () = sleep_until(end.unwrap_or(start)), if end.is_some() => break,
             _ = fetch.tick() => {
+                let begun = Instant::now();
                 for one in &mut watched {
                     one.poll();
                 }
+                metrics.polled(begun.elapsed());
                 for mut one in watched.extract_if(.., |one| one.is_gone()) {
                     if let Some(report) = one.stop() {
                         sinks.take(&report)?;
                     }
+                    metrics.gone(one.name());
                     gone.push(one.name().to_owned());
                 }
                 if watched.is_empty() {
@@ -79,9 +87,11 @@ async fn watch(options: &RunOptions, mut sinks: Sinks) -> Result<()> {
                 }
             }
             _ = summary.tick() => {
+                let begun = Instant::now();
                 for one in &mut watched {
                     sinks.take(&one.report())?;
                 }
+                metrics.reported(begun.elapsed());
             }
         }
     }
@@ -90,7 +100,7 @@ async fn watch(options: &RunOptions, mut sinks: Sinks) -> Result<()> {
             sinks.take(&report)?;
         }
     }
-    sinks.close()?;
+    sinks.close().await?;
     match said(&mut gone) {
         Some(names) => Err(anyhow!(names)),
         None => Ok(()),

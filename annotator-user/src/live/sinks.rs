@@ -1,11 +1,17 @@
 //! Where reports go. Each place stands for itself: a full disk at one keeps nothing from the others.
 
 use anyhow::Result;
+use futures_util::future::{FutureExt, LocalBoxFuture};
 
 use crate::report::Report;
 
 /// Takes reports as they are made.
 pub trait Sink {
+    /// Begins work of its own on the runtime. Called once, when the agent is attached and has given up every capability.
+    fn start(&mut self) -> Result<()> {
+        Ok(())
+    }
+
     /// Shows or stores one. An error ends the run unless [`Sink::may_recover`] says otherwise.
     fn take(&mut self, report: &Report) -> Result<()>;
 
@@ -15,6 +21,11 @@ pub trait Sink {
     /// Opens again what it writes to, which somebody has moved away (SIGHUP).
     fn reopen(&mut self) -> Result<()> {
         Ok(())
+    }
+
+    /// Brings work of its own to an end, in a few seconds at most.
+    fn finish(&mut self) -> LocalBoxFuture<'_, ()> {
+        std::future::ready(()).boxed_local()
     }
 }
 
@@ -34,6 +45,11 @@ impl Sinks {
         self.0.push(Place { sink: Box::new(sink), trouble: None });
     }
 
+    /// Has every place begin its work.
+    pub fn start(&mut self) -> Result<()> {
+        self.0.iter_mut().try_for_each(|place| place.sink.start())
+    }
+
     /// Hands a report to every place. Where that fails in a way that may pass, says so once and lets counting go on: the next report holds it all.
     pub fn take(&mut self, report: &Report) -> Result<()> {
         self.0.iter_mut().try_for_each(|place| place.take(report))
@@ -48,8 +64,11 @@ impl Sinks {
         }
     }
 
-    /// Fails where the last report did not get to its place.
-    pub fn close(self) -> Result<()> {
+    /// Has every place bring its work to an end. Fails where the last report did not get to its place.
+    pub async fn close(mut self) -> Result<()> {
+        for place in &mut self.0 {
+            place.sink.finish().await;
+        }
         self.0.into_iter().find_map(|place| place.trouble).map_or(Ok(()), Err)
     }
 }

@@ -19,6 +19,7 @@ use crate::engine::Interpreter;
 use crate::observation::{Locality, Moment, Observations, Sighting};
 use crate::report::{Origin, OriginKind, Report};
 use crate::sources::Slots;
+use crate::telemetry::metrics::Metrics;
 use crate::window::Window;
 
 /// Samples a second that all CPUs together may hand out.
@@ -45,6 +46,7 @@ pub struct Watched {
     read_at: Instant,
     window: Window,
     notes: Vec<String>,
+    metrics: Option<Rc<Metrics>>,
     /// Whether anything was counted since the last report.
     unreported: bool,
 }
@@ -100,6 +102,7 @@ impl Watched {
             read_at: Instant::now(),
             window: Window::new(options.window, now()),
             notes,
+            metrics: None,
             unreported: true,
             interface,
         })
@@ -108,6 +111,14 @@ impl Watched {
     /// The interface's name.
     pub fn name(&self) -> &str {
         &self.interface.name
+    }
+
+    /// Counts into metrics, too, from now on.
+    pub fn measured_by(&mut self, metrics: &Rc<Metrics>) {
+        metrics.attached(self.name(), &self.mode.to_string());
+        metrics.name_ports(self.interpreter.named_ports());
+        metrics.up(self.name(), interface::is_up(&self.interface));
+        self.metrics = Some(Rc::clone(metrics));
     }
 
     /// Whether the interface no longer exists.
@@ -137,7 +148,10 @@ impl Watched {
             let sample: Sample = unsafe { item.as_ptr().cast::<Sample>().read_unaligned() };
             let at = Moment(sample.nanoseconds as i64 + offset);
             let sighting = Sighting::new(at, sample.news, link, sample.frame_length, sample.bytes(), &self.settings);
-            self.window.add_sighting(sighting);
+            let kept = self.window.add_sighting(sighting);
+            if let Some(metrics) = self.metrics.as_ref().filter(|_| !kept) {
+                metrics.withheld(&self.interface.name);
+            }
         }
         if let Some(egress) = &mut self.egress {
             egress.fetch(offset);
@@ -156,7 +170,14 @@ impl Watched {
         }
         if any != 0 {
             self.unreported = true;
-            self.window.current().counters.add(&Counters::from_difference(&self.reading));
+            let counted = Counters::from_difference(&self.reading);
+            if let Some(metrics) = &self.metrics {
+                metrics.count(&self.interface.name, &counted);
+            }
+            self.window.current().counters.add(&counted);
+        }
+        if let Some(metrics) = &self.metrics {
+            metrics.up(&self.interface.name, interface::is_up(&self.interface));
         }
         self.clock.advance();
         let offset = wall_offset();
@@ -181,6 +202,9 @@ impl Watched {
             );
         }
         self.interpreter = Rc::clone(interpreter);
+        if let Some(metrics) = &self.metrics {
+            metrics.name_ports(interpreter.named_ports());
+        }
     }
 
     /// Reports on the window as it is now.
