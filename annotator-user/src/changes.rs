@@ -116,6 +116,7 @@ mod tests {
             sources: &[],
             sources_dropped: 0,
             sightings: &[],
+            outbound: None,
             locality: &Locality::default(),
         };
         let origin = Origin { kind: OriginKind::Interface, name: interface.into(), xdp_mode: None };
