@@ -10,10 +10,28 @@ use crate::counters::PortProto;
 use crate::observation::{Locality, Prefix};
 use crate::telemetry::TelemetryOptions;
 
+/// How options are set elsewhere than on the command line.
+const CONFIGURATION: &str = "\
+Options can be set in three places. The command line wins over the environment, the environment over a file.
+
+Environment: the option --local-address of `annotator run` is ANNOTATOR_RUN_LOCAL_ADDRESS, or ANNOTATOR_LOCAL_ADDRESS for every \
+command that has it. Lists are separated by commas, flags are yes or no.
+
+File (--config FILE, TOML): tables are named after commands, keys after options; interfaces and files are keys, too. A key above all \
+tables is for every command that has it. `annotator config show` prints what is in force in this form.
+
+    local-address = [\"203.0.113.7\"]
+    [run]
+    interfaces = [\"eth0\"]
+    interval = \"1m\"";
+
 /// Explains what arrives at a network card: what it is, what it only looks like, and what to do.
 #[derive(Clone, Debug, Parser)]
-#[command(name = "annotator", version, about, propagate_version = true)]
+#[command(name = "annotator", version, about, propagate_version = true, after_long_help = CONFIGURATION)]
 pub struct Cli {
+    /// Read options from this file first; the variable ANNOTATOR_CONFIG names one, too.
+    #[arg(long, value_name = "FILE", global = true)]
+    pub config: Option<PathBuf>,
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
@@ -32,6 +50,8 @@ pub enum Command {
     Explain(ExplainOptions),
     /// List, check and show the knowledge in force.
     Rules(RulesOptions),
+    /// Check a configuration file, or show what is configured.
+    Config(ConfigOptions),
 }
 
 /// Options of `annotator run`.
@@ -165,6 +185,27 @@ pub enum RulesCommand {
         #[arg(required = true, value_name = "FILE")]
         files: Vec<PathBuf>,
     },
+}
+
+/// Options of `annotator config`.
+#[derive(Clone, Debug, Args)]
+pub struct ConfigOptions {
+    /// What to do with the configuration.
+    #[command(subcommand)]
+    pub command: ConfigCommand,
+}
+
+/// Subcommands of `annotator config`.
+#[derive(Clone, Debug, Subcommand)]
+pub enum ConfigCommand {
+    /// Check a file without using it: every key must be known, every value possible.
+    Check {
+        /// The file; otherwise the one that --config or ANNOTATOR_CONFIG names, otherwise that of the service.
+        #[arg(value_name = "FILE")]
+        file: Option<PathBuf>,
+    },
+    /// Show every option with its value and where that comes from, in the form of a file.
+    Show,
 }
 
 /// Knowledge of the user's own.

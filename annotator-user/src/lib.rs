@@ -8,6 +8,7 @@
 pub mod capture;
 pub mod changes;
 pub mod cli;
+pub mod config;
 pub mod counters;
 pub mod engine;
 pub mod example;
@@ -26,5 +27,6 @@ pub mod recognise;
 pub mod report;
 pub mod sources;
 pub mod telemetry;
+pub mod toml_file;
 pub mod window;
 pub mod write;

@@ -1,13 +1,15 @@
 //! The `annotator` command. Only here are exit codes chosen and broken pipes met.
 
 use std::io::{self, IsTerminal, Write};
+use std::path::Path;
 use std::process::ExitCode;
 use std::rc::Rc;
 
 use annotator::cli::{
-    CaptureOptions, Cli, Command, ExplainOptions, ExportOptions, Format, ReadOptions, RulesCommand, RulesOptions,
-    RunOptions,
+    CaptureOptions, Cli, Command, ConfigCommand, ExplainOptions, ExportOptions, Format, ReadOptions, RulesCommand,
+    RulesOptions, RunOptions,
 };
+use annotator::config;
 use annotator::explain::{self, page, rules as knowledge_rules};
 use annotator::knowledge::Knowledge;
 use annotator::live::sinks::Sinks;
@@ -17,7 +19,6 @@ use annotator::write::output;
 use annotator::write::pcapng::{self, Export};
 use annotator::write::stream::Stream;
 use anyhow::{Result, bail};
-use clap::Parser;
 
 /// A report was made, but something was left out of it.
 const INCOMPLETE: u8 = 1;
@@ -26,7 +27,7 @@ const FAILED: u8 = 2;
 
 fn main() -> ExitCode {
     start_log();
-    match run(Cli::parse().command) {
+    match config::parse().and_then(run) {
         Ok(code) => code,
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
@@ -36,13 +37,14 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(command: Command) -> Result<ExitCode> {
-    match command {
+fn run(cli: Cli) -> Result<ExitCode> {
+    match cli.command {
         Command::Read(options) => read(&options),
         Command::Run(options) => watch(&options),
         Command::Export(options) => export(&options),
         Command::Explain(options) => explain(&options),
         Command::Rules(options) => rules(&options),
+        Command::Config(options) => configuration(&options.command, cli.config.as_deref()),
     }
 }
 
@@ -129,6 +131,18 @@ fn rules(options: &RulesOptions) -> Result<ExitCode> {
         complain(&format!("no entry has the id `{id}`; `annotator rules list` lists them"));
     }
     Ok(if unknown.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(INCOMPLETE) })
+}
+
+fn configuration(command: &ConfigCommand, named: Option<&Path>) -> Result<ExitCode> {
+    match command {
+        ConfigCommand::Check { file } => {
+            let file = file.as_deref().or(named).unwrap_or(Path::new(config::SERVICE_FILE));
+            config::check(file)?;
+            output::print(format!("{}: no errors\n", file.display()))?;
+        }
+        ConfigCommand::Show => output::print(config::show(named)?)?,
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 /// The agent's log goes to standard error, warnings and errors by default; the environment variable `RUST_LOG` changes that.

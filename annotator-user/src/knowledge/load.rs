@@ -1,40 +1,12 @@
 //! Files → [`Knowledge`]: built in first, then the user's own, which add to it or override by id.
 
 use std::collections::BTreeMap;
-use std::fmt;
-use std::fs;
-use std::io::Read;
-use std::ops::Range;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use super::Knowledge;
 use super::builtin::BUILT_IN;
 use super::schema::{Answers, Entry, File, PayloadPorts};
-
-/// Bytes that a knowledge file may have. The built-in files together have a tenth of it.
-pub const FILE_MAX: u64 = 4 << 20;
-
-/// Why a knowledge file was refused.
-#[derive(Debug)]
-pub struct RulesError {
-    /// Which file.
-    pub file: String,
-    /// Which line, counted from 1, where that is known.
-    pub line: Option<usize>,
-    /// What is wrong.
-    pub problem: String,
-}
-
-impl fmt::Display for RulesError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.line {
-            Some(line) => write!(f, "{}:{line}: {}", self.file, self.problem),
-            None => write!(f, "{}: {}", self.file, self.problem),
-        }
-    }
-}
-
-impl std::error::Error for RulesError {}
+use crate::toml_file::{FileError, Source};
 
 /// Where an entry was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,24 +17,6 @@ pub struct Origin {
     pub line: usize,
     /// Whether it comes with the program.
     pub built_in: bool,
-}
-
-/// A source text with its name.
-struct Source<'a> {
-    name: &'a str,
-    text: &'a str,
-    built_in: bool,
-}
-
-impl Source<'_> {
-    fn line(&self, span: &Range<usize>) -> usize {
-        let before = self.text.get(..span.start).unwrap_or(self.text);
-        1 + before.bytes().filter(|byte| *byte == b'\n').count()
-    }
-
-    fn error(&self, span: Option<Range<usize>>, problem: impl Into<String>) -> RulesError {
-        RulesError { file: self.name.to_owned(), line: span.map(|span| self.line(&span)), problem: problem.into() }
-    }
 }
 
 /// What has been read so far.
@@ -77,15 +31,14 @@ struct Loading {
 }
 
 impl Loading {
-    fn add(&mut self, source: &Source<'_>) -> Result<(), RulesError> {
-        let file: File = toml::from_str(source.text)
-            .map_err(|error| source.error(error.span(), error.message().trim_end().replace('\n', "; ")))?;
+    fn add(&mut self, source: &Source, built_in: bool) -> Result<(), FileError> {
+        let file: File = toml::from_str(&source.text).map_err(|error| source.not_toml(&error))?;
         let first_of_file = self.entries.len();
         for entry in file.entries {
             let span = entry.span();
             let entry = entry.into_inner();
             complete(&entry).map_err(|problem| source.error(Some(span.clone()), problem))?;
-            let origin = Origin { file: source.name.to_owned(), line: source.line(&span), built_in: source.built_in };
+            let origin = Origin { file: source.name.clone().into_owned(), line: source.line(&span), built_in };
             self.insert(entry, origin, first_of_file).map_err(|problem| source.error(Some(span), problem))?;
         }
         for payload in file.payloads {
@@ -151,35 +104,14 @@ fn complete(entry: &Entry) -> Result<(), String> {
 }
 
 /// Loads the built-in files and then those of the user.
-pub fn load(files: &[PathBuf]) -> Result<Knowledge, RulesError> {
+pub fn load(files: &[PathBuf]) -> Result<Knowledge, FileError> {
     let mut loading = Loading::default();
-    for (name, text) in BUILT_IN {
-        loading.add(&Source { name, text, built_in: true })?;
+    for &(name, text) in BUILT_IN {
+        loading.add(&Source { name: name.into(), text: text.into() }, true)?;
     }
     for path in files {
-        let name = path.display().to_string();
-        let text = read(path).map_err(|problem| RulesError { file: name.clone(), line: None, problem })?;
-        let text = String::from_utf8(text).map_err(|error| {
-            let good = &error.as_bytes()[..error.utf8_error().valid_up_to()];
-            RulesError {
-                file: name.clone(),
-                line: Some(1 + good.iter().filter(|byte| **byte == b'\n').count()),
-                problem: "not UTF-8 text".to_owned(),
-            }
-        })?;
-        loading.add(&Source { name: &name, text: &text, built_in: false })?;
+        loading.add(&Source::read(path)?, false)?;
     }
     let Loading { entries, payloads, answers, thresholds, .. } = loading;
     Ok(Knowledge::new(entries, payloads, answers, thresholds))
-}
-
-/// Reads a file that is not larger than [`FILE_MAX`], whatever its size claims to be.
-fn read(path: &Path) -> Result<Vec<u8>, String> {
-    let file = fs::File::open(path).map_err(|error| format!("cannot open it: {error}"))?;
-    let mut bytes = Vec::new();
-    file.take(FILE_MAX + 1).read_to_end(&mut bytes).map_err(|error| format!("cannot read it: {error}"))?;
-    if bytes.len() as u64 > FILE_MAX {
-        return Err(format!("larger than {} MiB: this is no rules file", FILE_MAX >> 20));
-    }
-    Ok(bytes)
 }

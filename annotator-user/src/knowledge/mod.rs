@@ -28,13 +28,14 @@ mod zen;
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 
-use self::load::{Origin, RulesError};
+use self::load::Origin;
 use self::ranges::Ports;
 use self::schema::{Answers, Entry, Era, PayloadPorts, Variant};
 use self::topics::Topics;
 use crate::finding::{Confidence, Finding, Recognition, Verdict};
 use crate::observation::Observations;
 use crate::payload::{PortClasses, Reader};
+use crate::toml_file::FileError;
 
 /// The knowledge in force.
 #[derive(Debug)]
@@ -74,7 +75,7 @@ pub(crate) struct Texts<'a> {
 
 impl Knowledge {
     /// Loads what comes with the program and then the user's own files, which add entries or override them by id.
-    pub fn load(files: &[PathBuf]) -> Result<Self, RulesError> {
+    pub fn load(files: &[PathBuf]) -> Result<Self, FileError> {
         load::load(files)
     }
 
