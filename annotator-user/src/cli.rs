@@ -44,6 +44,8 @@ pub enum Command {
     Run(RunOptions),
     /// Explain capture files (pcap, pcapng, also gzipped; `-` is standard input). Needs no root.
     Read(ReadOptions),
+    /// Write a page about capture files, to be looked at in a browser.
+    Report(ReportOptions),
     /// Write the packets of capture files that say something to a capture of their own, with what was found as comments, for Wireshark.
     Export(ExportOptions),
     /// Look something up in the knowledge: tcp/113, "icmp 3/4", 10.1.2.3, source-port 20, source-route, a finding's id, a log line.
@@ -78,6 +80,9 @@ pub struct RunOptions {
     /// Keep the packets that the summary rests on in this file (pcapng), with what was found as comments; replaced with every summary.
     #[arg(long, value_name = "FILE")]
     pub export: Option<PathBuf>,
+    /// Keep a page to be looked at in a browser in this file; replaced with every summary.
+    #[arg(long, value_name = "FILE")]
+    pub html: Option<PathBuf>,
 }
 
 /// How interfaces are watched.
@@ -110,6 +115,17 @@ pub struct ReadOptions {
     /// Where the report goes.
     #[command(flatten)]
     pub writing: WriteOptions,
+}
+
+/// Options of `annotator report`.
+#[derive(Clone, Debug, Args)]
+pub struct ReportOptions {
+    /// What is read.
+    #[command(flatten)]
+    pub captures: CaptureOptions,
+    /// The file that the page is written to; `-` is standard output.
+    #[arg(long, value_name = "FILE")]
+    pub html: PathBuf,
 }
 
 /// Options of `annotator export`.

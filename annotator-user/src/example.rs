@@ -59,7 +59,7 @@ fn decoded(sighting: &Sighting) -> String {
             "TCP {source} port {} to {destination} port {}, flags {}, window {}",
             names::port(PortProto::Tcp, packet.source_port),
             names::port(PortProto::Tcp, packet.destination_port),
-            flags(packet.tcp_flags),
+            tcp_flags(packet.tcp_flags),
             sighting.tcp_window().unwrap_or_default()
         ),
         Transport::Udp => format!(
@@ -101,7 +101,8 @@ fn hex<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(&text)
 }
 
-fn flags(bits: u8) -> String {
+/// The TCP flags that are set, by name.
+pub fn tcp_flags(bits: u8) -> String {
     const NAMES: [(u8, &str); 6] = [(SYN, "SYN"), (ACK, "ACK"), (FIN, "FIN"), (RST, "RST"), (PSH, "PSH"), (URG, "URG")];
     let names: Vec<&str> = NAMES.iter().filter(|(bit, _)| bits & bit != 0).map(|(_, name)| *name).collect();
     if names.is_empty() { "none".into() } else { names.join(" ") }

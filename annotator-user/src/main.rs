@@ -6,8 +6,8 @@ use std::process::ExitCode;
 use std::rc::Rc;
 
 use annotator::cli::{
-    CaptureOptions, Cli, Command, ConfigCommand, ExplainOptions, ExportOptions, Format, ReadOptions, RulesCommand,
-    RulesOptions, RunOptions,
+    CaptureOptions, Cli, Command, ConfigCommand, ExplainOptions, ExportOptions, Format, ReadOptions, ReportOptions,
+    RulesCommand, RulesOptions, RunOptions,
 };
 use annotator::config;
 use annotator::explain::{self, page, rules as knowledge_rules};
@@ -15,6 +15,7 @@ use annotator::knowledge::Knowledge;
 use annotator::live::sinks::Sinks;
 use annotator::read::Outcome;
 use annotator::telemetry::{self, metrics::Metrics};
+use annotator::write::html::{self, Pages};
 use annotator::write::output;
 use annotator::write::pcapng::{self, Export};
 use annotator::write::stream::Stream;
@@ -41,6 +42,7 @@ fn run(cli: Cli) -> Result<ExitCode> {
     match cli.command {
         Command::Read(options) => read(&options),
         Command::Run(options) => watch(&options),
+        Command::Report(options) => report(&options),
         Command::Export(options) => export(&options),
         Command::Explain(options) => explain(&options),
         Command::Rules(options) => rules(&options),
@@ -51,6 +53,16 @@ fn run(cli: Cli) -> Result<ExitCode> {
 fn read(options: &ReadOptions) -> Result<ExitCode> {
     let outcome = read_captures(&options.captures)?;
     annotator::write::once(&outcome.report, &options.writing)?;
+    Ok(code(&outcome))
+}
+
+fn report(options: &ReportOptions) -> Result<ExitCode> {
+    // Before a long capture is read for nothing.
+    if options.html != Path::new("-") {
+        output::check_replaceable(&options.html)?;
+    }
+    let outcome = read_captures(&options.captures)?;
+    html::once(&outcome.report, &options.html)?;
     Ok(code(&outcome))
 }
 
@@ -86,6 +98,9 @@ fn watch(options: &RunOptions) -> Result<ExitCode> {
     sinks.add(Stream::open(&options.writing)?);
     if let Some(path) = &options.export {
         sinks.add(Export::open(path)?);
+    }
+    if let Some(path) = &options.html {
+        sinks.add(Pages::open(path, options.interval)?);
     }
     let metrics = Rc::new(Metrics::new()?);
     telemetry::open(&options.telemetry, &metrics, &mut sinks)?;

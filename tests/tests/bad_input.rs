@@ -190,6 +190,18 @@ fn a_closed_standard_error_ends_nothing() -> Result<()> {
 }
 
 #[test]
+fn places_that_take_no_page() -> Result<()> {
+    let wire = Wire::new(1500)?;
+    let folder = Folder::new()?;
+    let folder = folder.0.path().to_string_lossy();
+    for (place, why) in [("/nowhere/page.html", "No such file"), (&*folder, "it is a folder"), ("-", "name a file")] {
+        finish(&mut run(&wire.here, &[HERE, "--html", place]))?.expect_failure(NOTHING_DONE, &[why])?;
+    }
+    ensure!(attachment(&wire.here, HERE)?.is_none(), "still attached");
+    Ok(())
+}
+
+#[test]
 fn an_interface_that_does_not_exist() -> Result<()> {
     let wire = Wire::new(1500)?;
     // What there is is listed.
@@ -272,6 +284,7 @@ fn command_lines_that_make_no_sense() -> Result<()> {
         (&["run", "lo", "--local", "10.0.0.0/40"], &["--local", "32"]),
         (&["run"], &["IFACE"]),
         (&["read"], &["FILE"]),
+        (&["report", "capture.pcap"], &["--html"]),
         (&["explain"], &["WHAT"]),
         (&["frobnicate"], &["frobnicate"]),
     ] {

@@ -1,5 +1,6 @@
-//! [`Report`] → text, JSON and annotated captures, to standard output or to a file.
+//! [`Report`] → text, JSON, pages and annotated captures, to standard output or to a file.
 
+pub mod html;
 pub mod json;
 pub mod output;
 pub mod pcapng;

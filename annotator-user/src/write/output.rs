@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 
 /// Prints to standard output. A closed pipe is an error of kind `BrokenPipe` for the caller to meet.
 pub fn print(contents: impl AsRef<[u8]>) -> Result<()> {
@@ -27,10 +27,7 @@ pub fn replace(path: &Path, contents: impl AsRef<[u8]>) -> Result<()> {
             .and_then(|mut file| file.write_all(contents))
             .with_context(failed);
     }
-    let folder = match path.parent() {
-        Some(parent) if parent != Path::new("") => parent,
-        _ => Path::new("."),
-    };
+    let folder = folder(path);
     let mode = fs::metadata(path).map_or(0o666, |data| data.permissions().mode() & 0o777);
     let write = || -> io::Result<()> {
         let mut file = tempfile::Builder::new()
@@ -43,6 +40,24 @@ pub fn replace(path: &Path, contents: impl AsRef<[u8]>) -> Result<()> {
         Ok(())
     };
     write().with_context(failed)
+}
+
+/// Whether [`replace`] could put something there; changes nothing.
+pub fn check_replaceable(path: &Path) -> Result<()> {
+    let failed = || format!("cannot write the report to {}", path.display());
+    let path = &fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    match fs::metadata(path) {
+        Ok(data) if data.is_dir() => Err(anyhow!("it is a folder; name a file in it")).with_context(failed),
+        Ok(data) if !data.is_file() => Ok(()),
+        _ => tempfile::tempfile_in(folder(path)).map(drop).with_context(failed),
+    }
+}
+
+fn folder(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if parent != Path::new("") => parent,
+        _ => Path::new("."),
+    }
 }
 
 /// Whether a file can be written to; makes it if need be and changes nothing in it.

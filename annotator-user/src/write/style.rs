@@ -88,11 +88,13 @@ pub fn seconds(value: f64) -> String {
     }
 }
 
-/// Text without anything that a terminal would act on: control characters, and those that turn the direction of writing.
+/// Text without anything that a terminal or a browser would act on: control characters, those that turn the direction of writing, and those that cannot
+/// be seen.
 pub fn safe(text: &str) -> String {
     let acts = |c: char| {
         c.is_control()
-            || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+            || matches!(c, '\u{61c}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}')
+            || matches!(c, '\u{feff}' | '\u{e0000}'..='\u{e007f}')
     };
     if !text.contains(acts) {
         return text.to_owned();
@@ -129,5 +131,6 @@ mod tests {
     fn nothing_reaches_the_terminal() {
         assert_eq!(safe("plain text, é and 中"), "plain text, é and 中");
         assert_eq!(safe("a\x1b[2Jb\u{9b}c\u{202e}d\ne"), "a\u{fffd}[2Jb\u{fffd}c\u{fffd}d e");
+        assert_eq!(safe("a\u{200b}b\u{61c}c\u{e0041}"), "a\u{fffd}b\u{fffd}c\u{fffd}");
     }
 }

@@ -1,4 +1,4 @@
-//! `annotator read` and `annotator export`, as a person or a script meets it: the real binary, whole files, exit codes.
+//! `annotator read`, `annotator report` and `annotator export`, as a person or a script meets it: the real binary, whole files, exit codes.
 
 mod anything;
 mod captures;
@@ -11,6 +11,7 @@ mod frames;
 mod golden;
 mod links;
 mod output;
+mod report;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
