@@ -8,6 +8,7 @@ pub mod frames;
 pub mod kernel_ledger;
 pub mod kernel_matrix;
 pub mod packet_socket;
+pub mod peers;
 pub mod veth;
 
 pub use annotator_testnet::netlink;

@@ -7,6 +7,7 @@ mod demo;
 mod fuzz;
 mod host;
 mod kernels;
+mod peers;
 mod run;
 mod setup;
 mod test;
@@ -41,6 +42,8 @@ enum Command {
     Coverage(coverage::Options),
     /// Search for frames that the engine stumbles over.
     Fuzz(fuzz::Options),
+    /// Fetch the programs that tests hold the agent against: Prometheus and an OpenTelemetry collector.
+    Peers,
     /// Boot Debian's kernels and load the BPF program on each.
     Kernels(kernels::Options),
 }
@@ -55,6 +58,7 @@ fn main() -> ExitCode {
         Command::Demo(options) => demo::run(&options),
         Command::Coverage(options) => coverage::run(&options),
         Command::Fuzz(options) => fuzz::run(&options),
+        Command::Peers => peers::fetch(),
         Command::Kernels(options) => kernels::run(&options),
     };
     match done {

@@ -12,7 +12,7 @@ use annotator_toolchain::{Toolchain, cache, command, ebpf, workspace};
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
 
-use crate::{fuzz, host, kernels, setup};
+use crate::{fuzz, host, kernels, peers, setup};
 
 /// The package whose tests make network devices and load BPF programs.
 const PRIVILEGED: &str = "annotator-tests";
@@ -59,6 +59,7 @@ pub fn run(options: &Options) -> Result<()> {
     for (program, package) in TOOLS {
         host::require(program, package, "testing")?;
     }
+    peers::fetch()?;
     let mut session = Session::default();
     session.step("format", || passes(&mut host::cargo(&["fmt", "--all", "--check"])));
     session.step("format of the BPF side", || passes(&mut bpf_format()));

@@ -51,12 +51,17 @@ pub struct Delivery {
     collector: Collector,
     metrics: DeliveryMetrics,
     hurry: Arc<Notify>,
+    /// Whether the agent ends and there is no more waiting.
+    hurried: bool,
+    /// Since the collector cannot be reached: how many records had been lost until then.
+    trouble: Option<u64>,
 }
 
-/// A queue with both its ends. `hurry` ends the wait for a collector that does not answer: it is tried once more.
+/// A queue with both its ends. `hurry` ends all waiting for a collector that cannot be reached: from then on records are tried once.
 pub fn queue(collector: Collector, metrics: DeliveryMetrics, hurry: Arc<Notify>) -> (Queue, Delivery) {
     let (sender, receiver) = mpsc::channel(QUEUE);
-    (Queue { sender, metrics: metrics.clone() }, Delivery { receiver, collector, metrics, hurry })
+    let delivery = Delivery { receiver, collector, metrics: metrics.clone(), hurry, hurried: false, trouble: None };
+    (Queue { sender, metrics }, delivery)
 }
 
 impl Delivery {
@@ -64,52 +69,134 @@ impl Delivery {
     pub async fn run(mut self) {
         let mut batch = Vec::with_capacity(BATCH);
         while self.receiver.recv_many(&mut batch, BATCH).await > 0 {
-            let lost = self.deliver(&batch).await;
             let all = batch.len() as u64;
-            self.metrics.lost.inc_by(lost.min(all));
-            self.metrics.sent.inc_by(all - lost.min(all));
+            let lost = self.deliver(&batch).await.min(all);
+            self.metrics.lost.inc_by(lost);
+            self.metrics.sent.inc_by(all - lost);
             self.metrics.waiting.sub(batch.len() as i64);
             batch.clear();
         }
     }
 
     /// Tries until the collector has decided, and says how many records it did not take.
-    async fn deliver(&self, batch: &[Item]) -> u64 {
-        let url = self.collector.url();
-        let lost_before = self.metrics.lost.get();
+    async fn deliver(&mut self, batch: &[Item]) -> u64 {
+        let url = self.collector.url().clone();
+        let all = batch.len();
         let mut pause = PAUSES.0;
-        let mut in_trouble = false;
-        let mut hurried = false;
         loop {
             match self.collector.send(batch).await {
                 Outcome::Taken { rejected } => {
                     if rejected > 0 {
-                        log::warn!("{url} did not take {rejected} of {} findings", batch.len());
+                        log::warn!("{url} did not take {rejected} of {all} findings");
                     }
-                    if in_trouble {
+                    if let Some(lost_before) = self.trouble.take() {
                         let lost = self.metrics.lost.get() - lost_before;
                         log::warn!("findings reach {url} again; {lost} were lost meanwhile");
                     }
                     return rejected;
                 }
                 Outcome::Never(why) => {
-                    log::error!("{url} does not take findings: {why}; {} are lost", batch.len());
-                    return batch.len() as u64;
+                    log::error!("{url} does not take findings: {why}; {all} are lost");
+                    return all as u64;
                 }
-                Outcome::Later(_) if hurried => return batch.len() as u64,
+                Outcome::Later(why) if self.hurried => {
+                    log::error!("{all} findings were not sent to {url}: {why}");
+                    return all as u64;
+                }
                 Outcome::Later(why) => {
-                    if !in_trouble {
+                    if self.trouble.is_none() {
                         log::error!(
                             "findings do not reach {url}: {why}; counting goes on, {QUEUE} findings wait, and more are lost"
                         );
-                        in_trouble = true;
+                        self.trouble = Some(self.metrics.lost.get());
                     }
                     tokio::select! {
                         () = sleep(pause) => pause = (pause * 2).min(PAUSES.1),
-                        () = self.hurry.notified() => hurried = true,
+                        () = self.hurry.notified() => self.hurried = true,
                     }
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use opentelemetry::logs::{AnyValue, LogRecord as _, Logger as _, LoggerProvider as _};
+    use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
+    use opentelemetry_sdk::Resource;
+    use opentelemetry_sdk::logs::SdkLoggerProvider;
+    use prost::Message as _;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpListener;
+
+    use super::*;
+    use crate::telemetry::metrics::Metrics;
+
+    /// A queue for a collector on a port of this machine, with so many records in it and closed.
+    fn filled(port: u16, records: usize) -> (Delivery, DeliveryMetrics) {
+        let url = format!("http://127.0.0.1:{port}/v1/logs").parse().unwrap();
+        let metrics = Metrics::new().unwrap().delivery().unwrap();
+        let resource = Resource::builder_empty().build();
+        let collector = Collector::new(&url, &resource).unwrap();
+        let (queue, delivery) = queue(collector, metrics.clone(), Arc::default());
+        let provider = SdkLoggerProvider::builder().with_resource(resource).with_log_processor(queue).build();
+        let logger = provider.logger("test");
+        for number in 0..records {
+            let mut record = logger.create_log_record();
+            record.set_body(AnyValue::Int(number as i64));
+            logger.emit(record);
+        }
+        (delivery, metrics)
+    }
+
+    /// Answers one request each with these status codes and returns how many records each had.
+    async fn answer(listener: TcpListener, codes: &[u16]) -> Vec<usize> {
+        let mut seen = Vec::new();
+        for code in codes {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut bytes = Vec::new();
+            let body = loop {
+                assert_ne!(stream.read_buf(&mut bytes).await.unwrap(), 0);
+                let mut headers = [httparse::EMPTY_HEADER; 16];
+                let mut request = httparse::Request::new(&mut headers);
+                let httparse::Status::Complete(head) = request.parse(&bytes).unwrap() else { continue };
+                let length = request.headers.iter().find(|header| header.name == "content-length").unwrap();
+                let length: usize = str::from_utf8(length.value).unwrap().parse().unwrap();
+                if bytes.len() == head + length {
+                    break bytes.split_off(head);
+                }
+            };
+            let request = ExportLogsServiceRequest::decode(body.as_slice()).unwrap();
+            let scopes = request.resource_logs.iter().flat_map(|resource| &resource.scope_logs);
+            seen.push(scopes.map(|scope| scope.log_records.len()).sum());
+            let response = format!("HTTP/1.1 {code} Whatever\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+            stream.write_all(response.as_bytes()).await.unwrap();
+        }
+        seen
+    }
+
+    fn counts(metrics: &DeliveryMetrics) -> (u64, u64, i64) {
+        (metrics.sent.get(), metrics.lost.get(), metrics.waiting.get())
+    }
+
+    #[tokio::test]
+    async fn what_does_not_fit_is_lost_and_counted() {
+        // A port that nobody listens on.
+        let port = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port();
+        let (delivery, metrics) = filled(port, QUEUE + 76);
+        assert_eq!(counts(&metrics), (0, 76, QUEUE as i64));
+        delivery.hurry.notify_one();
+        delivery.run().await;
+        assert_eq!(counts(&metrics), (0, QUEUE as u64 + 76, 0));
+    }
+
+    #[tokio::test]
+    async fn a_busy_collector_is_asked_again_and_an_unwilling_one_is_not() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let (delivery, metrics) = filled(listener.local_addr().unwrap().port(), BATCH + 2);
+        let (seen, ()) = tokio::join!(answer(listener, &[503, 200, 400]), delivery.run());
+        assert_eq!(seen, [BATCH, BATCH, 2]);
+        assert_eq!(counts(&metrics), (BATCH as u64, 2, 0));
     }
 }

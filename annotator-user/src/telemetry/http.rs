@@ -15,7 +15,7 @@ use hyper::header::{ALLOW, CONTENT_TYPE};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
-use hyper_util::rt::TokioIo;
+use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::sync::Semaphore;
 use tokio::time::{sleep, timeout};
 
@@ -24,7 +24,9 @@ use crate::live::sinks::Sink;
 use crate::report::Report;
 
 /// Connections that are served at a time; more wait in the kernel's queue.
-const CONNECTIONS: usize = 8;
+const CONNECTIONS: usize = 16;
+/// How long a client may take to ask, so that one that says nothing soon makes room for others.
+const TIME_TO_ASK: Duration = Duration::from_secs(1);
 /// How long a connection may last.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// How long to wait where no connection can be accepted, for want of file descriptors for instance.
@@ -83,7 +85,8 @@ async fn serve(listener: tokio::net::TcpListener, pages: Exposition) {
             let answer = service_fn(|request| std::future::ready(Ok::<_, Infallible>(page(&request, &pages))));
             let connection = http1::Builder::new()
                 .keep_alive(false)
-                .header_read_timeout(None)
+                .timer(TokioTimer::new())
+                .header_read_timeout(TIME_TO_ASK)
                 .serve_connection(TokioIo::new(stream), answer);
             match timeout(PATIENCE, connection).await {
                 Ok(Ok(())) => {}

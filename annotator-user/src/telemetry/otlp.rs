@@ -102,7 +102,7 @@ impl Sink for Findings {
             }
             let left = self.metrics.waiting.get();
             if left > 0 {
-                log::error!("{left} findings were not sent: the collector was too slow");
+                log::error!("{left} findings were not sent: the collector does not answer");
             }
         }
         .boxed_local()
