@@ -7,6 +7,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::counters::PortProto;
+use crate::live::pin::DEFAULT_DIR;
 use crate::observation::{Locality, Prefix};
 use crate::telemetry::TelemetryOptions;
 
@@ -41,13 +42,17 @@ pub struct Cli {
 #[derive(Clone, Debug, Subcommand)]
 pub enum Command {
     /// Watch interfaces: count every arriving packet in the kernel and print rolling summaries until interrupted.
-    Run(RunOptions),
+    Run(Box<RunOptions>),
     /// Explain capture files (pcap, pcapng, also gzipped; `-` is standard input). Needs no root.
     Read(ReadOptions),
     /// Write a page about capture files, to be looked at in a browser.
     Report(ReportOptions),
     /// Write the packets of capture files that say something to a capture of their own, with what was found as comments, for Wireshark.
     Export(ExportOptions),
+    /// Tell what is attached where, by whom, and how much it has counted.
+    Status(StatusOptions),
+    /// Detach what `run --pin` has left attached.
+    Detach(DetachOptions),
     /// Look something up in the knowledge: tcp/113, "icmp 3/4", 10.1.2.3, source-port 20, source-route, a finding's id, a log line.
     Explain(ExplainOptions),
     /// List, check and show the knowledge in force.
@@ -68,6 +73,9 @@ pub struct RunOptions {
     /// Stop after this long.
     #[arg(long, value_name = "TIME", value_parser = positive_duration)]
     pub duration: Option<Duration>,
+    /// Leave the program and its counters in the kernel when this ends, pinned below this folder, and go on where the run before has left them.
+    #[arg(long, value_name = "DIR", num_args = 0..=1, require_equals = true, default_missing_value = DEFAULT_DIR)]
+    pub pin: Option<PathBuf>,
     /// How they are watched.
     #[command(flatten)]
     pub watching: WatchOptions,
@@ -104,6 +112,31 @@ pub struct WatchOptions {
     /// Knowledge of the user's own.
     #[command(flatten)]
     pub rules: RuleFiles,
+}
+
+/// Options of `annotator status`.
+#[derive(Clone, Debug, Args)]
+pub struct StatusOptions {
+    /// Where `run --pin` pins.
+    #[arg(long, value_name = "DIR", default_value = DEFAULT_DIR)]
+    pub pin: PathBuf,
+    /// How to print it.
+    #[arg(long, default_value = "text")]
+    pub format: Format,
+}
+
+/// Options of `annotator detach`.
+#[derive(Clone, Debug, Args)]
+pub struct DetachOptions {
+    /// Interfaces to detach from.
+    #[arg(required_unless_present = "all", value_name = "IFACE")]
+    pub interfaces: Vec<String>,
+    /// Detach from every interface that something is pinned for.
+    #[arg(long, conflicts_with = "interfaces")]
+    pub all: bool,
+    /// Where `run --pin` pins.
+    #[arg(long, value_name = "DIR", default_value = DEFAULT_DIR)]
+    pub pin: PathBuf,
 }
 
 /// Options of `annotator read`.

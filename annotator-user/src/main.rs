@@ -6,8 +6,8 @@ use std::process::ExitCode;
 use std::rc::Rc;
 
 use annotator::cli::{
-    CaptureOptions, Cli, Command, ConfigCommand, ExplainOptions, ExportOptions, Format, ReadOptions, ReportOptions,
-    RulesCommand, RulesOptions, RunOptions,
+    CaptureOptions, Cli, Command, ConfigCommand, DetachOptions, ExplainOptions, ExportOptions, Format, ReadOptions,
+    ReportOptions, RulesCommand, RulesOptions, RunOptions, StatusOptions,
 };
 use annotator::config;
 use annotator::explain::{self, page, rules as knowledge_rules};
@@ -44,6 +44,8 @@ fn run(cli: Cli) -> Result<ExitCode> {
         Command::Run(options) => watch(&options),
         Command::Report(options) => report(&options),
         Command::Export(options) => export(&options),
+        Command::Status(options) => status(&options),
+        Command::Detach(options) => detach(&options),
         Command::Explain(options) => explain(&options),
         Command::Rules(options) => rules(&options),
         Command::Config(options) => configuration(&options.command, cli.config.as_deref()),
@@ -106,6 +108,30 @@ fn watch(options: &RunOptions) -> Result<ExitCode> {
     telemetry::open(&options.telemetry, &metrics, &mut sinks)?;
     annotator::live::run(options, sinks, &metrics)?;
     Ok(ExitCode::SUCCESS)
+}
+
+fn status(options: &StatusOptions) -> Result<ExitCode> {
+    let status = annotator::live::status::look(options)?;
+    output::print(&match options.format {
+        Format::Text => status.text(),
+        Format::Json => status.json()?,
+    })?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn detach(options: &DetachOptions) -> Result<ExitCode> {
+    let detached = annotator::live::detach::run(options)?;
+    for left in &detached.left {
+        complain(left);
+    }
+    for done in &detached.done {
+        output::print(format!("{done}\n"))?;
+    }
+    Ok(match (detached.left.is_empty(), detached.done.is_empty()) {
+        (true, _) => ExitCode::SUCCESS,
+        (false, false) => ExitCode::from(INCOMPLETE),
+        (false, true) => ExitCode::from(FAILED),
+    })
 }
 
 fn explain(options: &ExplainOptions) -> Result<ExitCode> {

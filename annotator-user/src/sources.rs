@@ -17,6 +17,16 @@ pub struct Slots {
 }
 
 impl Slots {
+    /// As if these tables had been looked at already.
+    pub fn remembered(tables: Vec<Box<[Source]>>) -> Self {
+        Slots { tables }
+    }
+
+    /// What the slots held, table by table.
+    pub fn tables(&self) -> impl Iterator<Item = &[Source]> {
+        self.tables.iter().map(|table| &**table)
+    }
+
     /// Looks at the table of one CPU: `entries` are the tag word and slot at each index from 0 on. Hands the source of every slot that has changed to
     /// `changed`, with what was counted since the last look. The time of the first packet and the maps of ports and destinations are always those
     /// since the source got its slot.

@@ -61,7 +61,7 @@ fn told(egress: &mut Egress) -> BTreeSet<Contact> {
     egress.contacts().into_iter().map(|told| (told.local, told.remote, told.protocol, told.port)).collect()
 }
 
-fn interface(device: &str, link: Link) -> Result<Interface> {
+pub(crate) fn interface(device: &str, link: Link) -> Result<Interface> {
     Ok(Interface {
         name: device.to_owned(),
         index: netlink::index(device)?.cast_unsigned(),
@@ -69,7 +69,7 @@ fn interface(device: &str, link: Link) -> Result<Interface> {
         mtu: 1500,
         up: true,
         prefixes: Vec::new(),
-        xdp_program: None,
+        xdp: Vec::new(),
         has_ingress: false,
     })
 }

@@ -17,6 +17,7 @@ use crate::{
     frames::{self, NamedFrame},
     kernel_ledger, netlink,
     packet_socket::PacketSocket,
+    take_over,
 };
 
 /// The kernel does not send less than an Ethernet header.
@@ -70,6 +71,13 @@ pub fn check() -> Result<()> {
                 println!("guest: egress, {way:?}: {error:#}");
                 failures.push(format!("egress ({way:?})"));
             }
+        }
+    }
+    match take_over::check(&frames) {
+        Ok(()) => println!("guest: take-over: three times {} frames", frames.len()),
+        Err(error) => {
+            println!("guest: take-over: {error:#}");
+            failures.push("take-over".to_owned());
         }
     }
     ensure!(failures.is_empty(), "failed: {}", failures.join(", "));
@@ -153,7 +161,7 @@ fn count(kernel: &Kernel, settings: &Settings, frames: &[NamedFrame]) -> Result<
     }
 }
 
-fn empty() -> Box<Ledger> {
+pub(crate) fn empty() -> Box<Ledger> {
     // SAFETY: a ledger is made of integers, for which zero is a value.
     unsafe { Box::new_zeroed().assume_init() }
 }

@@ -2,6 +2,7 @@
 
 pub mod agent;
 pub mod bench;
+pub mod bpf_fs;
 pub mod contacts;
 pub mod counted;
 pub mod frames;
@@ -9,6 +10,7 @@ pub mod kernel_ledger;
 pub mod kernel_matrix;
 pub mod packet_socket;
 pub mod peers;
+pub mod take_over;
 pub mod veth;
 
 pub use annotator_testnet::netlink;

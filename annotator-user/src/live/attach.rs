@@ -1,10 +1,12 @@
 //! Attaching to an interface: native first, generic as a fallback, never over somebody else's program.
 
 use std::fmt;
+use std::path::Path;
 
 use anyhow::{Context, Result, anyhow, bail};
-use aya::programs::links::FdLink;
-use aya::programs::{ProgramError, Xdp, XdpMode, loaded_programs};
+use aya::programs::links::{FdLink, PinnedLink};
+use aya::programs::xdp::XdpLink;
+use aya::programs::{ProgramError, ProgramInfo, Xdp, XdpMode, loaded_programs};
 
 use super::interface::{Device, Interface};
 use super::kernel::Kernel;
@@ -23,6 +25,8 @@ pub enum Mode {
     Native,
     /// In the network stack: slower, and behind receive offload, which joins packets (GRO).
     Generic,
+    /// In the network card. Nothing of ours runs there.
+    Offloaded,
 }
 
 impl fmt::Display for Mode {
@@ -30,25 +34,34 @@ impl fmt::Display for Mode {
         formatter.write_str(match self {
             Mode::Native => "native",
             Mode::Generic => "generic",
+            Mode::Offloaded => "offloaded",
         })
     }
 }
 
-/// An attachment; dropping it detaches.
+/// An attachment; dropping it detaches, unless it is pinned.
 #[derive(Debug)]
 pub struct Attached {
     /// Where the program runs.
     pub mode: Mode,
     /// What the reader of a report should know of it.
     pub note: Option<String>,
-    _link: FdLink,
+    link: FdLink,
+}
+
+impl Attached {
+    /// Pins the link: from now on the program stays when this process ends.
+    pub fn pin(self, path: &Path) -> Result<Self> {
+        let pinned = self.link.pin(path).with_context(|| format!("cannot pin the attachment as {}", path.display()))?;
+        Ok(Attached { link: pinned.into(), ..self })
+    }
 }
 
 /// Attaches in the mode that is asked for, or (`None`) in the first that works.
 pub fn attach(kernel: &mut Kernel, interface: &Interface, wanted: Option<Mode>) -> Result<Attached> {
     let name = &interface.name;
-    if let Some(id) = interface.xdp_program {
-        bail!(occupied(name, Some(id)));
+    if let Some(program) = interface.xdp.first() {
+        bail!(occupied(name, Some(program.id)));
     }
     load(kernel, LINEAR)?;
     let native_possible = interface.device == Device::Ethernet;
@@ -57,8 +70,8 @@ pub fn attach(kernel: &mut Kernel, interface: &Interface, wanted: Option<Mode>) 
     }
     let mut refusal = None;
     if native_possible && wanted != Some(Mode::Generic) {
-        match native(kernel, interface) {
-            Ok(link) => return Ok(Attached { mode: Mode::Native, note: None, _link: link }),
+        match native(kernel, interface, |kernel, entry| attach_one(kernel, entry, interface, XdpMode::Driver)) {
+            Ok(link) => return Ok(Attached { mode: Mode::Native, note: None, link }),
             Err(error) if is_occupied(&error) => bail!(occupied(name, None)),
             Err(error) if wanted == Some(Mode::Native) => {
                 return Err(error).with_context(|| {
@@ -83,16 +96,39 @@ pub fn attach(kernel: &mut Kernel, interface: &Interface, wanted: Option<Mode>) 
         }
         _ => None,
     };
-    Ok(Attached { mode: Mode::Generic, note, _link: link })
+    Ok(Attached { mode: Mode::Generic, note, link })
+}
+
+/// Puts our program in the place of the one that a pinned link holds: at once, so that no packet meets the interface without one.
+pub fn take_over(kernel: &mut Kernel, interface: &Interface, mode: Mode, pin: &Path) -> Result<Attached> {
+    let replace = |kernel: &mut Kernel, entry: &str| replace(kernel, entry, pin);
+    load(kernel, LINEAR)?;
+    let link = if mode == Mode::Native { native(kernel, interface, replace) } else { replace(kernel, LINEAR) };
+    let link = link.with_context(|| {
+        let name = &interface.name;
+        format!("cannot take over {name}, where an earlier agent's program goes on counting; annotator detach {name} ends that")
+    })?;
+    Ok(Attached { mode, note: None, link })
+}
+
+fn replace(kernel: &mut Kernel, entry: &str, pin: &Path) -> Result<FdLink> {
+    let link: FdLink = PinnedLink::from_pin(pin)?.into();
+    let program = program_mut(kernel, entry)?;
+    let id = program.attach_to_link(XdpLink::try_from(link)?).map_err(system_error)?;
+    Ok(program.take_link(id)?.try_into()?)
 }
 
 /// Natively; with the entry point for several buffers where the MTU may need it.
-fn native(kernel: &mut Kernel, interface: &Interface) -> Result<FdLink> {
-    match attach_one(kernel, LINEAR, interface, XdpMode::Driver) {
+fn native(
+    kernel: &mut Kernel,
+    interface: &Interface,
+    attach: impl Fn(&mut Kernel, &'static str) -> Result<FdLink>,
+) -> Result<FdLink> {
+    match attach(kernel, LINEAR) {
         Err(error) if interface.mtu > ORDINARY_MTU && !is_occupied(&error) => {
             let first = format!("{error:#}");
             load(kernel, FRAGS)
-                .and_then(|()| attach_one(kernel, FRAGS, interface, XdpMode::Driver))
+                .and_then(|()| attach(kernel, FRAGS))
                 .map_err(|second| anyhow!("{first}; with packets in several buffers: {second:#}"))
         }
         result => result,
@@ -150,13 +186,27 @@ fn is_occupied(error: &anyhow::Error) -> bool {
         .is_some_and(|code| code == libc::EBUSY || code == libc::EEXIST)
 }
 
+/// Whether a program is one that we attach, by its name.
+pub fn is_ours(name: &str) -> bool {
+    [LINEAR, FRAGS].contains(&name)
+}
+
+/// What the kernel says of a program; nothing where it is gone, or this process may not ask.
+pub fn program(id: u32) -> Option<ProgramInfo> {
+    loaded_programs().flatten().find(|program| program.id() == id)
+}
+
 fn occupied(interface: &str, id: Option<u32>) -> String {
     let whose = match id {
         Some(id) => {
-            let name = loaded_programs()
-                .flatten()
-                .find(|program| program.id() == id)
-                .and_then(|program| program.name_as_str().map(str::to_owned));
+            let name = program(id).and_then(|program| program.name_as_str().map(str::to_owned));
+            if name.as_deref().is_some_and(is_ours) {
+                return format!(
+                    "{interface} is watched already, by the program {}, id {id}. `annotator status` tells by whom; what is pinned is taken over \
+                     by `annotator run --pin`, and removed by `annotator detach {interface}`",
+                    name.unwrap_or_default()
+                );
+            }
             format!("{}, id {id}", name.unwrap_or_else(|| "of unknown name".to_owned()))
         }
         None => "unknown: it came while we tried".to_owned(),

@@ -3,12 +3,14 @@
 use std::net::IpAddr;
 use std::os::fd::AsRawFd;
 
+use annotator_common::Count;
 use anyhow::{Context, Result, bail};
 use futures_util::TryStreamExt;
 use rtnetlink::packet_route::address::AddressAttribute;
 use rtnetlink::packet_route::link::{LinkAttribute, LinkFlags, LinkLayerType, LinkXdp};
 use rtnetlink::packet_route::tc::TcAttribute;
 
+use super::attach::Mode;
 use crate::observation::Prefix;
 
 /// How frames of an interface begin, and in which modes XDP can be attached to it.
@@ -37,10 +39,19 @@ pub struct Interface {
     pub up: bool,
     /// Its addresses with the lengths of their prefixes.
     pub prefixes: Vec<Prefix>,
-    /// Id of the XDP program that is attached to it already.
-    pub xdp_program: Option<u32>,
+    /// The XDP programs that are attached to it already.
+    pub xdp: Vec<XdpProgram>,
     /// Whether somebody filters what arrives by the queueing discipline `ingress`, in whose place clsact would have to be.
     pub has_ingress: bool,
+}
+
+/// An XDP program on an interface.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct XdpProgram {
+    /// Where it runs.
+    pub mode: Mode,
+    /// Its id.
+    pub id: u32,
 }
 
 impl Interface {
@@ -75,18 +86,13 @@ pub async fn find(name: &str) -> Result<Interface> {
         mtu: 0,
         up: link.header.flags.contains(LinkFlags::Up),
         prefixes: Vec::new(),
-        xdp_program: None,
+        xdp: Vec::new(),
         has_ingress: false,
     };
     for attribute in link.attributes {
         match attribute {
             LinkAttribute::Mtu(mtu) => interface.mtu = mtu,
-            LinkAttribute::Xdp(xdp) => {
-                interface.xdp_program = xdp.into_iter().find_map(|item| match item {
-                    LinkXdp::ProgId(id) if id != 0 => Some(id),
-                    _ => None,
-                });
-            }
+            LinkAttribute::Xdp(xdp) => interface.xdp = programs(&xdp),
             _ => {}
         }
     }
@@ -114,6 +120,43 @@ pub async fn find(name: &str) -> Result<Interface> {
     }
     connection.abort();
     Ok(interface)
+}
+
+/// Every interface, with the XDP programs that are attached to it.
+pub async fn all() -> Result<Vec<(String, Vec<XdpProgram>)>> {
+    let (connection, handle, _) = rtnetlink::new_connection().context("opening a netlink socket")?;
+    let connection = tokio::spawn(connection);
+    let mut interfaces = Vec::new();
+    let mut links = handle.link().get().execute();
+    while let Some(link) = links.try_next().await.context("asking for the interfaces")? {
+        let (mut name, mut xdp) = (String::new(), Vec::new());
+        for attribute in link.attributes {
+            match attribute {
+                LinkAttribute::IfName(text) => name = text,
+                LinkAttribute::Xdp(items) => xdp = programs(&items),
+                _ => {}
+            }
+        }
+        interfaces.push((name, xdp));
+    }
+    connection.abort();
+    Ok(interfaces)
+}
+
+fn programs(xdp: &[LinkXdp]) -> Vec<XdpProgram> {
+    let program = |item: &LinkXdp| match *item {
+        LinkXdp::DrvProgId(id) => Some(XdpProgram { mode: Mode::Native, id }),
+        LinkXdp::SkbProgId(id) => Some(XdpProgram { mode: Mode::Generic, id }),
+        LinkXdp::HwProgId(id) => Some(XdpProgram { mode: Mode::Offloaded, id }),
+        _ => None,
+    };
+    xdp.iter().filter_map(program).collect()
+}
+
+/// Packets and bytes that an interface has received, as its driver counts them.
+pub fn received(name: &str) -> Option<Count> {
+    let status = procfs::net::dev_status().ok()?.remove(name)?;
+    Some(Count { packets: status.recv_packets, bytes: status.recv_bytes })
 }
 
 /// Whether the interface still exists under the same index.

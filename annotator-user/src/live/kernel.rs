@@ -1,12 +1,13 @@
 //! Loading the BPF program and mapping its memory.
 
 use std::os::fd::{AsFd, AsRawFd};
+use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use annotator_common::source::CAPACITY;
 use annotator_common::{Ledger, Settings, Source, Sources};
-use anyhow::{Context, Result, anyhow};
-use aya::maps::{Map, MapData, RingBuf};
+use anyhow::{Context, Result, anyhow, ensure};
+use aya::maps::{Map, MapData, MapInfo, MapType, RingBuf};
 use aya::{Ebpf, EbpfLoader};
 use memmap2::{MmapOptions, MmapRaw};
 
@@ -15,6 +16,57 @@ pub static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), 
 
 /// Bytes of the ring buffer for samples, a power of two: some 3,700 samples between two polls.
 const SAMPLE_RING: u32 = 1 << 20;
+
+/// A map as this version makes it.
+#[derive(Clone, Copy, Debug)]
+pub struct Shape {
+    /// Its name in the BPF object.
+    pub name: &'static str,
+    kind: MapType,
+    key: u32,
+    value: u32,
+    /// How many elements, or bytes of a ring buffer.
+    pub entries: u32,
+}
+
+impl Shape {
+    /// An array, whose elements are mapped into memory.
+    pub(super) const fn array(name: &'static str, value: usize, entries: u32) -> Self {
+        Shape { name, kind: MapType::Array, key: size_of::<u32>() as u32, value: value as u32, entries }
+    }
+
+    /// Opens a pinned map, which must have this shape: a map of another one would be read and written beyond its bounds.
+    pub fn open(&self, path: &Path) -> Result<MapData> {
+        let data = MapData::from_pin(path).with_context(|| format!("cannot open the pinned map {}", path.display()))?;
+        let info = data.info()?;
+        ensure!(
+            self.is_of(&info),
+            "the pinned map {} is not what this version makes: {:?} of {} elements of {} bytes, not {:?} of {} elements of {} bytes",
+            path.display(),
+            info.map_type()?,
+            info.max_entries(),
+            info.value_size(),
+            self.kind,
+            self.entries,
+            self.value
+        );
+        Ok(data)
+    }
+
+    fn is_of(&self, info: &MapInfo) -> bool {
+        info.map_type().is_ok_and(|kind| kind == self.kind)
+            && (info.key_size(), info.value_size(), info.max_entries()) == (self.key, self.value, self.entries)
+    }
+}
+
+/// The maps by which the program and its agent share what was counted, on a machine with so many CPUs.
+pub fn shapes(cpus: u32) -> [Shape; 3] {
+    [
+        Shape::array("LEDGERS", size_of::<Ledger>(), cpus),
+        Shape::array("SOURCES", size_of::<Sources>(), cpus),
+        Shape { name: "SAMPLES", kind: MapType::RingBuf, key: 0, value: 0, entries: SAMPLE_RING },
+    ]
+}
 
 /// The program in the kernel, not yet attached, with its maps.
 pub struct Kernel {
@@ -42,11 +94,10 @@ impl Kernel {
     ) -> Result<Self> {
         let cpus = possible_cpus()?;
         let mut loader = EbpfLoader::new();
-        loader
-            .override_global("SETTINGS", as_bytes(settings), true)
-            .map_max_entries("LEDGERS", cpus)
-            .map_max_entries("SOURCES", cpus)
-            .map_max_entries("SAMPLES", SAMPLE_RING);
+        loader.override_global("SETTINGS", as_bytes(settings), true);
+        for shape in shapes(cpus) {
+            loader.map_max_entries(shape.name, shape.entries);
+        }
         adjust(&mut loader);
         let mut ebpf = loader.load(object).context("creating the BPF maps")?;
         let ledgers = Ledgers(Mapping::of(&mut ebpf, "LEDGERS", size_of::<Ledger>(), cpus)?);
@@ -57,7 +108,7 @@ impl Kernel {
 }
 
 /// How many CPU ids there can be. They may be sparse ("0-3,8-11"), so the highest one decides.
-fn possible_cpus() -> Result<u32> {
+pub fn possible_cpus() -> Result<u32> {
     const FILE: &str = "/sys/devices/system/cpu/possible";
     let list = std::fs::read_to_string(FILE).with_context(|| format!("reading {FILE}"))?;
     let last = list.trim().rsplit(['-', ',']).next().unwrap_or_default();
@@ -82,6 +133,10 @@ impl Mapping {
         let Some(Map::Array(data)) = ebpf.map(name) else {
             return Err(anyhow!("the BPF object has no array map {name}"));
         };
+        Self::over(data, name, element, count)
+    }
+
+    fn over(data: &MapData, name: &str, element: usize, count: u32) -> Result<Self> {
         let (element, count) = (element.next_multiple_of(8), count as usize);
         let memory = MmapOptions::new()
             .len(element * count)
@@ -106,6 +161,13 @@ impl Mapping {
 pub struct Ledgers(Mapping);
 
 impl Ledgers {
+    /// The counters of a program that others have loaded.
+    pub fn pinned(path: &Path) -> Result<Self> {
+        let cpus = possible_cpus()?;
+        let [shape, ..] = shapes(cpus);
+        Ok(Ledgers(Mapping::over(&shape.open(path)?, shape.name, size_of::<Ledger>(), cpus)?))
+    }
+
     /// Adds up the ledgers of all CPUs. Cells wrap; see [`annotator_common::Cell`].
     pub fn sum_into(&self, sum: &mut Ledger) {
         sum.words_mut().fill(0);
@@ -120,6 +182,19 @@ impl Ledgers {
     }
 }
 
+/// Words of a slot of a source table.
+pub(super) const SLOT_WORDS: usize = size_of::<Source>() / 8;
+
+/// The source at the beginning of mapped words.
+pub(super) fn source(words: &[AtomicU64]) -> Source {
+    let mut copy = [0_u64; SLOT_WORDS];
+    for (to, from) in copy.iter_mut().zip(words) {
+        *to = from.load(Ordering::Relaxed);
+    }
+    // SAFETY: `Source` is `repr(C)`, made of integers without padding, and as large as `copy`.
+    unsafe { std::mem::transmute(copy) }
+}
+
 /// The mapped source tables of all CPUs.
 pub struct Tables(Mapping);
 
@@ -132,7 +207,6 @@ impl Tables {
     /// Tag word and slot at every index of one CPU's table. A slot that the kernel was replacing while it was read comes as an empty one.
     pub fn entries(&self, cpu: usize) -> impl Iterator<Item = (u32, Source)> {
         const TAG_WORDS: usize = CAPACITY / 2;
-        const SLOT_WORDS: usize = size_of::<Source>() / 8;
         let words = self.0.words(cpu);
         (0..CAPACITY).map(move |index| {
             let tag = || (words[index / 2].load(Ordering::Acquire) >> (32 * (index % 2))) as u32;
@@ -140,13 +214,7 @@ impl Tables {
             if before == 0 {
                 return (0, Source::default());
             }
-            let mut copy = [0_u64; SLOT_WORDS];
-            let start = TAG_WORDS + index * SLOT_WORDS;
-            for (to, from) in copy.iter_mut().zip(&words[start..start + SLOT_WORDS]) {
-                *to = from.load(Ordering::Relaxed);
-            }
-            // SAFETY: `Source` is `repr(C)`, made of integers without padding, and as large as `copy`.
-            let source: Source = unsafe { std::mem::transmute(copy) };
+            let source = source(&words[TAG_WORDS + index * SLOT_WORDS..]);
             if tag() >> 16 == before >> 16 { (before, source) } else { (0, Source::default()) }
         })
     }

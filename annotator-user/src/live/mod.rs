@@ -1,21 +1,28 @@
 //! The live view: the XDP program, attached to interfaces and read until somebody says stop.
 //!
-//! Only [`kernel`], [`attach`], [`egress`] and [`clock`] know aya.
+//! Only [`kernel`], [`attach`], [`egress`], [`clock`], [`pin`] and [`handover`] know aya.
 
 pub mod attach;
 pub mod clock;
+pub mod detach;
 pub mod egress;
+pub mod handover;
+pub mod holders;
 pub mod interface;
 pub mod kernel;
 mod listening;
+pub mod pin;
 pub mod privileges;
 pub mod sinks;
+pub mod status;
 pub(crate) mod watched;
 
+use std::path::Path;
 use std::rc::Rc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
+use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep_until};
 
@@ -34,21 +41,25 @@ const FETCH_EVERY: Duration = Duration::from_millis(200);
 pub fn run(options: &RunOptions, sinks: Sinks, metrics: &Rc<Metrics>) -> Result<()> {
     privileges::check()?;
     privileges::raise_memory_limit();
-    // One thread: capabilities are given up for the thread that asks.
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("starting the runtime")?;
-    runtime.block_on(watch(options, sinks, metrics))
+    runtime()?.block_on(watch(options, sinks, metrics))
+}
+
+/// One thread: capabilities are given up for the thread that asks.
+fn runtime() -> Result<Runtime> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().context("starting the runtime")
 }
 
 async fn watch(options: &RunOptions, mut sinks: Sinks, metrics: &Rc<Metrics>) -> Result<()> {
     let mut interrupt = signal(SignalKind::interrupt()).context("listening for SIGINT")?;
     let mut terminate = signal(SignalKind::terminate()).context("listening for SIGTERM")?;
     let mut hangup = signal(SignalKind::hangup()).context("listening for SIGHUP")?;
-    let mut watched = attach_all(&options.interfaces, &options.watching).await?;
+    let mut watched = attach_all(&options.interfaces, &options.watching, options.pin.as_deref()).await?;
     privileges::give_up()?;
     for one in &mut watched {
         one.measured_by(metrics);
     }
     sinks.start()?;
+    watched.iter_mut().for_each(Watched::keep_pins);
 
     let start = Instant::now();
     let mut fetch = interval_at(start + FETCH_EVERY, FETCH_EVERY);
@@ -77,6 +88,7 @@ async fn watch(options: &RunOptions, mut sinks: Sinks, metrics: &Rc<Metrics>) ->
                         sinks.take(&report)?;
                     }
                     metrics.gone(one.name());
+                    one.discard_pins();
                     gone.push(one.name().to_owned());
                 }
                 if watched.is_empty() {
@@ -90,6 +102,7 @@ async fn watch(options: &RunOptions, mut sinks: Sinks, metrics: &Rc<Metrics>) ->
                 let begun = Instant::now();
                 for one in &mut watched {
                     sinks.take(&one.report())?;
+                    one.reported();
                 }
                 metrics.reported(begun.elapsed());
             }
@@ -98,6 +111,7 @@ async fn watch(options: &RunOptions, mut sinks: Sinks, metrics: &Rc<Metrics>) ->
     for one in &mut watched {
         if let Some(report) = one.stop() {
             sinks.take(&report)?;
+            one.reported();
         }
     }
     sinks.close().await?;
@@ -113,8 +127,12 @@ fn said(gone: &mut Vec<String>) -> Option<String> {
     (!names.is_empty()).then(|| format!("{names} is gone: the interface was removed while it was watched"))
 }
 
-/// Attaches to every interface, or to none.
-pub(crate) async fn attach_all(interfaces: &[String], options: &WatchOptions) -> Result<Vec<Watched>> {
+/// Attaches to every interface, or to none. `pins` is where attachments are left, and those of an agent before are taken over.
+pub(crate) async fn attach_all(
+    interfaces: &[String],
+    options: &WatchOptions,
+    pins: Option<&Path>,
+) -> Result<Vec<Watched>> {
     let clock = Clock::measure(kernel::OBJECT).map_err(explain_load_failure)?;
     let wanted = match options.xdp_mode {
         XdpMode::Auto => None,
@@ -128,8 +146,9 @@ pub(crate) async fn attach_all(interfaces: &[String], options: &WatchOptions) ->
             continue;
         }
         let interface = interface::find(name).await?;
-        watched.push(Watched::attach(interface, wanted, clock, options, Rc::clone(&interpreter))?);
+        watched.push(Watched::attach(interface, pins, wanted, clock, options, Rc::clone(&interpreter))?);
     }
+    watched.iter_mut().try_for_each(Watched::pin)?;
     Ok(watched)
 }
 

@@ -24,6 +24,15 @@ pub fn check() -> Result<()> {
     Ok(())
 }
 
+/// Fails where the kernel would not tell of other processes' programs.
+pub fn check_looking() -> Result<()> {
+    let held = caps::read(None, CapSet::Effective).context("reading this process's capabilities")?;
+    if !held.contains(&Capability::CAP_SYS_ADMIN) {
+        bail!("looking at attached programs and pins needs root (CAP_SYS_ADMIN). Run it with sudo");
+    }
+    Ok(())
+}
+
 /// Gives up every capability for good. Reading mapped memory, writing reports and detaching need none.
 ///
 /// Capabilities belong to threads: this must be called while there is only one.

@@ -1,26 +1,31 @@
 //! One interface under watch: its program, its counters, its window.
 
+use std::path::Path;
 use std::rc::Rc;
 use std::time::Instant;
 
 use annotator_common::settings::{Budget, LOCAL_MAX};
-use annotator_common::{Ledger, Link, Sample, Settings};
-use anyhow::{Context, Result};
+use annotator_common::{Cell, Count, Ledger, Link, Sample, Settings};
+use anyhow::{Context, Result, bail};
 use aya_log::EbpfLogger;
 
 use super::attach::{self, Attached, Mode};
 use super::clock::{Clock, monotonic, wall_offset};
 use super::egress::{Egress, Way};
+use super::handover::Reported;
 use super::interface::{self, Device, Interface};
 use super::kernel::{Kernel, OBJECT};
+use super::pin::Pins;
 use crate::cli::{EgressWay, WatchOptions};
 use crate::counters::Counters;
 use crate::engine::Interpreter;
 use crate::observation::{Locality, Moment, Observations, Sighting};
+use crate::quantity::count;
 use crate::report::{Origin, OriginKind, Report};
 use crate::sources::Slots;
 use crate::telemetry::metrics::Metrics;
 use crate::window::Window;
+use crate::write::style;
 
 /// Samples a second that all CPUs together may hand out.
 const SAMPLES_PER_SECOND: u32 = 8000;
@@ -47,14 +52,20 @@ pub struct Watched {
     window: Window,
     notes: Vec<String>,
     metrics: Option<Rc<Metrics>>,
+    /// What only the next report says.
+    news: Vec<String>,
     /// Whether anything was counted since the last report.
     unreported: bool,
+    pins: Option<Pins>,
+    /// All that was counted since the program was attached.
+    total: Count,
 }
 
 impl Watched {
-    /// Loads, attaches, and starts to count.
+    /// Loads, attaches, and starts to count; or goes on where the agent before has left its program in `pins`.
     pub fn attach(
         interface: Interface,
+        pins: Option<&Path>,
         wanted: Option<Mode>,
         clock: Clock,
         options: &WatchOptions,
@@ -63,8 +74,27 @@ impl Watched {
         let mut notes = Vec::new();
         let mut settings = settings(&interface, &clock, options, &mut notes)?;
         interpreter.prepare(&mut settings);
-        let mut kernel = Kernel::open(OBJECT, &settings)?;
-        let attached = attach::attach(&mut kernel, &interface, wanted)?;
+        let mut pins = pins.map(|dir| Pins::open(dir, &interface, settings.seed)).transpose()?;
+        let mut kernel = match &pins {
+            None => Kernel::open(OBJECT, &settings)?,
+            Some(pins) => {
+                settings.seed = pins.handover.seed();
+                Kernel::open_with(OBJECT, &settings, |loader| pins.place(loader))?
+            }
+        };
+        let running = pins.as_ref().and_then(|pins| Some((pins.running?, pins)));
+        let (attached, reported) = match running {
+            None => (attach::attach(&mut kernel, &interface, wanted)?, None),
+            Some((mode, _)) if wanted.is_some_and(|wanted| wanted != mode) => bail!(
+                "an earlier agent's program counts on {0} in {mode} mode, which a take-over cannot change; leave --xdp-mode out, or end \
+                 that first: annotator detach {0}",
+                interface.name
+            ),
+            Some((mode, pins)) => {
+                let attached = attach::take_over(&mut kernel, &interface, mode, &pins.link())?;
+                (attached, Some(pins.handover.read()))
+            }
+        };
         notes.extend(attached.note.clone());
         let egress = options.egress.map(|way| watch_egress(&interface, way, &mut notes)).transpose()?.flatten();
         if !interface.up {
@@ -73,9 +103,15 @@ impl Watched {
                 interface.name
             ));
         }
+        notes.extend(pins.as_mut().and_then(|pins| pins.note.take()));
         for note in &notes {
             log::warn!("{note}");
         }
+        let news = reported.as_ref().map(|reported| unwatched(&interface.name, reported)).unwrap_or_default();
+        for note in &news {
+            log::info!("{note}");
+        }
+        let reported = reported.unwrap_or_else(Reported::nothing);
         let logger = EbpfLogger::init(&mut kernel.ebpf)
             .inspect_err(|error| log::debug!("the BPF program's own log cannot be read: {error}"))
             .ok();
@@ -96,16 +132,36 @@ impl Watched {
             clock,
             locality,
             interpreter,
-            slots: Slots::default(),
-            previous: ledger(),
+            slots: reported.slots,
+            previous: reported.ledger,
             reading: ledger(),
             read_at: Instant::now(),
-            window: Window::new(options.window, now()),
+            window: Window::new(options.window, Moment(reported.at + wall_offset())),
             notes,
             metrics: None,
+            news,
             unreported: true,
+            pins,
+            total: reported.total,
             interface,
         })
+    }
+
+    /// Pins the attachment, where that is wanted and has not been done.
+    pub fn pin(&mut self) -> Result<()> {
+        if let Some(pins) = self.pins.as_ref().filter(|pins| pins.running.is_none())
+            && let Some(attached) = self.attached.take()
+        {
+            self.attached = Some(attached.pin(&pins.link())?);
+        }
+        Ok(())
+    }
+
+    /// From now on pins stay when this process ends.
+    pub fn keep_pins(&mut self) {
+        if let Some(pins) = &mut self.pins {
+            pins.keep();
+        }
     }
 
     /// The interface's name.
@@ -174,6 +230,7 @@ impl Watched {
             if let Some(metrics) = &self.metrics {
                 metrics.count(&self.interface.name, &counted);
             }
+            self.total += counted.total();
             self.window.current().counters.add(&counted);
         }
         if let Some(metrics) = &self.metrics {
@@ -226,12 +283,29 @@ impl Watched {
         if let Some(lost @ 1..) = self.egress.as_ref().map(Egress::lost) {
             notes.push(format!("{lost} contacts of this host came too fast to be remembered"));
         }
+        notes.append(&mut self.news);
         let mut report = self.interpreter.report(origin, &observations, notes);
         report.sightings = contents.sightings;
         report
     }
 
-    /// Detaches and reports what came since the last report, if anything did.
+    /// Remembers for the next agent that the last report has got to where reports go. An agent that is killed just before this leaves a report that is
+    /// made again, rather than one that is never made.
+    pub fn reported(&mut self) {
+        if let Some(pins) = &self.pins {
+            let received = interface::received(&self.interface.name).unwrap_or_default();
+            pins.handover.write(monotonic(), self.total, received, &self.previous, &self.slots);
+        }
+    }
+
+    /// Removes the pins of an interface that is gone: nobody can go on there.
+    pub fn discard_pins(&mut self) {
+        if let Some(Err(error)) = self.pins.as_mut().map(Pins::discard) {
+            log::warn!("{error:#}");
+        }
+    }
+
+    /// Detaches, unless it is pinned, and reports what came since the last report, if anything did.
     pub fn stop(&mut self) -> Option<Report> {
         self.attached = None;
         if let Some(egress) = &mut self.egress {
@@ -267,7 +341,31 @@ fn now() -> Moment {
     Moment(monotonic() + wall_offset())
 }
 
-fn ledger() -> Box<Ledger> {
+/// What the first report after a take-over says of the time before.
+fn unwatched(interface: &str, reported: &Reported) -> Vec<String> {
+    let seconds = (monotonic() - reported.at) as f64 / 1e9;
+    let mut notes = vec![format!(
+        "{interface}: taken over from an earlier agent. Its last report was {} before this one started; what was counted since is in this report",
+        style::seconds(seconds)
+    )];
+    if let Some(received) = interface::received(interface)
+        && let Some(packets) = received.packets.checked_sub(reported.received.packets)
+        && let Some(bytes) = received.bytes.checked_sub(reported.received.bytes)
+        && (packets >= Cell::MAX_PACKETS || bytes >= Cell::MAX_BYTES)
+    {
+        notes.push(format!(
+            "{interface}: {} ({}) came meanwhile, and a counter that nobody reads holds {} and {}: the counts of that time may be too low",
+            count(packets, "packet"),
+            style::bytes(bytes),
+            count(Cell::MAX_PACKETS, "packet"),
+            style::bytes(Cell::MAX_BYTES)
+        ));
+    }
+    notes
+}
+
+/// A ledger that has counted nothing.
+pub(super) fn ledger() -> Box<Ledger> {
     // SAFETY: a ledger is made of integers, for which zeros are valid.
     unsafe { Box::<Ledger>::new_zeroed().assume_init() }
 }
