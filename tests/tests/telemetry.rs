@@ -2,10 +2,11 @@
 //! `cargo xtask peers` fetches.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 use std::time::Duration;
 use std::{fs, thread};
 
@@ -15,10 +16,14 @@ use annotator_tests::agent::{Agent, Running, attachment, binary, eventually, fin
 use annotator_tests::veth::{HERE, Wire};
 use annotator_tests::{frames, peers};
 use anyhow::{Context as _, Result, ensure};
+use rustls::pki_types::PrivatePkcs8KeyDer;
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use serde_json::Value;
 
 const ADDRESS: &str = "127.0.0.1:9184";
 const METRICS: &str = "--metrics=9184";
+/// A finding's id as records carry it.
+const SCAN: &[u8] = b"scan.vertical";
 const OTLP: &str = "--otlp=http://127.0.0.1:4318";
 /// A port that the knowledge has an entry for, and two that it has none for.
 const NAMED: u16 = 137;
@@ -420,6 +425,61 @@ fn findings_of_several_agents_reach_a_collector() -> Result<()> {
     }
     // Told once, however many reports had it.
     ensure!(told.matches("rule.id: Str(scan.vertical)").count() == 1, "{told}");
+    Ok(())
+}
+
+/// Takes one request over TLS, answers that all is well, and returns what was asked.
+fn answer_over_tls(listener: &TcpListener, configuration: Arc<ServerConfig>) -> Result<Vec<u8>> {
+    let (stream, _) = listener.accept()?;
+    stream.set_nonblocking(false)?;
+    let mut stream = StreamOwned::new(ServerConnection::new(configuration)?, stream);
+    let mut request = Vec::new();
+    let mut buffer = [0; 4096];
+    while !request.windows(SCAN.len()).any(|window| window == SCAN) {
+        let length = stream.read(&mut buffer)?;
+        ensure!(length > 0, "it has hung up");
+        request.extend(&buffer[..length]);
+    }
+    stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")?;
+    stream.conn.send_close_notify();
+    stream.flush()?;
+    Ok(request)
+}
+
+#[test]
+fn findings_are_sent_over_tls_to_whom_the_system_trusts() -> Result<()> {
+    let wire = wire()?;
+    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()])?;
+    let folder = tempfile::tempdir()?;
+    let trusted = folder.path().join("trusted.pem");
+    fs::write(&trusted, made.cert.pem())?;
+    let key = PrivatePkcs8KeyDer::from(made.signing_key.serialize_der());
+    let configuration =
+        Arc::new(ServerConfig::builder().with_no_client_auth().with_single_cert(vec![made.cert.into()], key.into())?);
+    let listener = wire.here.enter(|| TcpListener::bind((Ipv4Addr::LOCALHOST, 4318)))?;
+    let start = |trusted: Option<&Path>| {
+        let mut command = wire.here.command(binary());
+        command.args(["run", HERE, "--interval=300ms", "--format=json", "--otlp=https://localhost:4318"]);
+        command.envs(trusted.map(|path| ("SSL_CERT_FILE", path)));
+        let running = Running::start(&mut command)?;
+        eventually("the agent does not attach", || attachment(&wire.here, HERE))?;
+        scan(&wire)?;
+        Ok::<_, anyhow::Error>(running)
+    };
+
+    let stranger = start(None)?;
+    let refused = answer_over_tls(&listener, Arc::clone(&configuration));
+    ensure!(refused.is_err(), "it trusts anybody");
+    let finished = stranger.interrupt()?;
+    ensure!(finished.status.success() && finished.stderr.contains("certificate"), "{}", finished.stderr);
+
+    let agent = start(Some(&trusted))?;
+    // The kernel may still have connections of the one before.
+    listener.set_nonblocking(true)?;
+    let answer = || Ok(answer_over_tls(&listener, Arc::clone(&configuration)).ok());
+    let request = eventually("nothing is sent", answer)?;
+    ensure!(request.starts_with(b"POST /v1/logs HTTP/1.1\r\n"), "{}", String::from_utf8_lossy(&request));
+    agent.interrupt()?;
     Ok(())
 }
 

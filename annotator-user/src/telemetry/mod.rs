@@ -26,7 +26,7 @@ pub struct TelemetryOptions {
     #[arg(long, value_name = "ADDR", value_parser = listen_address)]
     pub metrics: Option<SocketAddr>,
     /// Send findings as OpenTelemetry logs (OTLP over HTTP, protobuf) to this collector: http://localhost:4318.
-    #[arg(long, value_name = "URL", value_parser = collector)]
+    #[arg(long, value_name = "URL", value_parser = collector_url)]
     pub otlp: Option<Uri>,
 }
 
@@ -52,7 +52,7 @@ fn listen_address(text: &str) -> Result<SocketAddr, String> {
 }
 
 /// The address of a collector; where it has no path, that of the standard.
-fn collector(text: &str) -> Result<Uri, String> {
+fn collector_url(text: &str) -> Result<Uri, String> {
     const FORM: &str = "write it like http://localhost:4318 or https://collector.example/v1/logs";
     let uri: Uri = text.parse().map_err(|_| FORM)?;
     if !matches!(uri.scheme_str(), Some("http" | "https")) || uri.host().is_none_or(str::is_empty) {
@@ -82,11 +82,11 @@ mod tests {
     #[test]
     fn a_collector_has_the_standard_path_unless_it_names_one() {
         for text in ["http://localhost:4318", "http://localhost:4318/"] {
-            assert_eq!(collector(text).unwrap(), "http://localhost:4318/v1/logs");
+            assert_eq!(collector_url(text).unwrap(), "http://localhost:4318/v1/logs");
         }
-        assert_eq!(collector("https://c.example/otlp/v1/logs").unwrap(), "https://c.example/otlp/v1/logs");
+        assert_eq!(collector_url("https://c.example/otlp/v1/logs").unwrap(), "https://c.example/otlp/v1/logs");
         for text in ["localhost:4318", "ftp://c.example", "http://", "", "/v1/logs", "grpc://c.example:4317"] {
-            assert!(collector(text).is_err(), "{text}");
+            assert!(collector_url(text).is_err(), "{text}");
         }
     }
 }

@@ -111,12 +111,12 @@ impl Sink for Findings {
 
 /// Who sends: the standard's environment variable `OTEL_RESOURCE_ATTRIBUTES` may add to it.
 fn resource() -> Resource {
-    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let host = gethostname::gethostname().to_string_lossy().into_owned();
     Resource::builder()
         .with_service_name(SERVICE)
         .with_attributes([
             KeyValue::new("service.version", env!("CARGO_PKG_VERSION")),
-            KeyValue::new("host.name", host.trim().to_owned()),
+            KeyValue::new("host.name", host),
         ])
         .build()
 }
