@@ -58,7 +58,7 @@ fn tell(peer: Peer) {
     // SAFETY: the helper takes nothing.
     let nanoseconds = unsafe { bpf_ktime_get_ns() };
     // SAFETY: a whole word, which the kernel replaces as one.
-    if let Some(told) = unsafe { TOLD.get(&peer) }
+    if let Some(told) = unsafe { TOLD.get(peer) }
         && nanoseconds.wrapping_sub(*told) < TOLD_FOR
     {
         return;
@@ -71,7 +71,7 @@ fn tell(peer: Peer) {
         return;
     }
     // Where the kernel has no room, the contact is told once more than it need be.
-    let _ = TOLD.insert(&peer, &nanoseconds, BPF_ANY.into());
+    let _ = TOLD.insert(peer, nanoseconds, BPF_ANY.into());
 }
 
 /// The engine's frame over a packet of the network stack. It is read through a helper: packets that leave may lie in several pieces.
