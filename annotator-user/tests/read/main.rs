@@ -11,6 +11,7 @@ mod frames;
 mod golden;
 mod links;
 mod output;
+mod pcap;
 mod report;
 
 use std::io::Write;

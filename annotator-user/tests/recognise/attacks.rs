@@ -5,14 +5,8 @@ use annotator::finding::{Confidence, Verdict};
 
 use crate::traffic::*;
 
-const HOME: &str = "192.0.2.10";
-const AWAY: &str = "198.51.100.66";
-
-/// Addresses all over the Internet.
-fn stranger(i: u32) -> String {
-    let [_, b, c, d] = i.wrapping_mul(2_654_435_761).to_be_bytes();
-    format!("{}.{b}.{c}.{}", 20 + i % 80, d.clamp(1, 250))
-}
+const HOME: &str = "93.184.216.10";
+const AWAY: &str = "116.90.231.66";
 
 #[test]
 fn share_worms_look_up_the_name_first() {
@@ -77,7 +71,7 @@ fn a_sharing_network_remembers_an_address() {
 #[test]
 fn unreachables_from_strangers_are_about_a_scan_of_someone_else() {
     let mut scenario = Scenario::default();
-    scenario.connection(HOME, 50000, "203.0.113.80", 443);
+    scenario.connection(HOME, 50000, "185.60.112.80", 443);
     for port in [161, 53, 69, 514, 161] {
         scenario.send(error(AWAY, 3, 3, &udp(HOME, 40000, AWAY, port, &[0; 8])));
     }
@@ -95,13 +89,13 @@ fn unreachables_from_strangers_are_about_a_scan_of_someone_else() {
 fn unreachables_from_many_strangers() {
     let mut scenario = Scenario::live();
     for (i, port) in [21, 23, 25, 110, 143].into_iter().enumerate() {
-        let target = format!("203.0.113.{}", i + 1);
+        let target = format!("185.60.112.{}", i + 1);
         scenario.send(error(&target, 3, 3, &tcp(HOME, 40000, &target, port, SYN)));
     }
     one(&scenario.recognise(), "pattern.unreachable-unknown-host");
     let mut peers = Scenario::live();
     for i in 1..9 {
-        let peer = format!("203.0.113.{i}");
+        let peer = format!("185.60.112.{i}");
         peers.send(udp(&peer, 6881 + i, HOME, 51413, &[0; 60]));
         peers.send(error(&peer, 3, 3, &udp(HOME, 51413, &peer, 6881 + i, &[0; 60])));
     }
@@ -137,12 +131,12 @@ fn backscatter_goes_where_no_client_was() {
 fn complaints_about_a_flood_elsewhere() {
     let mut scenario = Scenario::live();
     for port in [1201, 20111, 7777, 48000, 3001] {
-        scenario.send(error("203.0.113.1", 3, 1, &tcp(HOME, port, AWAY, 80, SYN)));
+        scenario.send(error("185.60.112.1", 3, 1, &tcp(HOME, port, AWAY, 80, SYN)));
     }
     one(&scenario.recognise(), "backscatter.icmp");
     let mut down = Scenario::live();
     for port in [40001, 41002, 42003, 43004] {
-        down.send(error("203.0.113.1", 3, 1, &tcp(HOME, port, AWAY, 80, SYN)));
+        down.send(error("185.60.112.1", 3, 1, &tcp(HOME, port, AWAY, 80, SYN)));
     }
     none(&down.recognise(), "backscatter.icmp");
 }
@@ -150,7 +144,7 @@ fn complaints_about_a_flood_elsewhere() {
 #[test]
 fn answers_of_name_servers_that_nobody_asked() {
     let mut scenario = Scenario::default();
-    scenario.connection(HOME, 50000, "203.0.113.80", 443);
+    scenario.connection(HOME, 50000, "185.60.112.80", 443);
     for port in [1201, 20111, 7777, 48000] {
         scenario.send(udp(AWAY, 53, HOME, port, &[0, 1, 0x81, 0x80, 0, 1, 0, 1]));
     }

@@ -4,18 +4,18 @@ use annotator::finding::{Confidence, Recognition};
 
 use crate::traffic::*;
 
-const HOME: &str = "192.0.2.10";
+const HOME: &str = "93.184.216.10";
 
 #[test]
 fn udp_traceroute_tells_the_hops() {
     let mut scenario = Scenario::default();
     for i in 0..9 {
-        scenario.send(udp("198.51.100.7", 40000, HOME, 33464 + i, &[0; 32]).ttl(1 + i as u8 / 3));
+        scenario.send(udp("116.90.231.7", 40000, HOME, 33464 + i, &[0; 32]).ttl(1 + i as u8 / 3));
     }
     let found = scenario.recognise();
     let traceroute = one(&found, "pattern.traceroute");
     assert_eq!(traceroute.facts[0], ("hops", "10".to_string()));
-    assert_eq!(traceroute.sources, [ip("198.51.100.7")]);
+    assert_eq!(traceroute.sources, [ip("116.90.231.7")]);
     assert_eq!(traceroute.explains.len(), 9);
 }
 
@@ -23,7 +23,7 @@ fn udp_traceroute_tells_the_hops() {
 fn udp_scan_of_the_same_ports_is_no_traceroute() {
     let mut scenario = Scenario::default();
     for i in 0..9 {
-        scenario.send(udp("198.51.100.7", 40000, HOME, 33464 + i, &[0; 32]).ttl(50));
+        scenario.send(udp("116.90.231.7", 40000, HOME, 33464 + i, &[0; 32]).ttl(50));
     }
     none(&scenario.recognise(), "pattern.traceroute");
 }
@@ -32,12 +32,12 @@ fn udp_scan_of_the_same_ports_is_no_traceroute() {
 fn ping_traceroute_shows_by_its_ttls() {
     let mut scenario = Scenario::default();
     for ttl in 1..=3 {
-        scenario.send(ping("198.51.100.7", HOME).ttl(ttl));
+        scenario.send(ping("116.90.231.7", HOME).ttl(ttl));
     }
     assert_eq!(one(&scenario.recognise(), "pattern.traceroute.icmp").also, ["pattern.traceroute"]);
     let mut pings = Scenario::default();
     for _ in 1..=5 {
-        pings.send(ping("198.51.100.7", HOME).ttl(52));
+        pings.send(ping("116.90.231.7", HOME).ttl(52));
     }
     none(&pings.recognise(), "pattern.traceroute");
 }
@@ -45,7 +45,7 @@ fn ping_traceroute_shows_by_its_ttls() {
 #[test]
 fn own_traceroute_shows_by_the_routers_that_complain() {
     let mut scenario = Scenario::live();
-    for (i, router) in ["203.0.113.1", "198.51.100.1", "198.51.100.9"].iter().enumerate() {
+    for (i, router) in ["185.60.112.1", "116.90.231.1", "116.90.231.9"].iter().enumerate() {
         let probe = udp(HOME, 40000, "8.8.4.4", 33434 + i as u16 * 3, &[0; 32]);
         scenario.send(error(router, 11, 0, &probe));
     }
@@ -53,20 +53,20 @@ fn own_traceroute_shows_by_the_routers_that_complain() {
     let found = scenario.recognise();
     assert_eq!(one(&found, "pattern.traceroute-own").facts[0], ("hops", "4".to_string()));
     let mut single = Scenario::live();
-    single.send(error("203.0.113.1", 11, 0, &udp(HOME, 40000, "8.8.4.4", 9999, &[0; 32])));
+    single.send(error("185.60.112.1", 11, 0, &udp(HOME, 40000, "8.8.4.4", 9999, &[0; 32])));
     none(&single.recognise(), "pattern.traceroute-own");
 }
 
 fn mget(scenario: &mut Scenario) {
     for i in 0..12 {
-        scenario.send(syn("198.51.100.21", 20, HOME, 2632 + i)).wait(0.4);
+        scenario.send(syn("116.90.231.21", 20, HOME, 2632 + i)).wait(0.4);
     }
 }
 
 #[test]
 fn ftp_data_is_certain_when_the_control_connection_was_seen() {
     let mut scenario = Scenario::default();
-    scenario.connection(HOME, 2630, "198.51.100.21", 21);
+    scenario.connection(HOME, 2630, "116.90.231.21", 21);
     mget(&mut scenario);
     let found = scenario.recognise();
     let data = one(&found, "pattern.ftp-active-data");
@@ -79,7 +79,7 @@ fn ftp_data_is_certain_when_the_control_connection_was_seen() {
 #[test]
 fn ftp_data_is_likely_from_answers_and_possible_from_rising_ports() {
     let mut answered = Scenario::live();
-    answered.send(tcp("198.51.100.21", 21, HOME, 2630, SYN | ACK));
+    answered.send(tcp("116.90.231.21", 21, HOME, 2630, SYN | ACK));
     mget(&mut answered);
     assert_eq!(one(&answered.recognise(), "pattern.ftp-active-data").confidence, Some(Confidence::Likely));
     let mut alone = Scenario::live();
@@ -91,8 +91,8 @@ fn ftp_data_is_likely_from_answers_and_possible_from_rising_ports() {
 fn what_this_host_was_seen_to_open_is_certain() {
     let hint = |found: &[Recognition], id: &str| one(found, id).evidence.iter().any(|line| line.contains("--egress"));
     let mut watched = Scenario::live();
-    watched.open(HOME, "198.51.100.21", 21).wait(600.0);
-    watched.send(tcp("198.51.100.21", 21, HOME, 2630, FIN | ACK)).wait(1.0);
+    watched.open(HOME, "116.90.231.21", 21).wait(600.0);
+    watched.send(tcp("116.90.231.21", 21, HOME, 2630, FIN | ACK)).wait(1.0);
     mget(&mut watched);
     let found = watched.recognise();
     assert_eq!(one(&found, "pattern.ftp-active-data").confidence, Some(Confidence::Certain));
@@ -103,15 +103,15 @@ fn what_this_host_was_seen_to_open_is_certain() {
     assert!(hint(&found, "pattern.ftp-active-data"));
 
     let mut mail = Scenario::live();
-    mail.open(HOME, "198.51.100.25", 25).send(syn("198.51.100.25", 51000, HOME, 113));
+    mail.open(HOME, "116.90.231.25", 25).send(syn("116.90.231.25", 51000, HOME, 113));
     assert_eq!(one(&mail.recognise(), "pattern.ident-after-connect").confidence, Some(Confidence::Certain));
     mail.outbound = Some(Vec::new());
     none(&mail.recognise(), "pattern.ident-after-connect");
 
     let mut chat = Scenario::live();
-    chat.open(HOME, "198.51.100.66", 6667).wait(2.0);
+    chat.open(HOME, "116.90.231.66", 6667).wait(2.0);
     for port in [1080, 3128, 8080, 23] {
-        chat.send(syn("198.51.100.66", 50000 + port, HOME, port));
+        chat.send(syn("116.90.231.66", 50000 + port, HOME, port));
     }
     assert_eq!(one(&chat.recognise(), "pattern.irc-proxy-check").confidence, Some(Confidence::Certain));
 }
@@ -120,7 +120,7 @@ fn what_this_host_was_seen_to_open_is_certain() {
 fn a_scan_from_port_20_is_no_ftp() {
     let mut scenario = Scenario::live();
     for port in [22, 2632, 80, 2633, 443, 2634, 3306] {
-        scenario.send(syn("198.51.100.21", 20, HOME, port));
+        scenario.send(syn("116.90.231.21", 20, HOME, port));
     }
     none(&scenario.recognise(), "pattern.ftp-active-data");
 }
@@ -128,14 +128,14 @@ fn a_scan_from_port_20_is_no_ftp() {
 #[test]
 fn ident_follows_a_connection() {
     let mut scenario = Scenario::default();
-    scenario.connection(HOME, 40000, "198.51.100.25", 25).send(syn("198.51.100.25", 51000, HOME, 113));
+    scenario.connection(HOME, 40000, "116.90.231.25", 25).send(syn("116.90.231.25", 51000, HOME, 113));
     let found = scenario.recognise();
     assert_eq!(one(&found, "pattern.ident-after-connect").confidence, Some(Confidence::Certain));
     none(&found, "pattern.port-probe");
-    scenario.send(tcp(HOME, 113, "198.51.100.25", 51000, RST | ACK));
+    scenario.send(tcp(HOME, 113, "116.90.231.25", 51000, RST | ACK));
     assert_eq!(one(&scenario.recognise(), "pattern.ident-after-connect").explains.len(), 2);
     let mut neighbour = Scenario::live();
-    neighbour.send(tcp("198.51.100.25", 25, HOME, 40000, SYN | ACK)).send(syn("198.51.100.26", 51000, HOME, 113));
+    neighbour.send(tcp("116.90.231.25", 25, HOME, 40000, SYN | ACK)).send(syn("116.90.231.26", 51000, HOME, 113));
     let found = neighbour.recognise();
     assert_eq!(one(&found, "pattern.ident-after-connect").also, ["pattern.related-host"]);
 }
@@ -143,13 +143,13 @@ fn ident_follows_a_connection() {
 #[test]
 fn ident_out_of_the_blue_is_a_probe() {
     let mut stranger = Scenario::live();
-    stranger.send(tcp("198.51.100.25", 25, HOME, 40000, SYN | ACK)).send(syn("203.0.113.26", 51000, HOME, 113));
+    stranger.send(tcp("116.90.231.25", 25, HOME, 40000, SYN | ACK)).send(syn("185.60.112.26", 51000, HOME, 113));
     let found = stranger.recognise();
     none(&found, "pattern.ident-after-connect");
     one(&found, "pattern.port-probe");
     let mut late = Scenario::live();
-    late.send(tcp("198.51.100.25", 25, HOME, 40000, SYN | ACK)).wait(3600.0);
-    late.send(syn("198.51.100.25", 51000, HOME, 113));
+    late.send(tcp("116.90.231.25", 25, HOME, 40000, SYN | ACK)).wait(3600.0);
+    late.send(syn("116.90.231.25", 51000, HOME, 113));
     none(&late.recognise(), "pattern.ident-after-connect");
 }
 
@@ -157,25 +157,25 @@ fn ident_out_of_the_blue_is_a_probe() {
 fn ident_after_data_that_only_the_counters_know() {
     let mut scenario = Scenario::live();
     for _ in 0..4 {
-        scenario.send(with_data(tcp("198.51.100.25", 25, HOME, 40000, PSH | ACK)));
+        scenario.send(with_data(tcp("116.90.231.25", 25, HOME, 40000, PSH | ACK)));
     }
-    scenario.send(syn("198.51.100.25", 51000, HOME, 113));
+    scenario.send(syn("116.90.231.25", 51000, HOME, 113));
     assert_eq!(one(&scenario.recognise(), "pattern.ident-after-connect").confidence, Some(Confidence::Possible));
 }
 
 #[test]
 fn chat_servers_check_their_guests() {
     let mut scenario = Scenario::live();
-    scenario.send(tcp("198.51.100.66", 6667, HOME, 40000, SYN | ACK));
+    scenario.send(tcp("116.90.231.66", 6667, HOME, 40000, SYN | ACK));
     for port in [1080, 3128, 8080, 23] {
-        scenario.send(syn("198.51.100.66", 50000 + port, HOME, port));
+        scenario.send(syn("116.90.231.66", 50000 + port, HOME, port));
     }
     let found = scenario.recognise();
     assert_eq!(one(&found, "pattern.irc-proxy-check").explains.len(), 4);
     none(&found, "pattern.proxy-scan");
     let mut stranger = Scenario::live();
-    stranger.send(tcp("198.51.100.66", 6667, HOME, 40000, SYN | ACK));
-    stranger.send(syn("203.0.113.9", 50000, HOME, 1080));
+    stranger.send(tcp("116.90.231.66", 6667, HOME, 40000, SYN | ACK));
+    stranger.send(syn("185.60.112.9", 50000, HOME, 1080));
     none(&stranger.recognise(), "pattern.irc-proxy-check");
 }
 
@@ -183,7 +183,7 @@ fn chat_servers_check_their_guests() {
 fn late_fins_are_no_fin_scan() {
     let mut scenario = Scenario::live();
     for i in 0..7 {
-        scenario.send(tcp("198.51.100.80", 80, HOME, 2632 + i, FIN)).wait(1.0);
+        scenario.send(tcp("116.90.231.80", 80, HOME, 2632 + i, FIN)).wait(1.0);
     }
     let found = scenario.recognise();
     assert_eq!(one(&found, "pattern.late-fin").explains.len(), 7);
@@ -194,7 +194,7 @@ fn late_fins_are_no_fin_scan() {
 fn fins_to_services_are_no_late_fins() {
     let mut scenario = Scenario::live();
     for port in [22, 80, 443, 25, 110, 143] {
-        scenario.send(tcp("198.51.100.80", 80, HOME, port, FIN));
+        scenario.send(tcp("116.90.231.80", 80, HOME, port, FIN));
     }
     none(&scenario.recognise(), "pattern.late-fin");
 }
@@ -202,22 +202,22 @@ fn fins_to_services_are_no_late_fins() {
 #[test]
 fn a_neighbour_of_the_server_calls_back() {
     let mut scenario = Scenario::default();
-    scenario.connection(HOME, 40000, "198.51.100.21", 80).send(syn("198.51.100.22", 1025, HOME, 2632));
+    scenario.connection(HOME, 40000, "116.90.231.21", 80).send(syn("116.90.231.22", 1025, HOME, 2632));
     one(&scenario.recognise(), "pattern.related-host");
     let mut stranger = Scenario::default();
-    stranger.connection(HOME, 40000, "198.51.100.21", 80).send(syn("203.0.113.22", 1025, HOME, 2632));
+    stranger.connection(HOME, 40000, "116.90.231.21", 80).send(syn("185.60.112.22", 1025, HOME, 2632));
     none(&stranger.recognise(), "pattern.related-host");
 }
 
 #[test]
 fn a_site_never_visited_calls_back() {
     let mut scenario = Scenario::default();
-    scenario.connection(HOME, 40000, "198.51.100.21", 80).connection(HOME, 40001, "203.0.113.80", 80);
-    scenario.send(syn("203.0.113.80", 1025, HOME, 2632));
+    scenario.connection(HOME, 40000, "116.90.231.21", 80).connection(HOME, 40001, "185.60.112.80", 80);
+    scenario.send(syn("185.60.112.80", 1025, HOME, 2632));
     assert_eq!(one(&scenario.recognise(), "pattern.never-visited").confidence, Some(Confidence::Likely));
     let mut ident = Scenario::default();
-    ident.connection(HOME, 40000, "198.51.100.21", 80).connection(HOME, 40001, "203.0.113.80", 80);
-    ident.send(syn("203.0.113.80", 1025, HOME, 113));
+    ident.connection(HOME, 40000, "116.90.231.21", 80).connection(HOME, 40001, "185.60.112.80", 80);
+    ident.send(syn("185.60.112.80", 1025, HOME, 113));
     assert_eq!(one(&ident.recognise(), "pattern.ident-after-connect").also, ["pattern.never-visited"]);
 }
 
@@ -226,7 +226,7 @@ fn one_machine_with_two_networks() {
     let twin = |id: u16, ttl: u8| {
         let mut scenario = Scenario::live();
         scenario.send(udp("10.1.2.3", 137, HOME, 137, &[0; 50]).id(4711).ttl(112));
-        scenario.send(udp("198.51.100.3", 137, HOME, 137, &[0; 50]).id(id).ttl(ttl));
+        scenario.send(udp("116.90.231.3", 137, HOME, 137, &[0; 50]).id(id).ttl(ttl));
         scenario.recognise()
     };
     one(&twin(4712, 112), "pattern.dual-homed");
@@ -239,12 +239,12 @@ fn one_machine_with_two_networks() {
 fn dns_from_low_ports_comes_through_a_gateway() {
     let mut scenario = Scenario::live();
     for port in [600, 731, 902] {
-        scenario.send(udp("198.51.100.3", port, HOME, 53, &[0; 30]));
+        scenario.send(udp("116.90.231.3", port, HOME, 53, &[0; 30]));
     }
     one(&scenario.recognise(), "pattern.dns-low-source");
     let mut ordinary = Scenario::live();
     for port in [53, 53, 41000, 52000] {
-        ordinary.send(udp("198.51.100.3", port, HOME, 53, &[0; 30]));
+        ordinary.send(udp("116.90.231.3", port, HOME, 53, &[0; 30]));
     }
     none(&ordinary.recognise(), "pattern.dns-low-source");
 }
@@ -253,16 +253,16 @@ fn dns_from_low_ports_comes_through_a_gateway() {
 fn smurf_uses_us_against_its_source() {
     let mut scenario = Scenario::live();
     for last in ["255", "0", "255", "255"] {
-        scenario.send(ping("198.51.100.3", &format!("192.0.2.{last}")));
+        scenario.send(ping("116.90.231.3", &format!("93.184.216.{last}")));
     }
     one(&scenario.recognise(), "pattern.smurf");
     for _ in 0..500 {
-        scenario.send(ping("198.51.100.3", "192.0.2.255"));
+        scenario.send(ping("116.90.231.3", "93.184.216.255"));
     }
     assert_eq!(one(&scenario.recognise(), "pattern.smurf").packets, 504);
     let mut sweep = Scenario::live();
     for last in 245..=255 {
-        sweep.send(ping("198.51.100.3", &format!("192.0.2.{last}")));
+        sweep.send(ping("116.90.231.3", &format!("93.184.216.{last}")));
     }
     none(&sweep.recognise(), "pattern.smurf");
 }
@@ -271,12 +271,12 @@ fn smurf_uses_us_against_its_source() {
 fn fraggle_aims_at_the_ends_of_subnets() {
     let mut scenario = Scenario::live();
     for (last, port) in [(63, 7744), (128, 6537), (63, 29432), (191, 17367), (127, 17330)] {
-        scenario.send(udp("198.51.100.65", port, &format!("192.0.2.{last}"), 7, &[0; 20]));
+        scenario.send(udp("116.90.231.65", port, &format!("93.184.216.{last}"), 7, &[0; 20]));
     }
     one(&scenario.recognise(), "pattern.fraggle");
     let mut single = Scenario::live();
     for port in [7744, 6537, 29432] {
-        single.send(udp("198.51.100.65", port, "192.0.2.77", 7, &[0; 20]));
+        single.send(udp("116.90.231.65", port, "93.184.216.77", 7, &[0; 20]));
     }
     none(&single.recognise(), "pattern.fraggle");
 }
@@ -284,18 +284,18 @@ fn fraggle_aims_at_the_ends_of_subnets() {
 #[test]
 fn a_knock_at_a_closed_port_is_background() {
     let mut refused = Scenario::default();
-    refused.send(syn("198.51.100.3", 4000, HOME, 4444)).send(tcp(HOME, 4444, "198.51.100.3", 4000, RST | ACK));
+    refused.send(syn("116.90.231.3", 4000, HOME, 4444)).send(tcp(HOME, 4444, "116.90.231.3", 4000, RST | ACK));
     let found = refused.recognise();
     let probe = one(&found, "pattern.port-probe");
     assert_eq!(probe.confidence, Some(Confidence::Certain));
     assert_eq!(probe.examples.first(), Some(&0));
     let mut closed = Scenario::live().listening(&[22]);
-    closed.send(syn("198.51.100.3", 4000, HOME, 4444));
+    closed.send(syn("116.90.231.3", 4000, HOME, 4444));
     assert_eq!(one(&closed.recognise(), "pattern.port-probe").confidence, Some(Confidence::Certain));
     let mut open = Scenario::live().listening(&[22]);
-    open.send(syn("198.51.100.3", 4000, HOME, 22));
+    open.send(syn("116.90.231.3", 4000, HOME, 22));
     none(&open.recognise(), "pattern.port-probe");
     let mut connection = Scenario::default();
-    connection.connection("198.51.100.3", 4000, HOME, 4444);
+    connection.connection("116.90.231.3", 4000, HOME, 4444);
     assert!(connection.recognise().is_empty());
 }

@@ -1,8 +1,12 @@
 //! What the recognisers make of traffic: each pattern with what it only resembles beside it, and ordinary traffic that must stay calm.
 
 mod attacks;
+mod catalogue;
 mod lookalikes;
 mod ordinary;
+mod page;
+#[path = "../read/pcap.rs"]
+mod pcap;
 mod scans;
 mod tools;
 mod traffic;

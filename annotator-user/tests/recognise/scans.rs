@@ -4,8 +4,8 @@ use annotator::finding::Confidence;
 
 use crate::traffic::*;
 
-const HOME: &str = "192.0.2.10";
-const AWAY: &str = "198.51.100.66";
+const HOME: &str = "93.184.216.10";
+const AWAY: &str = "116.90.231.66";
 
 /// Some well-known ports, in no order.
 const PORTS: [u16; 20] =
@@ -51,12 +51,12 @@ fn one_scan_is_one_finding_however_large() {
 fn one_port_of_many_hosts() {
     let mut scenario = Scenario::default();
     for last in 1..=8 {
-        scenario.send(syn(AWAY, 40000, &format!("192.0.2.{last}"), 22));
+        scenario.send(syn(AWAY, 40000, &format!("93.184.216.{last}"), 22));
     }
     one(&scenario.recognise(), "scan.horizontal");
     let mut client = Scenario::default();
     for last in 1..=8 {
-        client.connection(AWAY, 40000 + last, &format!("192.0.2.{last}"), 443);
+        client.connection(AWAY, 40000 + last, &format!("93.184.216.{last}"), 443);
     }
     assert!(client.recognise().is_empty());
 }
@@ -98,13 +98,13 @@ fn datagrams_to_many_ports() {
 fn a_sweep_is_no_monitor() {
     let mut sweep = Scenario::default();
     for last in 1..=9 {
-        sweep.send(ping(AWAY, &format!("192.0.2.{last}")));
+        sweep.send(ping(AWAY, &format!("93.184.216.{last}")));
     }
     one(&sweep.recognise(), "scan.ping-sweep");
     let mut monitor = Scenario::default();
     for _ in 0..10 {
         for last in 1..=9 {
-            monitor.send(ping(AWAY, &format!("192.0.2.{last}")));
+            monitor.send(ping(AWAY, &format!("93.184.216.{last}")));
         }
         monitor.wait(60.0);
     }
@@ -144,12 +144,12 @@ fn a_scan_over_hours_is_one_scan() {
 fn neighbours_share_the_work() {
     let mut scenario = Scenario::live();
     for (i, port) in PORTS.into_iter().enumerate() {
-        scenario.send(syn(&format!("198.51.100.{}", 10 + i % 5), 40000, HOME, port)).wait(5.0);
+        scenario.send(syn(&format!("116.90.231.{}", 10 + i % 5), 40000, HOME, port)).wait(5.0);
     }
     one(&scenario.recognise(), "scan.distributed");
     let mut clients = Scenario::live();
     for i in 0..20 {
-        clients.send(syn(&format!("198.51.100.{}", 10 + i % 5), 40000 + i, HOME, [80, 443][usize::from(i % 2)]));
+        clients.send(syn(&format!("116.90.231.{}", 10 + i % 5), 40000 + i, HOME, [80, 443][usize::from(i % 2)]));
     }
     none(&clients.recognise(), "scan.distributed");
 }
@@ -157,7 +157,7 @@ fn neighbours_share_the_work() {
 fn decoys(ttl: impl Fn(u8) -> u8) -> Scenario {
     let mut scenario = Scenario::live();
     for port in [22, 80, 443, 3389] {
-        for (i, source) in ["198.51.100.4", "203.0.113.9", "8.8.4.4", "9.9.9.9", "1.1.1.1"].iter().enumerate() {
+        for (i, source) in ["116.90.231.4", "185.60.112.9", "8.8.4.4", "9.9.9.9", "1.1.1.1"].iter().enumerate() {
             scenario.send(syn(source, 50000, HOME, port).ttl(ttl(i as u8)));
         }
     }
@@ -179,7 +179,7 @@ fn decoys_come_at_once_and_their_ttls_betray_them() {
 #[test]
 fn strangers_hours_apart_are_no_decoys() {
     let mut scenario = Scenario::live();
-    for source in ["198.51.100.4", "203.0.113.9", "8.8.4.4", "9.9.9.9", "1.1.1.1"] {
+    for source in ["116.90.231.4", "185.60.112.9", "8.8.4.4", "9.9.9.9", "1.1.1.1"] {
         for port in [22, 80, 443, 3389] {
             scenario.send(syn(source, 50000, HOME, port));
         }
@@ -266,7 +266,7 @@ fn two_shared_ports_are_a_set_unless_they_are_the_webs() {
     let visits = |ports: [u16; 2]| {
         let mut scenario = Scenario::live();
         for port in ports {
-            for source in ["198.51.100.4", "203.0.113.9", "8.8.4.4", "9.9.9.9", "1.1.1.1"] {
+            for source in ["116.90.231.4", "185.60.112.9", "8.8.4.4", "9.9.9.9", "1.1.1.1"] {
                 scenario.send(syn(source, 50000, HOME, port));
             }
         }

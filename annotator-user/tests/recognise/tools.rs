@@ -2,8 +2,8 @@
 
 use crate::traffic::*;
 
-const HOME: &str = "192.0.2.10";
-const AWAY: &str = "198.51.100.66";
+const HOME: &str = "93.184.216.10";
+const AWAY: &str = "116.90.231.66";
 
 fn mirai(target: &str) -> Packet {
     syn(AWAY, 40000, target, 23).sequence(u32::from(ip(target)))
@@ -12,7 +12,7 @@ fn mirai(target: &str) -> Packet {
 #[test]
 fn mirai_writes_the_target_into_the_sequence_number() {
     let mut scenario = Scenario::live();
-    scenario.send(mirai(HOME)).send(mirai("192.0.2.11"));
+    scenario.send(mirai(HOME)).send(mirai("93.184.216.11"));
     one(&scenario.recognise(), "tool.mirai");
     let mut once = Scenario::live();
     once.send(mirai(HOME)).send(syn(AWAY, 40000, HOME, 2323));
@@ -33,7 +33,7 @@ fn mirai_behind_address_translation_needs_the_public_address() {
 #[test]
 fn zmap_writes_54321() {
     let mut scenario = Scenario::live();
-    scenario.send(syn(AWAY, 40000, HOME, 443).id(54321)).send(syn(AWAY, 40000, "192.0.2.11", 443).id(54321));
+    scenario.send(syn(AWAY, 40000, HOME, 443).id(54321)).send(syn(AWAY, 40000, "93.184.216.11", 443).id(54321));
     one(&scenario.recognise(), "tool.zmap");
     let mut chance = Scenario::live();
     chance.send(syn(AWAY, 40000, HOME, 443).id(54321)).send(syn(AWAY, 40000, HOME, 443).id(54322));
@@ -103,8 +103,8 @@ fn nmap_asks_which_system_it_is() {
 fn a_mark_that_many_sources_show_once_is_no_chance() {
     let mut scenario = Scenario::live();
     for i in 1..=6 {
-        scenario.send(udp(&format!("198.51.100.{i}"), 40000, HOME, 47808, &[0; 17]).id(54321));
-        scenario.send(udp(&format!("203.0.113.{i}"), 40000, HOME, 47808, &[0; 17]));
+        scenario.send(udp(&format!("116.90.231.{i}"), 40000, HOME, 47808, &[0; 17]).id(54321));
+        scenario.send(udp(&format!("185.60.112.{i}"), 40000, HOME, 47808, &[0; 17]));
     }
     assert_eq!(one(&scenario.recognise(), "tool.zmap").packets, 6);
 }

@@ -1,16 +1,17 @@
 //! Traffic for the scenarios: frames written byte by byte, sent through the real engine, with times of the scenario's choosing.
 
 use std::net::{IpAddr, Ipv4Addr};
+use std::sync::LazyLock;
 
-use annotator::counters::{Counters, PortProto};
-use annotator::finding::Recognition;
-use annotator::observation::{Locality, Moment, Observations, Sighting, SourceView};
+use annotator::capture::{Captured, LinkType, Observer};
+use annotator::counters::PortProto;
+use annotator::engine::Interpreter;
+use annotator::finding::{Finding, Recognition};
+use annotator::observation::{Gathered, Locality, Moment, Observations};
 use annotator::outbound::Outbound;
 use annotator::recognise::{Thresholds, recognise};
-use annotator_common::ledger::Tally;
 use annotator_common::settings::Budget;
-use annotator_common::source::CAPACITY;
-use annotator_common::{Address, Ledger, Link, Settings, Sources, observe};
+use annotator_common::{Address, Settings};
 
 /// 2003-01-25 05:30:00 UTC.
 const START: i64 = 1_043_472_600_000_000_000;
@@ -25,6 +26,12 @@ pub const URG: u8 = 32;
 /// An IPv4 address.
 pub fn ip(text: &str) -> Ipv4Addr {
     text.parse().unwrap()
+}
+
+/// Addresses all over the Internet.
+pub fn stranger(i: u32) -> String {
+    let [_, b, c, d] = i.wrapping_mul(2_654_435_761).to_be_bytes();
+    format!("{}.{b}.{c}.{}", 20 + i % 80, d.clamp(1, 250))
 }
 
 /// A packet under construction.
@@ -149,10 +156,13 @@ pub fn error(router: &str, icmp_type: u8, code: u8, about: &Packet) -> Packet {
     icmp(router, &about.source.to_string(), icmp_type, code, &quoted[..end])
 }
 
+/// Makes traffic.
+pub type Fill = fn(&mut Scenario);
+
 /// A stretch of traffic and what is known besides.
 pub struct Scenario {
     packets: Vec<(i64, Packet)>,
-    now: i64,
+    pub now: i64,
     pub live: bool,
     pub locality: Locality,
     pub outbound: Option<Vec<Outbound>>,
@@ -222,45 +232,49 @@ impl Scenario {
 
     /// What is recognised with other thresholds.
     pub fn recognise_with(&self, thresholds: &Thresholds) -> Vec<Recognition> {
-        let mut settings = Settings::DEFAULT;
+        recognise(&self.observations(&self.gather(&self.frames(), self.now, settings())), thresholds)
+    }
+
+    /// What a report would say.
+    pub fn findings(&self) -> Vec<Finding> {
+        self.findings_of(&self.frames(), self.now)
+    }
+
+    /// What a report would say of some of the frames, made at some moment.
+    pub fn findings_of(&self, frames: &[(i64, Vec<u8>)], now: i64) -> Vec<Finding> {
+        static INTERPRETER: LazyLock<Interpreter> =
+            LazyLock::new(|| Interpreter::load(&[]).expect("the built-in knowledge is good"));
+        let mut settings = settings();
+        INTERPRETER.prepare(&mut settings);
+        INTERPRETER.findings(&self.observations(&self.gather(frames, now, settings)))
+    }
+
+    /// The frames as they are captured, in order of time: at an interface those that arrive.
+    pub fn frames(&self) -> Vec<(i64, Vec<u8>)> {
+        let captured = self.packets.iter().filter(|(_, packet)| !self.live || !self.is_ours(packet));
+        let mut frames: Vec<_> = captured.map(|(at, packet)| (*at, packet.frame())).collect();
+        frames.sort_by_key(|(at, _)| *at);
+        frames
+    }
+
+    fn gather(&self, frames: &[(i64, Vec<u8>)], now: i64, mut settings: Box<Settings>) -> Gathered {
         if self.live {
             settings.budget = Budget::LIVE;
         }
         for address in &self.locality.addresses {
             assert!(settings.add_local_address(Address::from(*address)));
         }
-        // SAFETY: both consist of integers alone, for which zeros are valid.
-        let mut ledger: Box<Ledger> = unsafe { Box::new_zeroed().assume_init() };
-        // SAFETY: as above.
-        let mut table: Box<Sources> = unsafe { Box::new_zeroed().assume_init() };
-        let mut packets = self.packets.clone();
-        packets.sort_by_key(|(at, _)| *at);
-        let mut sightings = Vec::new();
-        for (at, packet) in packets.iter().filter(|(_, packet)| !self.live || !self.is_ours(packet)) {
-            let frame = packet.frame();
-            let ticks = ((at - START) / 1_000_000) as u32;
-            let news = observe(&frame[..], Link::Ethernet, &settings, &mut ledger, || Some((&mut table, ticks)));
-            if news.any() {
-                ledger.tally(Tally::Samples);
-                let bytes = &frame[..frame.len().min(256)];
-                sightings.push(Sighting::new(Moment(*at), news, Link::Ethernet, frame.len() as u32, bytes, &settings));
-            }
+        let mut observer = Observer::new(settings);
+        for (at, frame) in frames {
+            observer.observe(Captured { at: Some(Moment(*at)), link_type: LinkType::Ethernet, frame });
         }
-        let counters = Counters::from_difference(&ledger);
-        let sources = views(&table);
-        let observations = Observations {
-            from: Moment(START),
-            to: Moment(self.now),
-            live: self.live,
-            counters: &counters,
-            rates: &[],
-            sources: &sources,
-            sources_dropped: 0,
-            sightings: &sightings,
-            locality: &self.locality,
-            outbound: self.outbound.as_deref(),
-        };
-        recognise(&observations, thresholds)
+        let mut gathered = observer.finish();
+        gathered.to = gathered.to.max(Moment(now));
+        gathered
+    }
+
+    fn observations<'a>(&'a self, gathered: &'a Gathered) -> Observations<'a> {
+        Observations { outbound: self.outbound.as_deref(), ..gathered.observations(self.live, &self.locality) }
     }
 
     fn is_ours(&self, packet: &Packet) -> bool {
@@ -274,26 +288,9 @@ pub fn with_data(mut packet: Packet) -> Packet {
     packet
 }
 
-fn views(table: &Sources) -> Vec<SourceView> {
-    let moment = |ticks: u32| Moment(START + i64::from(ticks) * 1_000_000);
-    let used = (0..CAPACITY).map(|index| table.entry(index)).filter(|(word, _)| word >> 8 & 0xff != 0);
-    used.map(|(_, source)| SourceView {
-        address: source.address.to_ip(),
-        first: moment(source.first),
-        last: moment(source.last),
-        packets: source.packets.into(),
-        syn: source.syn.into(),
-        rst: source.rst.into(),
-        fin: source.fin.into(),
-        icmp: source.icmp.into(),
-        udp: source.udp.into(),
-        ports: source.ports,
-        destinations: source.destinations,
-        ttl_low: source.ttl_low,
-        ttl_high: source.ttl_high,
-        kinds: source.kinds,
-    })
-    .collect()
+/// Without a seed of its own, so that the same packets are sampled each time.
+fn settings() -> Box<Settings> {
+    Box::new(Settings::DEFAULT)
 }
 
 /// The ids found, each with the ids that it answers besides.
