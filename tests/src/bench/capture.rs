@@ -18,8 +18,8 @@ const SOURCES: u32 = 4096;
 
 /// Makes a capture, lets the agent read it, and removes it.
 pub fn measure(effort: Effort, agent: &Path) -> Result<Read> {
-    let file = Scratch(std::env::temp_dir().join(format!("annotator-bench-{}.pcap", std::process::id())));
-    write(&file.0, effort.capture_packets).with_context(|| format!("writing {}", file.0.display()))?;
+    let file = Scratch::new("packets");
+    write(&file.0, traffic(effort.capture_packets)).with_context(|| format!("writing {}", file.0.display()))?;
     let mut seconds = f64::INFINITY;
     let mut rss_mib = 0.0_f64;
     for _ in 0..RUNS {
@@ -31,7 +31,13 @@ pub fn measure(effort: Effort, agent: &Path) -> Result<Read> {
 }
 
 /// A file that does not outlive the measurement.
-struct Scratch(PathBuf);
+pub(super) struct Scratch(pub PathBuf);
+
+impl Scratch {
+    pub fn new(name: &str) -> Self {
+        Scratch(std::env::temp_dir().join(format!("annotator-bench-{name}-{}.pcap", std::process::id())))
+    }
+}
 
 impl Drop for Scratch {
     fn drop(&mut self) {
@@ -42,14 +48,9 @@ impl Drop for Scratch {
 }
 
 /// Seven in ten packets are data of running connections, two are UDP, one opens a connection.
-fn write(path: &Path, packets: u32) -> Result<()> {
+fn traffic(packets: u32) -> impl Iterator<Item = (u64, Vec<u8>)> {
     let kinds = [frames::tcp_v4(frames::DATA, 20), frames::udp_v4(), frames::tcp_v4(frames::SYN, 0)];
-    let mut out = BufWriter::with_capacity(1 << 20, File::create(path)?);
-    // Magic of microseconds, version 2.4, zone, accuracy, snap length, Ethernet.
-    for field in [0xa1b2_c3d4_u32, 4 << 16 | 2, 0, 0, 65_535, 1] {
-        out.write_all(&field.to_ne_bytes())?;
-    }
-    for number in 0..packets {
+    (0..packets).map(move |number| {
         let kind = match number % 10 {
             0..7 => 0,
             7 | 8 => 1,
@@ -58,7 +59,18 @@ fn write(path: &Path, packets: u32) -> Result<()> {
         let mut frame = kinds[kind].clone();
         let source = number.wrapping_mul(0x9e37_79b1) >> 8 & (SOURCES - 1);
         frame[28..30].copy_from_slice(&(source as u16).to_be_bytes());
-        let at = u64::from(number) * MICROSECONDS_BETWEEN;
+        (u64::from(number) * MICROSECONDS_BETWEEN, frame)
+    })
+}
+
+/// Writes frames with their times in microseconds.
+pub(super) fn write(path: &Path, frames: impl Iterator<Item = (u64, Vec<u8>)>) -> Result<()> {
+    let mut out = BufWriter::with_capacity(1 << 20, File::create(path)?);
+    // Magic of microseconds, version 2.4, zone, accuracy, snap length, Ethernet.
+    for field in [0xa1b2_c3d4_u32, 4 << 16 | 2, 0, 0, 65_535, 1] {
+        out.write_all(&field.to_ne_bytes())?;
+    }
+    for (at, frame) in frames {
         for field in [1_700_000_000 + (at / 1_000_000) as u32, (at % 1_000_000) as u32] {
             out.write_all(&field.to_ne_bytes())?;
         }
@@ -72,7 +84,7 @@ fn write(path: &Path, packets: u32) -> Result<()> {
 }
 
 /// Runs the agent; says how many MiB it held at most.
-fn read(agent: &Path, capture: &Path) -> Result<f64> {
+pub(super) fn read(agent: &Path, capture: &Path) -> Result<f64> {
     let child = Command::new(agent)
         .args(["read", "--format", "json"])
         .arg(capture)

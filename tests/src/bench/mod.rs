@@ -5,6 +5,7 @@ mod cases;
 mod flood;
 mod frames;
 mod live;
+mod recognisers;
 mod report;
 
 use std::path::Path;
@@ -49,7 +50,9 @@ pub fn run(effort: Effort, agent: &Path) -> Result<Report> {
     let live = live::measure(effort)?;
     eprintln!("reading a capture …");
     let read = capture::measure(effort, agent)?;
-    Ok(Report { cases, peers, live, flood, poll_ms, read })
+    eprintln!("recognisers …");
+    let recognisers = recognisers::measure(agent)?;
+    Ok(Report { cases, peers, live, flood, poll_ms, read, recognisers })
 }
 
 /// Source tables and caches are per CPU, and what is started from here inherits the choice: one core for all figures.

@@ -62,6 +62,20 @@ pub struct Read {
     pub rss_mib: f64,
 }
 
+/// What many packets mean together, under a million sources.
+pub struct Recognisers {
+    /// Sources, each with a SYN.
+    pub sources: u32,
+    /// Sampled packets that are kept of them.
+    pub sightings: usize,
+    /// Milliseconds that all recognisers take.
+    pub milliseconds: f64,
+    /// The most memory that reading the capture and reporting on it held.
+    pub rss_mib: f64,
+    /// Whether the scanner among them is found.
+    pub scanner_found: bool,
+}
+
 /// All figures.
 pub struct Report {
     /// What a packet costs.
@@ -76,6 +90,8 @@ pub struct Report {
     pub poll_ms: f64,
     /// `annotator read`.
     pub read: Read,
+    /// The recognisers.
+    pub recognisers: Recognisers,
 }
 
 /// No figure here is good to more than a hundredth.
@@ -127,6 +143,13 @@ impl Report {
                 "packets_per_second": self.read.packets_per_second.round(),
                 "rss_mib": rounded(self.read.rss_mib),
             },
+            "recognisers": {
+                "sources": self.recognisers.sources,
+                "sightings": self.recognisers.sightings,
+                "milliseconds": rounded(self.recognisers.milliseconds),
+                "rss_mib": rounded(self.recognisers.rss_mib),
+                "scanner_found": self.recognisers.scanner_found,
+            },
         })
     }
 }
@@ -162,11 +185,18 @@ impl fmt::Display for Report {
             "\nFlood of 16.8 million packets: {kept} of {scanners} hidden scanners kept, with {packets_kept_percent:.1} % of their packets"
         )?;
         writeln!(f, "Reading all counters of all CPUs: {:.2} ms", self.poll_ms)?;
-        write!(
+        writeln!(
             f,
             "annotator read: {:.1} million packets per second, {:.0} MiB",
             self.read.packets_per_second / MILLION,
             self.read.rss_mib
+        )?;
+        let Recognisers { sources, sightings, milliseconds, rss_mib, scanner_found } = self.recognisers;
+        write!(
+            f,
+            "Recognisers, {sources} sources, {sightings} packets kept: {milliseconds:.0} ms, {rss_mib:.0} MiB; \
+             the scanner among them is {}found",
+            if scanner_found { "" } else { "not " }
         )
     }
 }
