@@ -64,19 +64,67 @@ fn together(scene: &Scene<'_>, mut attempts: Vec<Attempt>) -> Option<Recognition
         }
     }
     let attempts = &attempts[best];
+    if attempts.len() < limits.sources {
+        return None;
+    }
     let networks: BTreeSet<IpAddr> = attempts.iter().map(|attempt| network(attempt.source)).collect();
-    (attempts.len() >= limits.sources && networks.len() >= limits.networks)
-        .then(|| explain(scene, attempts, networks.len()))
+    let one_machine = by_one_machine(scene, attempts);
+    // Neighbours may well want the same. That one machine writes all their packets shows in the packets.
+    (networks.len() >= limits.networks || one_machine.is_some())
+        .then(|| explain(scene, attempts, networks.len(), one_machine))
 }
 
-fn explain(scene: &Scene<'_>, attempts: &[Attempt], networks: usize) -> Recognition {
+/// What shows that one machine wrote the packets of all sources: numbers that it should have chosen anew for each, or that it counts on.
+fn by_one_machine(scene: &Scene<'_>, attempts: &[Attempt]) -> Option<&'static str> {
+    let mut all: Vec<usize> = attempts.iter().flat_map(|attempt| attempt.members.iter().copied()).collect();
+    all.sort_unstable();
+    let mut sources_of: HashMap<(u16, u16, u32), BTreeSet<IpAddr>> = HashMap::new();
+    for sighting in all.iter().map(|index| scene.sighting(*index)) {
+        // Mirai writes the target there, whoever sends.
+        let chosen =
+            sighting.tcp_sequence().filter(|number| *number != 0 && Some(*number) != number_of(sighting.destination()));
+        if let Some(number) = chosen {
+            let packet = &sighting.packet;
+            let key = (packet.source_port, packet.destination_port, number);
+            sources_of.entry(key).or_default().insert(sighting.source());
+        }
+    }
+    let shared: usize = sources_of.values().map(BTreeSet::len).filter(|sources| *sources > 1).sum();
+    if shared * 2 > all.len() {
+        return Some(
+            "They share sequence numbers and source ports, which each machine chooses for itself: one machine wrote them all.",
+        );
+    }
+    let ids: Vec<u16> = all.iter().map(|index| scene.sighting(*index).packet.identification).collect();
+    let counts_on = |pair: &[u16]| (1..=scene.thresholds.dual_homed.id_gap).contains(&pair[1].wrapping_sub(pair[0]));
+    let takes_turns =
+        all.windows(2).filter(|pair| scene.sighting(pair[0]).source() != scene.sighting(pair[1]).source());
+    (ids.windows(2).all(counts_on) && takes_turns.count() >= attempts.len()).then_some(
+        "Their IP identifications count on from one source's packet to the next one's: one machine wrote them all.",
+    )
+}
+
+/// An IPv4 address as a number.
+fn number_of(address: IpAddr) -> Option<u32> {
+    match address {
+        IpAddr::V4(address) => Some(address.into()),
+        IpAddr::V6(_) => None,
+    }
+}
+
+fn explain(scene: &Scene<'_>, attempts: &[Attempt], networks: usize, one_machine: Option<&str>) -> Recognition {
     let members = attempts.iter().flat_map(|attempt| attempt.members.iter().copied()).collect();
     let case = Case::new(scene, "pattern.decoy-scan", members).with_ports().evidence(format!(
-        "{} in {networks} networks tried the same ports, the first and the last of them starting {} apart.",
+        "{} in {} tried the same ports, the first and the last of them starting {} apart.",
         words::count(attempts.len() as u64, "source"),
+        words::count(networks as u64, "network"),
         words::seconds(spread(scene, attempts))
     ));
-    let (case, detail) = by_ttl(scene, case, attempts);
+    let (mut case, mut detail) = by_ttl(scene, case, attempts, networks);
+    if let Some(sentence) = one_machine {
+        case = case.confidence(Confidence::Likely).evidence(sentence);
+        detail = "one machine wrote them all: forged".into();
+    }
     let case = match real_one(scene, attempts) {
         Some(real) => {
             case.evidence(format!("{real} was also seen in other traffic with the target: look at it first."))
@@ -91,7 +139,12 @@ fn spread(scene: &Scene<'_>, attempts: &[Attempt]) -> f64 {
     at(attempts.last()).seconds_since(at(attempts.first()))
 }
 
-fn by_ttl<'s, 'a>(scene: &Scene<'_>, case: Case<'s, 'a>, attempts: &[Attempt]) -> (Case<'s, 'a>, String) {
+fn by_ttl<'s, 'a>(
+    scene: &Scene<'_>,
+    case: Case<'s, 'a>,
+    attempts: &[Attempt],
+    networks: usize,
+) -> (Case<'s, 'a>, String) {
     let mut by_ttl: BTreeMap<u8, Vec<IpAddr>> = BTreeMap::new();
     for attempt in attempts {
         by_ttl.entry(scene.sighting(attempt.members[0]).packet.ttl).or_default().push(attempt.source);
@@ -99,6 +152,7 @@ fn by_ttl<'s, 'a>(scene: &Scene<'_>, case: Case<'s, 'a>, attempts: &[Attempt]) -
     let odd: Vec<IpAddr> = by_ttl.values().filter(|sources| sources.len() == 1).map(|sources| sources[0]).collect();
     let ttls = words::range(&by_ttl.keys().copied().collect());
     match (by_ttl.len(), odd.as_slice()) {
+        (1, _) if networks == 1 => (case.evidence(format!("All arrived with TTL {ttls}.")), String::new()),
         (1, _) => (
             case.confidence(Confidence::Likely).evidence(format!(
                 "All arrived with TTL {ttls}, although their addresses are far apart: they are forged by one machine."

@@ -3,14 +3,11 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use annotator_common::{Flag, Flags, Transport};
+use annotator_common::{Flag, Transport};
 
 use super::scene::{Outcome, is_to_many};
 use super::{Case, Claims, Scene};
 use crate::finding::{Confidence, Recognition};
-
-/// Sources that are no host's own address on a network.
-const NO_HOST: Flags = Flags::of(&[Flag::LoopbackSource, Flag::ZeroSource, Flag::ReservedSource]);
 
 /// Finds packets that seem hostile and come from ourselves, one finding for each address.
 pub fn recognise(scene: &Scene<'_>, claims: &Claims) -> Vec<Recognition> {
@@ -25,11 +22,8 @@ pub fn recognise(scene: &Scene<'_>, claims: &Claims) -> Vec<Recognition> {
 
 fn is_from_ourselves(scene: &Scene<'_>, index: usize) -> bool {
     let sighting = scene.sighting(index);
-    let flags = sighting.packet.flags;
-    if flags.contains(Flag::Land) {
-        return !flags.intersects(NO_HOST);
-    }
-    if !scene.is_ours(sighting.source()) {
+    // That a packet names one address twice is a story of its own, which says this one as well: `ip.land`.
+    if sighting.packet.flags.contains(Flag::Land) || !scene.is_ours(sighting.source()) {
         return false;
     }
     if scene.observations.live {
@@ -50,13 +44,9 @@ fn explain(scene: &Scene<'_>, members: Vec<usize>) -> Recognition {
         case.confidence(Confidence::Likely).evidence(format!(
             "The packets arrived from outside with {source}, your own address: something sends them back, or the address is forged."
         ))
-    } else if scene.is_ours(source) {
+    } else {
         case.confidence(Confidence::Certain)
             .evidence(format!("{source} is one of the addresses that were said to be yours: this machine sent them."))
-    } else {
-        case.confidence(Confidence::Likely).evidence(format!(
-            "{source} is source and destination at once: the packets claim to come from their target."
-        ))
     };
     case.fact("detail", format!("{source} is your own")).close_open()
 }

@@ -98,6 +98,7 @@ pub struct Scene<'a> {
     tcp_ports: HashSet<u16>,
     outcomes: Vec<Outcome>,
     quotes: Vec<(usize, Quote)>,
+    half_seen: Vec<IpAddr>,
     ours: BTreeSet<IpAddr>,
 }
 
@@ -118,6 +119,7 @@ impl<'a> Scene<'a> {
             tcp_ports: HashSet::new(),
             outcomes: Vec::new(),
             quotes: Vec::new(),
+            half_seen: Vec::new(),
             ours: observations.locality.addresses.iter().copied().collect(),
         };
         if let Some(outbound) = observations.outbound {
@@ -129,6 +131,8 @@ impl<'a> Scene<'a> {
                 scene.add(index, sighting);
             }
         }
+        let asks = |view: &&SourceView| view.syn + view.udp > 0 && !scene.saw_all_of(view.address);
+        scene.half_seen = observations.sources.iter().filter(asks).map(|view| view.address).take(2).collect();
         scene.outcomes = observations.sightings.iter().map(|sighting| scene.find_outcome(sighting)).collect();
         scene
     }
@@ -193,6 +197,32 @@ impl<'a> Scene<'a> {
     /// Whether everything that a source sent, as far as the table counts it, is among the sightings.
     pub fn saw_all_of(&self, source: IpAddr) -> bool {
         self.view(source).is_some_and(|view| view.packets <= self.from(source).len() as u64)
+    }
+
+    /// The ports that a source tried by SYNs or datagrams, by the exact counters: where it is the only one of which not every packet was sampled,
+    /// what the others did not send is its own.
+    pub fn counted_ports(&self, source: IpAddr, proto: PortProto) -> Option<BTreeSet<u16>> {
+        let counters = self.observations.counters;
+        let all_known = counters.packets_of_untracked_sources + self.observations.sources_dropped == 0;
+        if !all_known || self.half_seen != [source] {
+            return None;
+        }
+        let questions = |sighting: &Sighting| match proto {
+            PortProto::Tcp => sighting.packet.is_syn(),
+            PortProto::Udp => sighting.packet.transport == Transport::Udp,
+        };
+        let mut of_others: HashMap<u16, u64> = HashMap::new();
+        for (_, sighting) in self.sightings().filter(|(_, sighting)| questions(sighting) && sighting.source() != source)
+        {
+            *of_others.entry(sighting.packet.destination_port).or_default() += 1;
+        }
+        let counted = |count: &PortCount| match proto {
+            PortProto::Tcp => count.syn.packets,
+            PortProto::Udp => count.all.packets,
+        };
+        let rows = counters.ports.iter().filter(|(key, _)| key.proto == proto && key.side == Side::Dst);
+        let own = rows.filter(|(key, count)| counted(count) > of_others.get(&key.port).copied().unwrap_or_default());
+        Some(own.map(|(key, _)| key.port).collect())
     }
 
     /// Whether an address is one of ours, as far as that was said.

@@ -31,6 +31,19 @@ pub fn ports(ports: impl IntoIterator<Item = u16>) -> String {
     list(ports, PORTS_MAX)
 }
 
+/// Ports with runs drawn together: "22, 80 to 90".
+pub fn port_ranges(ports: &BTreeSet<u16>) -> String {
+    let mut runs: Vec<(u16, u16)> = Vec::new();
+    for port in ports {
+        match runs.last_mut() {
+            Some((_, last)) if last.checked_add(1) == Some(*port) => *last = *port,
+            _ => runs.push((*port, *port)),
+        }
+    }
+    let text = |(first, last)| if first == last { format!("{first}") } else { format!("{first} to {last}") };
+    list(runs.into_iter().map(text), PORTS_MAX)
+}
+
 /// "52" or "49 to 52".
 pub fn range(values: &BTreeSet<u8>) -> String {
     match (values.first(), values.last()) {

@@ -180,6 +180,18 @@ fn a_flood_from_one_source() {
     one(&scenario.recognise(), "flood.syn");
 }
 
+/// Whether the address is known to be ours or not: the finding that it may be ourselves does not stand beside the one that it is an attack.
+#[test]
+fn a_land_packet_is_one_story() {
+    for mut scenario in [Scenario::default(), Scenario::at(&[HOME])] {
+        scenario.send(syn(HOME, 80, HOME, 80));
+        let findings = scenario.findings();
+        let tells = |id: &str| findings.iter().filter(|one| one.id == id || one.also.iter().any(|a| a == id)).count();
+        assert_eq!((tells("ip.land"), tells("pattern.self")), (1, 1), "{findings:#?}");
+        assert!(!findings.iter().any(|one| one.id == "pattern.self" || one.id == "address.self"), "{findings:#?}");
+    }
+}
+
 #[test]
 fn the_scanner_is_seen_through_the_flood() {
     let mut scenario = Scenario::live();

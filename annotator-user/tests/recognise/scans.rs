@@ -1,6 +1,6 @@
 //! Scans by shape and kind, and what shares their outline.
 
-use annotator::finding::Confidence;
+use annotator::finding::{Confidence, Recognition};
 
 use crate::traffic::*;
 
@@ -43,8 +43,21 @@ fn one_scan_is_one_finding_however_large() {
     for port in 1..3000 {
         scenario.send(syn(AWAY, 40000, HOME, port));
     }
+    let says = |scenario: &Scenario, text: &str| {
+        one(&scenario.recognise(), "scan.vertical").evidence.iter().any(|line| line.contains(text))
+    };
+    assert_eq!(one(&scenario.recognise(), "scan.vertical").packets, 2999);
+    assert!(says(&scenario, "by the counters it tried 2,999 ports: 1 to 2999."));
+    // Who was seen whole takes nothing away from that; with a second one who was not, nobody can tell whose port is whose.
+    scenario.send(syn("185.60.112.9", 40000, HOME, 5000));
+    assert!(says(&scenario, "by the counters it tried 2,999 ports: 1 to 2999."));
+    for port in 1..200 {
+        scenario.send(syn("185.60.112.9", 40000, HOME, port));
+    }
     let found = scenario.recognise();
-    assert_eq!(one(&found, "scan.vertical").packets, 2999);
+    assert_eq!(found.iter().filter(|one| one.id == "scan.vertical").count(), 2);
+    let counted = |line: &String| line.contains("by the counters");
+    assert!(!found.iter().flat_map(|one| &one.evidence).any(counted));
 }
 
 #[test]
@@ -174,6 +187,35 @@ fn decoys_come_at_once_and_their_ttls_betray_them() {
     assert_eq!(found.len(), 1, "{found:#?}");
     let found = decoys(|i| 50 + 10 * i).recognise();
     assert!(one(&found, "pattern.decoy-scan").evidence.iter().any(|line| line.contains("compare")));
+}
+
+#[test]
+fn decoys_of_one_network_are_betrayed_by_who_wrote_them() {
+    let neighbours = ["116.90.231.4", "116.90.80.9", "116.90.3.22", "116.90.66.24", "116.90.1.1"];
+    let scan = |mark: fn(Packet, u16, u16) -> Packet| {
+        let mut scenario = Scenario::live();
+        for (i, port) in [22, 80, 443, 3389].into_iter().enumerate() {
+            for (j, source) in neighbours.iter().enumerate() {
+                scenario.send(mark(syn(source, 50000, HOME, port), i as u16, j as u16));
+            }
+        }
+        scenario.recognise()
+    };
+    let by = |found: &[Recognition], word: &str| {
+        one(found, "pattern.decoy-scan").evidence.iter().any(|line| line.contains(word))
+    };
+    // As nmap writes them: another number for each port, the same for each decoy.
+    assert!(by(&scan(|syn, i, _| syn.sequence(0x1234_5678 + u32::from(i))), "sequence numbers"));
+    assert!(by(
+        &scan(|syn, i, j| syn.sequence(1 + 77_777 * u32::from(5 * i + j)).id(900 + 5 * i + j)),
+        "identifications"
+    ));
+    none(
+        &scan(|syn, i, j| syn.sequence(1 + 77_777 * u32::from(5 * i + j)).id(900 + 977 * j + i)),
+        "pattern.decoy-scan",
+    );
+    // Mirai's number is that of the target, whoever sends.
+    none(&scan(|syn, i, j| syn.sequence(u32::from(ip(HOME))).id(900 + 977 * j + i)), "pattern.decoy-scan");
 }
 
 #[test]

@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use annotator_common::source::distinct;
 
 use super::kind::{Kind, is_by_system};
+use crate::counters::PortProto;
 use crate::finding::Recognition;
 use crate::observation::SourceView;
 use crate::recognise::{Case, Scene, words};
@@ -150,14 +151,38 @@ fn explain(scene: &Scene<'_>, probes: Probes, shape: Shape, view: Option<&Source
     if let Some(order) = order(&case.ports()) {
         case = case.evidence(order);
     }
-    let ports = port_count(case.ports().len(), view);
-    let detail = format!("{ports} of {}", words::count(hosts as u64, "address"));
-    let case = if ports.contains("about") || ports.contains("more") {
-        case.evidence(format!("The ports listed are those of sampled packets; by the source table it tried {ports}."))
-    } else {
-        case
+    let sampled = case.ports().len();
+    let counted = counted_proto(probes.kind).and_then(|proto| scene.counted_ports(view?.address, proto));
+    let (ports, case) = match counted {
+        Some(counted) if counted.len() > sampled => {
+            let ports = words::count(counted.len() as u64, "port");
+            let list = words::port_ranges(&counted);
+            let sentence =
+                format!("The ports above are those of sampled packets; by the counters it tried {ports}: {list}.");
+            (ports, case.evidence(sentence))
+        }
+        Some(_) => (words::count(sampled as u64, "port"), case),
+        None => {
+            let ports = port_count(sampled, view);
+            let estimated = ports.contains("about") || ports.contains("more");
+            let sentence = format!(
+                "The ports listed are those of sampled packets, so there were at least these; by the source table it tried {ports}."
+            );
+            let case = if estimated { case.evidence(sentence) } else { case };
+            (ports, case)
+        }
     };
+    let detail = format!("{ports} of {}", words::count(hosts as u64, "address"));
     case.with_ttls().evidence(doubt(probes.kind)).fact("detail", detail).close()
+}
+
+/// Which counters know the ports of a kind by themselves.
+fn counted_proto(kind: Kind) -> Option<PortProto> {
+    match kind {
+        Kind::Syn => Some(PortProto::Tcp),
+        Kind::Udp => Some(PortProto::Udp),
+        _ => None,
+    }
 }
 
 /// How many ports, by the sightings or by the table's map of 64 bits, which knows no more than "many" when it is full.
