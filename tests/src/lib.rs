@@ -3,6 +3,7 @@
 pub mod agent;
 pub mod bench;
 pub mod bpf_fs;
+pub mod captures;
 pub mod contacts;
 pub mod counted;
 pub mod frames;

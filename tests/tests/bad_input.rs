@@ -11,8 +11,8 @@ use std::{
 
 use annotator_testnet::{Namespace, Tun};
 use annotator_tests::agent::{Agent, annotator, attachment, binary, eventually, finish};
-use annotator_tests::frames;
 use annotator_tests::veth::{HERE, Wire};
+use annotator_tests::{captures::pcap, frames};
 use anyhow::{Context as _, Result, ensure};
 use tempfile::TempDir;
 
@@ -32,18 +32,6 @@ impl Folder {
         fs::write(&path, content)?;
         Ok(path)
     }
-}
-
-/// A pcap file of Ethernet frames.
-fn pcap(frames: &[Vec<u8>]) -> Vec<u8> {
-    let mut file: Vec<u8> =
-        [0xa1b2_c3d4, 0x0004_0002, 0, 0, 65_535, 1].into_iter().flat_map(u32::to_le_bytes).collect();
-    for frame in frames {
-        let length = frame.len() as u32;
-        file.extend([1_000_000_000, 0, length, length].into_iter().flat_map(u32::to_le_bytes));
-        file.extend(frame);
-    }
-    file
 }
 
 fn two_frames() -> Vec<u8> {

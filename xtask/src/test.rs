@@ -18,13 +18,15 @@ use crate::{fuzz, host, kernels, peers, setup};
 const PRIVILEGED: &str = "annotator-tests";
 
 /// What those tests start, and Debian's packages of it.
-const TOOLS: [(&str, &str); 6] = [
+const TOOLS: [(&str, &str); 8] = [
     ("ip", "iproute2"),
     ("nmap", "nmap"),
     ("masscan", "masscan"),
     ("hping3", "hping3"),
     ("traceroute", "traceroute"),
     ("fping", "fping"),
+    ("chromium", "chromium"),
+    ("chromedriver", "chromium-driver"),
 ];
 
 #[derive(Args)]

@@ -14,9 +14,9 @@ const HEIGHT: f64 = 100.0;
 /// The shortest time that counts as one: what came in less is no rate.
 const SHORTEST: f64 = 0.001;
 
-/// Packets over time: the area of a bar is a number of packets.
+/// Packets over time, where there is more than one stretch of it to compare: the area of a bar is a number of packets.
 pub fn rates(report: &Report, zone: &TimeZone) -> Markup {
-    let (Some(first), Some(last)) = (report.rates.first(), report.rates.last()) else {
+    let [first, .., last] = &*report.rates else {
         return html! {};
     };
     let from = first.from.min(report.window.from);

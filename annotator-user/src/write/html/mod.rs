@@ -209,7 +209,7 @@ mod tests {
             to: Moment(2_000_000_000),
             live: false,
             counters: &counters,
-            rates: &[Rate { from: Moment(0), seconds: 1.0, packets: 5, bytes: 300 }],
+            rates: &[0, 1_000_000_000].map(|from| Rate { from: Moment(from), seconds: 1.0, packets: 5, bytes: 300 }),
             sources: &[],
             sources_dropped: 0,
             outbound: None,
