@@ -10,6 +10,7 @@ use crate::counters::PortProto;
 use crate::live::pin::DEFAULT_DIR;
 use crate::observation::{Locality, Prefix};
 use crate::telemetry::TelemetryOptions;
+use crate::top::TopOptions;
 
 /// How options are set elsewhere than on the command line.
 const CONFIGURATION: &str = "\
@@ -43,6 +44,8 @@ pub struct Cli {
 pub enum Command {
     /// Watch interfaces: count every arriving packet in the kernel and print rolling summaries until interrupted.
     Run(Box<RunOptions>),
+    /// Watch interfaces, or walk through captures, on a full screen.
+    Top(TopOptions),
     /// Explain capture files (pcap, pcapng, also gzipped; `-` is standard input). Needs no root.
     Read(ReadOptions),
     /// Write a page about capture files, to be looked at in a browser.
@@ -329,7 +332,7 @@ impl CaptureOptions {
 }
 
 /// A time span such as `10s`, `5m`, `1h 30m` or `500ms`; a bare number is seconds. Zero is refused.
-fn positive_duration(text: &str) -> Result<Duration, String> {
+pub(crate) fn positive_duration(text: &str) -> Result<Duration, String> {
     let span = match text.trim().parse::<u64>() {
         Ok(seconds) => Duration::from_secs(seconds),
         Err(_) => text
@@ -360,7 +363,7 @@ fn prefix(text: &str) -> Result<Prefix, String> {
     Ok(Prefix { address, bits })
 }
 
-fn listening_port(text: &str) -> Result<(PortProto, u16), String> {
+pub(crate) fn listening_port(text: &str) -> Result<(PortProto, u16), String> {
     const FORM: &str = "write it like tcp/22 or udp/53";
     let (proto, port) = text.split_once('/').ok_or(FORM)?;
     let proto = match proto.to_ascii_lowercase().as_str() {

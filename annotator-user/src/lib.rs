@@ -28,5 +28,6 @@ pub mod report;
 pub mod sources;
 pub mod telemetry;
 pub mod toml_file;
+pub mod top;
 pub mod window;
 pub mod write;

@@ -46,6 +46,7 @@ fn run(cli: Cli) -> Result<ExitCode> {
         Command::Export(options) => export(&options),
         Command::Status(options) => status(&options),
         Command::Detach(options) => detach(&options),
+        Command::Top(options) => annotator::top::run(&options).map(|()| ExitCode::SUCCESS),
         Command::Explain(options) => explain(&options),
         Command::Rules(options) => rules(&options),
         Command::Config(options) => configuration(&options.command, cli.config.as_deref()),

@@ -11,10 +11,14 @@ use indicatif::{ProgressBar, ProgressStyle};
 use crate::capture::{self, Ending, Input, Observer, Opened};
 use crate::cli::{CaptureOptions, LocalOptions};
 use crate::engine::Interpreter;
+use crate::observation::Moment;
 use crate::report::{Origin, OriginKind, Report};
 
 /// Files shorter than this are read before a progress bar could be looked at.
 const PROGRESS_FROM: u64 = 64 << 20;
+
+/// No packet is later.
+const END_OF_TIME: Moment = Moment(i64::MAX);
 
 /// A report over captures, and whether they could be read to their ends.
 pub struct Outcome {
@@ -26,15 +30,23 @@ pub struct Outcome {
 
 /// Reads captures. Fails only where not one of them could be read.
 pub fn read(options: &CaptureOptions) -> Result<Outcome> {
+    gather(options, END_OF_TIME, progress(&options.files))
+}
+
+/// Reads captures as if they ended at a moment, without showing any progress.
+pub fn read_until(options: &CaptureOptions, last: Moment) -> Result<Outcome> {
+    gather(options, last, None)
+}
+
+fn gather(options: &CaptureOptions, last: Moment, progress: Option<ProgressBar>) -> Result<Outcome> {
     let interpreter = Interpreter::load(&options.rules.rules)?;
     let mut settings = settings(&options.local)?;
     interpreter.prepare(&mut settings);
     let mut observer = Observer::new(settings);
-    let progress = progress(&options.files);
     let mut notes = Vec::new();
     let mut opened = 0;
     for path in &options.files {
-        match read_one(path, &mut observer, progress.as_ref()) {
+        match read_one(path, last, &mut observer, progress.as_ref()) {
             Ok(Ending::Complete) => opened += 1,
             Ok(Ending::Incomplete(note)) => {
                 opened += 1;
@@ -60,7 +72,7 @@ pub fn read(options: &CaptureOptions) -> Result<Outcome> {
     Ok(Outcome { report, complete })
 }
 
-fn read_one(path: &Path, observer: &mut Observer, progress: Option<&ProgressBar>) -> Result<Ending> {
+fn read_one(path: &Path, last: Moment, observer: &mut Observer, progress: Option<&ProgressBar>) -> Result<Ending> {
     if path == Path::new("-") && std::io::stdin().is_terminal() {
         bail!("standard input is a terminal; pipe a capture into it, as in `tcpdump -w - | annotator read -`");
     }
@@ -70,7 +82,11 @@ fn read_one(path: &Path, observer: &mut Observer, progress: Option<&ProgressBar>
             bar.inc(bytes as u64);
         }
     })?;
-    match capture::read(&mut input, &mut |captured| observer.observe(captured)) {
+    match capture::read(&mut input, &mut |captured| {
+        if captured.at.is_none_or(|at| at <= last) {
+            observer.observe(captured);
+        }
+    }) {
         Opened::Read(ending) => Ok(ending),
         Opened::Refused(why) => bail!("cannot read {}: {why}", path.display()),
     }

@@ -12,6 +12,7 @@ pub mod kernel_matrix;
 pub mod packet_socket;
 pub mod peers;
 pub mod take_over;
+pub mod tty;
 pub mod veth;
 
 pub use annotator_testnet::netlink;

@@ -35,7 +35,7 @@ use sinks::Sinks;
 use watched::Watched;
 
 /// How often samples are fetched. The ring buffer holds what the sample budgets allow in several times this.
-const FETCH_EVERY: Duration = Duration::from_millis(200);
+pub(crate) const FETCH_EVERY: Duration = Duration::from_millis(200);
 
 /// Attaches, reports every interval, and detaches: on a signal, after `--duration`, when the last interface is gone, or on an error.
 pub fn run(options: &RunOptions, sinks: Sinks, metrics: &Rc<Metrics>) -> Result<()> {
@@ -45,7 +45,7 @@ pub fn run(options: &RunOptions, sinks: Sinks, metrics: &Rc<Metrics>) -> Result<
 }
 
 /// One thread: capabilities are given up for the thread that asks.
-fn runtime() -> Result<Runtime> {
+pub(crate) fn runtime() -> Result<Runtime> {
     tokio::runtime::Builder::new_current_thread().enable_all().build().context("starting the runtime")
 }
 
@@ -122,7 +122,7 @@ async fn watch(options: &RunOptions, mut sinks: Sinks, metrics: &Rc<Metrics>) ->
 }
 
 /// What to say of interfaces that are gone, once.
-fn said(gone: &mut Vec<String>) -> Option<String> {
+pub(crate) fn said(gone: &mut Vec<String>) -> Option<String> {
     let names = std::mem::take(gone).join(", ");
     (!names.is_empty()).then(|| format!("{names} is gone: the interface was removed while it was watched"))
 }

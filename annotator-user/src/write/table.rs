@@ -67,7 +67,7 @@ impl Table {
 }
 
 /// At most `width` characters, the last of which says if there were more.
-fn shortened(text: &str, width: usize) -> String {
+pub fn shortened(text: &str, width: usize) -> String {
     if text.chars().count() <= width {
         return text.to_owned();
     }
