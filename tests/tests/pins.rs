@@ -369,6 +369,13 @@ fn what_others_have_attached_is_left_alone() -> Result<()> {
         link.pin(folder.join("link"))?;
         command(&wire, &["detach", HERE])?.expect_failure(2, &[HERE, "clock", "not annotator's", "left alone"])?;
         ensure!(attached(&wire)? == before && folder.join("link").exists(), "it was changed");
+
+        // Or beside ours.
+        let theirs = Path::new(PLACE).join("theirs").join(HERE);
+        fs::create_dir_all(&theirs)?;
+        Array::<MapData, u64>::create(4, 0)?.pin(theirs.join("map"))?;
+        command(&wire, &["detach", "--all", "--pin", PLACE])?.expect_success()?;
+        ensure!(theirs.join("map").exists(), "it was removed");
         Ok(())
     })
 }

@@ -72,7 +72,9 @@ impl Folder {
     /// The folders of all interfaces and versions.
     pub fn all(dir: &Path) -> Result<Vec<Folder>> {
         let mut folders = Vec::new();
-        for version in entries(dir)? {
+        // Others may keep pins of their own beside ours.
+        let is_version = |name: &String| name.strip_prefix('v').is_some_and(|number| number.parse::<u32>().is_ok());
+        for version in entries(dir)?.into_iter().filter(is_version) {
             for interface in entries(&dir.join(&version))? {
                 let path = dir.join(&version).join(&interface);
                 folders.push(Folder { path, version: version.clone(), interface: interface.replace(':', ".") });

@@ -351,7 +351,7 @@ fn unwatched(interface: &str, reported: &Reported) -> Vec<String> {
     if let Some(received) = interface::received(interface)
         && let Some(packets) = received.packets.checked_sub(reported.received.packets)
         && let Some(bytes) = received.bytes.checked_sub(reported.received.bytes)
-        && (packets >= Cell::MAX_PACKETS || bytes >= Cell::MAX_BYTES)
+        && may_overflow(Count { packets, bytes })
     {
         notes.push(format!(
             "{interface}: {} ({}) came meanwhile, and a counter that nobody reads holds {} and {}: the counts of that time may be too low",
@@ -362,6 +362,11 @@ fn unwatched(interface: &str, reported: &Reported) -> Vec<String> {
         ));
     }
     notes
+}
+
+/// Whether so much may be more than a cell tells from one reading to the next.
+fn may_overflow(count: Count) -> bool {
+    count.packets >= Cell::MAX_PACKETS || count.bytes >= Cell::MAX_BYTES
 }
 
 /// A ledger that has counted nothing.
@@ -396,4 +401,17 @@ fn settings(
         ));
     }
     Ok(settings)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_cell_cannot_hold_is_known() {
+        let fits = Cell::from_word(u64::MAX).count();
+        assert!(!may_overflow(fits));
+        assert!(may_overflow(Count { packets: fits.packets + 1, ..fits }));
+        assert!(may_overflow(Count { bytes: fits.bytes + 1, ..fits }));
+    }
 }
