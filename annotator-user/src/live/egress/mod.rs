@@ -132,6 +132,7 @@ fn clsact(program: &mut SchedClassifier, interface: &Interface) -> Result<Attach
         "{}: the queueing discipline ingress is in its place, which `tc qdisc show dev {name}` shows",
         trouble()
     );
+    let guard = Guard::over(interface.index).with_context(trouble)?;
     match tc::qdisc_add_clsact(name) {
         Err(TcError::NetlinkError(error)) if error.raw_os_error() == Some(libc::EEXIST) => {}
         other => other.with_context(trouble)?,
@@ -143,6 +144,7 @@ fn clsact(program: &mut SchedClassifier, interface: &Interface) -> Result<Attach
     }
     let options = TcAttachOptions::Netlink(NlOptions::default());
     let id = program.attach_with_options(name, TcAttachType::Egress, options).with_context(trouble)?;
-    let link = program.take_link(id)?;
-    Guard::over(link).with_context(trouble).map(Attached::Clsact)
+    // The guard detaches; this process will not be able to.
+    std::mem::forget(program.take_link(id)?);
+    Ok(Attached::Clsact(guard))
 }
