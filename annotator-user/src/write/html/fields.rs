@@ -243,12 +243,12 @@ impl<'a> Reader<'a> {
         let [next, units] = [0, 1].map(|at| self.bytes.get(at).copied().unwrap_or_default());
         let before = self.bytes.len();
         let (name, rows, length, body) = match kind {
-            44 => ("IPv6 fragment header", IPV6_FRAGMENT, 8, ""),
-            43 => ("IPv6 routing header", IPV6_ROUTING, (usize::from(units) + 1) * 8, "route"),
+            44 => ("Fragment header", IPV6_FRAGMENT, 8, ""),
+            43 => ("Routing header", IPV6_ROUTING, (usize::from(units) + 1) * 8, "route"),
             51 => ("Authentication header", IPV6_AUTHENTICATION, (usize::from(units) + 2) * 4, "authentication data"),
-            0 => ("IPv6 hop-by-hop options", IPV6_EXTENSION, (usize::from(units) + 1) * 8, "options"),
-            60 => ("IPv6 destination options", IPV6_EXTENSION, (usize::from(units) + 1) * 8, "options"),
-            _ => ("IPv6 extension header", IPV6_EXTENSION, (usize::from(units) + 1) * 8, "data"),
+            0 => ("Hop-by-hop options", IPV6_EXTENSION, (usize::from(units) + 1) * 8, "options"),
+            60 => ("Destination options", IPV6_EXTENSION, (usize::from(units) + 1) * 8, "options"),
+            _ => ("Extension header", IPV6_EXTENSION, (usize::from(units) + 1) * 8, "data"),
         };
         self.header(name, rows);
         let body_bytes = self.take(length.saturating_sub(before - self.bytes.len()));
@@ -504,10 +504,10 @@ mod tests {
             "IPv6: next header = hopopt (0)",
             "IPv6: source = 2001:db8::1",
             "IPv6: destination = ff02::1",
-            "IPv6 hop-by-hop options: options = 0x050200000100",
-            "IPv6 routing header: segments left = 0",
-            "IPv6 routing header: route = 0x00000000",
-            "IPv6 fragment header: offset and more-fragments flag = offset 0, more fragments",
+            "Hop-by-hop options: options = 0x050200000100",
+            "Routing header: segments left = 0",
+            "Routing header: route = 0x00000000",
+            "Fragment header: offset and more-fragments flag = offset 0, more fragments",
             "UDP: destination port = 5353 (mdns)",
             "UDP: length = 8 bytes",
         ] {
