@@ -11,6 +11,7 @@ use crate::live::pin::DEFAULT_DIR;
 use crate::observation::{Locality, Prefix};
 use crate::telemetry::TelemetryOptions;
 use crate::top::TopOptions;
+use crate::write::lines::Rotation;
 
 /// How options are set elsewhere than on the command line.
 const CONFIGURATION: &str = "\
@@ -94,6 +95,9 @@ pub struct RunOptions {
     /// Keep a page to be looked at in a browser in this file; replaced with every summary.
     #[arg(long, value_name = "FILE")]
     pub html: Option<PathBuf>,
+    /// When the file that they go to is full.
+    #[command(flatten)]
+    pub rotation: Rotation,
 }
 
 /// How interfaces are watched.
@@ -285,6 +289,9 @@ pub struct WriteOptions {
     /// For people (text) or for machines (json).
     #[arg(long, default_value = "text")]
     pub format: Format,
+    /// Write findings instead of reports: JSON with ECS field names, one a line. A running agent writes one when it is new or has changed.
+    #[arg(long)]
+    pub findings: bool,
     /// Write to this file instead of standard output.
     #[arg(long, value_name = "FILE")]
     pub output: Option<PathBuf>,

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use annotator_common::packet::tcp::{ACK, FIN, PSH, RST, SYN, URG};
 use annotator_common::{Family, Link, Transport};
+use schemars::JsonSchema;
 use serde::{Serialize, Serializer};
 
 use crate::counters::PortProto;
@@ -17,7 +18,7 @@ pub const EXAMPLES_MAX: usize = 3;
 const BYTES_MAX: usize = 142;
 
 /// A packet that a finding rests on.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct Example {
     /// When it arrived.
     pub at: Moment,
@@ -25,11 +26,13 @@ pub struct Example {
     pub headers: String,
     /// What `bytes` begin with: an Ethernet header (`ethernet`), or the network header (`ip`) where the link has none or another.
     #[serde(serialize_with = "link_name")]
+    #[schemars(with = "String", extend("enum" = ["ethernet", "ip"]))]
     pub link: Link,
     /// Length of the whole frame, in bytes.
     pub length: u32,
     /// As far as the headers go that were read; in JSON as hex.
     #[serde(rename = "hex", serialize_with = "hex")]
+    #[schemars(with = "String", regex(pattern = "^([0-9a-f]{2})*$"))]
     pub bytes: Box<[u8]>,
 }
 

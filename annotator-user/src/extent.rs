@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::names;
@@ -12,7 +13,7 @@ use crate::observation::{Moment, Sighting};
 pub const PORTS_MAX: usize = 24;
 
 /// What the sampled packets of a finding have in common.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
 pub struct Extent {
     /// The first of them.
     pub first: Option<Moment>,

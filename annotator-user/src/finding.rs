@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::example::Example;
@@ -9,7 +10,7 @@ use crate::extent::Extent;
 use crate::quantity::number;
 
 /// What a finding amounts to, from calm to grave; `Unknown` stands apart.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Verdict {
     /// Ordinary traffic.
@@ -23,6 +24,7 @@ pub enum Verdict {
     /// Somebody else is the target.
     ThirdParty,
     /// Nothing is known of it.
+    #[default]
     Unknown,
     /// Somebody looks for something here.
     Reconnaissance,
@@ -31,6 +33,11 @@ pub enum Verdict {
 }
 
 impl Verdict {
+    /// Whether somebody means this host by it.
+    pub const fn is_alert(self) -> bool {
+        matches!(self, Verdict::Reconnaissance | Verdict::Attack)
+    }
+
     /// The name used in reports.
     pub const fn name(self) -> &'static str {
         match self {
@@ -47,10 +54,11 @@ impl Verdict {
 }
 
 /// How sure a finding is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Confidence {
     /// One reading among several.
+    #[default]
     Possible,
     /// The usual reading, with the evidence for it.
     Likely,
@@ -108,7 +116,7 @@ pub struct Recognition {
 }
 
 /// A finding, ready to be shown.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
 pub struct Finding {
     /// Stable id.
     pub id: String,

@@ -18,7 +18,6 @@ use annotator::telemetry::{self, metrics::Metrics};
 use annotator::write::html::{self, Pages};
 use annotator::write::output;
 use annotator::write::pcapng::{self, Export};
-use annotator::write::stream::Stream;
 use anyhow::{Result, bail};
 
 /// A report was made, but something was left out of it.
@@ -98,7 +97,7 @@ fn code(outcome: &Outcome) -> ExitCode {
 
 fn watch(options: &RunOptions) -> Result<ExitCode> {
     let mut sinks = Sinks::default();
-    sinks.add(Stream::open(&options.writing)?);
+    annotator::write::follow(&options.writing, options.rotation, &mut sinks)?;
     if let Some(path) = &options.export {
         sinks.add(Export::open(path)?);
     }

@@ -7,6 +7,7 @@ use annotator_common::classify::classify;
 use annotator_common::parse::parse;
 use annotator_common::{Family, Link, News, Packet, Settings, Transport};
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Serialize, Serializer};
 
 use crate::counters::{Counters, PortProto};
@@ -31,8 +32,18 @@ impl Serialize for Moment {
     }
 }
 
+impl JsonSchema for Moment {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Moment".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "description": "A moment as RFC 3339 has it, in UTC.", "type": "string", "format": "date-time" })
+    }
+}
+
 /// How much came in a stretch of time.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct Rate {
     /// Its beginning.
     pub from: Moment,

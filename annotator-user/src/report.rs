@@ -6,6 +6,7 @@ use std::net::IpAddr;
 
 use annotator_common::source::distinct;
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::counters::Counters;
@@ -20,9 +21,10 @@ pub const SCHEMA: &str = "annotator.report/1";
 pub const SOURCES_LISTED: usize = 2000;
 
 /// What a stretch of traffic amounts to.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct Report {
-    /// [`SCHEMA`].
+    /// Name and version of this form.
+    #[schemars(extend("const" = SCHEMA))]
     pub schema: &'static str,
     /// Where the packets come from.
     pub source: Origin,
@@ -54,7 +56,7 @@ pub struct Report {
 }
 
 /// Capture or interface.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum OriginKind {
     /// Capture files.
@@ -64,7 +66,7 @@ pub enum OriginKind {
 }
 
 /// Where the packets come from.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Origin {
     /// Capture or interface.
     pub kind: OriginKind,
@@ -75,7 +77,7 @@ pub struct Origin {
 }
 
 /// A stretch of time.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct Window {
     /// Its beginning.
     pub from: Moment,
@@ -86,7 +88,7 @@ pub struct Window {
 }
 
 /// Sums.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Totals {
     /// Packets.
     pub packets: u64,
@@ -95,7 +97,7 @@ pub struct Totals {
 }
 
 /// What the report can and cannot say.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct Coverage {
     /// Packets parsed to their end.
     pub parsed: u64,
@@ -114,7 +116,7 @@ pub struct Coverage {
 }
 
 /// A protocol.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct ProtocolRow {
     /// IANA keyword, EtherType name, or a name made from the number.
     pub name: Cow<'static, str>,
@@ -127,11 +129,13 @@ pub struct ProtocolRow {
 }
 
 /// A port.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct PortRow {
     /// `tcp` or `udp`.
+    #[schemars(extend("enum" = ["tcp", "udp"]))]
     pub proto: &'static str,
     /// `dst` or `src`.
+    #[schemars(extend("enum" = ["dst", "src"]))]
     pub side: &'static str,
     /// Number.
     pub port: u16,
@@ -146,7 +150,7 @@ pub struct PortRow {
 }
 
 /// An ICMP type and code.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct IcmpRow {
     /// 4 for ICMP, 6 for ICMPv6.
     pub family: u8,
@@ -164,7 +168,7 @@ pub struct IcmpRow {
 }
 
 /// A source.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct SourceRow {
     /// Address.
     pub address: IpAddr,
@@ -242,6 +246,27 @@ impl Report {
             notes,
             sightings: Vec::new(),
         }
+    }
+}
+
+#[cfg(test)]
+impl Report {
+    /// Of nothing, for tests to put something into.
+    pub fn empty() -> Self {
+        let observations = Observations {
+            from: Moment(0),
+            to: Moment(0),
+            live: false,
+            counters: &Counters::default(),
+            rates: &[],
+            sources: &[],
+            sources_dropped: 0,
+            sightings: &[],
+            outbound: None,
+            locality: &crate::observation::Locality::default(),
+        };
+        let origin = Origin { kind: OriginKind::Capture, name: String::new(), xdp_mode: None };
+        Report::new(origin, &observations, Vec::new(), 100.0, Vec::new())
     }
 }
 

@@ -11,7 +11,7 @@ use crate::cli::Cli;
 use clap::CommandFactory;
 
 /// Values for options of every type there is. An option that takes none of them fails the test: give it two that it takes.
-const SAMPLES: [&str; 12] = [
+const SAMPLES: [&str; 14] = [
     "7s",
     "11m",
     "192.0.2.1",
@@ -24,6 +24,8 @@ const SAMPLES: [&str; 12] = [
     "udp/53",
     "http://192.0.2.1:4318",
     "https://collector.example/v1/logs",
+    "3",
+    "7",
 ];
 
 /// An option, and where it is.

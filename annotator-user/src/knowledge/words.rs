@@ -10,7 +10,7 @@ use super::{Knowledge, Texts, Voice, answers, companions, is_of, zen};
 use crate::counters::{IcmpKey, PortProto, Side};
 use crate::example::{EXAMPLES_MAX, Example};
 use crate::extent::Extent;
-use crate::finding::{ADDRESSES_MAX, Confidence, Finding, Recognition, Verdict, unlisted};
+use crate::finding::{ADDRESSES_MAX, Finding, Recognition, unlisted};
 use crate::names;
 use crate::quantity::{count, number};
 
@@ -195,7 +195,8 @@ impl<'a> Words<'a> {
             evidence.push(format!("{ports} with {rest}."));
         }
         if tally.syn > 0 && tally.syn < tally.packets() {
-            evidence.push(format!("{} of them open a connection (SYN).", number(tally.syn)));
+            let verb = if tally.syn == 1 { "opens" } else { "open" };
+            evidence.push(format!("{} of them {verb} a connection (SYN).", number(tally.syn)));
         }
         let seen = tally.sightings.iter().map(|index| &self.teller.seen[*index]);
         let mut details: Vec<String> = Vec::new();
@@ -299,42 +300,23 @@ pub(super) fn write(texts: &Texts<'_>, facts: &Facts) -> Finding {
     let era = texts.era.map(|era| format!(" Then: {} Now: {}", era.then, era.now));
     Finding {
         id: texts.id.to_owned(),
-        also: Vec::new(),
         title: fill(texts.title, facts),
         verdict: texts.verdict,
         confidence: texts.confidence,
-        packets: 0,
-        sources: Vec::new(),
-        destinations: Vec::new(),
-        extent: Extent::default(),
         explanation: fill(&format!("{}{}", texts.explanation.trim(), era.unwrap_or_default()), facts),
         looks_like: fill(texts.looks_like, facts),
         advice: fill(texts.advice, facts),
-        evidence: Vec::new(),
-        examples: Vec::new(),
-        sightings: Vec::new(),
         references: texts.references.iter().map(|reference| (*reference).to_owned()).collect(),
+        ..Finding::default()
     }
 }
 
 fn bare(recognition: &Recognition) -> Finding {
     Finding {
         id: recognition.id.clone(),
-        also: Vec::new(),
         title: recognition.id.clone(),
-        verdict: Verdict::Unknown,
-        confidence: Confidence::Possible,
-        packets: 0,
-        sources: Vec::new(),
-        destinations: Vec::new(),
-        extent: Extent::default(),
         explanation: recognition.evidence.join(" "),
-        looks_like: String::new(),
-        advice: String::new(),
-        evidence: Vec::new(),
-        examples: Vec::new(),
-        sightings: Vec::new(),
-        references: Vec::new(),
+        ..Finding::default()
     }
 }
 

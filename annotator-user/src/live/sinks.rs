@@ -84,7 +84,7 @@ impl Place {
             }
             Err(error) if self.sink.may_recover() => {
                 if self.trouble.is_none() {
-                    log::error!("{error:#}; counting goes on, and the next report is tried again");
+                    log::error!("{error:#}; counting goes on, and writing is tried again with the next report");
                 }
                 self.trouble = Some(error);
                 Ok(())

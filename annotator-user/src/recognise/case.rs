@@ -161,26 +161,23 @@ impl<'s, 'a> Case<'s, 'a> {
         self.counted.unwrap_or_else(|| of_source.into_iter().map(tabled).sum())
     }
 
-    /// How many in which time.
+    /// How many in which time, where that says more than the number.
     fn pace(&self) -> Option<String> {
         let (first, last) = self.span();
         let seconds = last.seconds_since(first);
         let packets = self.packet_count();
-        let pace = || {
-            let within = words::seconds(seconds);
-            format!("{} within {within}{}.", words::count(packets, "packet"), rate(packets, seconds))
-        };
-        (seconds > 0.0).then(pace)
+        let rate = rate(packets, seconds)?;
+        Some(format!("{} within {}, about {rate}.", words::count(packets, "packet"), words::seconds(seconds)))
     }
 }
 
-fn rate(packets: u64, seconds: f64) -> String {
+fn rate(packets: u64, seconds: f64) -> Option<String> {
     let rate = packets as f64 / seconds.max(f64::MIN_POSITIVE);
     match rate {
-        _ if packets < 10 || seconds < RATE_FROM => String::new(),
-        r if r >= 1.0 => format!(", about {} a second", number(r.round() as u64)),
-        r if r * 60.0 >= 1.0 => format!(", about {:.0} a minute", r * 60.0),
-        r => format!(", about {:.0} an hour", r * 3600.0),
+        _ if packets < 10 || seconds < RATE_FROM => None,
+        r if r >= 1.0 => Some(format!("{} a second", number(r.round() as u64))),
+        r if r * 60.0 >= 1.0 => Some(format!("{:.0} a minute", r * 60.0)),
+        r => Some(format!("{:.0} an hour", r * 3600.0)),
     }
 }
 

@@ -20,7 +20,7 @@ use tokio::time::timeout;
 use super::collector::Collector;
 use super::delivery::{self, Delivery};
 use super::metrics::{DeliveryMetrics, Metrics};
-use crate::changes::{Change, Changes};
+use crate::changes::{Change, Told};
 use crate::finding::{Finding, Verdict};
 use crate::live::sinks::Sink;
 use crate::observation::Moment;
@@ -35,7 +35,7 @@ const LAST_PATIENCE: Duration = Duration::from_secs(3);
 
 /// Sends findings to a collector.
 pub struct Findings {
-    changes: Changes,
+    told: Told,
     /// Where records are put; closed when the agent ends.
     log: Option<Log>,
     delivery: Option<Delivery>,
@@ -59,14 +59,7 @@ impl Findings {
         let (queue, delivery) = delivery::queue(collector, metrics.clone(), Arc::clone(&hurry));
         let provider = SdkLoggerProvider::builder().with_resource(resource).with_log_processor(queue).build();
         let log = Log { logger: provider.logger(SERVICE), _provider: provider };
-        Ok(Findings {
-            changes: Changes::default(),
-            log: Some(log),
-            delivery: Some(delivery),
-            running: None,
-            hurry,
-            metrics,
-        })
+        Ok(Findings { told: Told::default(), log: Some(log), delivery: Some(delivery), running: None, hurry, metrics })
     }
 }
 
@@ -78,7 +71,7 @@ impl Sink for Findings {
 
     fn take(&mut self, report: &Report) -> Result<()> {
         let Some(Log { logger, .. }) = &self.log else { return Ok(()) };
-        for (finding, change) in self.changes.since_last(report) {
+        for (finding, change) in self.told.news(report) {
             let mut record = logger.create_log_record();
             fill(&mut record, report, finding, change);
             logger.emit(record);
@@ -129,7 +122,7 @@ fn fill(record: &mut impl LogRecord, report: &Report, finding: &Finding, change:
     record.set_severity_text(text);
     record.set_body(finding.title.clone().into());
     record.add_attributes([
-        ("event.kind", kind(finding.verdict).into()),
+        ("event.kind", if finding.verdict.is_alert() { "alert" } else { "event" }.into()),
         ("event.category", list(["network"])),
         ("event.action", change.name().into()),
         ("network.interface.name", report.source.name.clone().into()),
@@ -176,13 +169,5 @@ fn severity(verdict: Verdict) -> (Severity, &'static str) {
         Verdict::BenignLookalike | Verdict::Background | Verdict::ThirdParty => (Severity::Info, "INFO"),
         Verdict::Misconfiguration | Verdict::Unknown | Verdict::Reconnaissance => (Severity::Warn, "WARN"),
         Verdict::Attack => (Severity::Error, "ERROR"),
-    }
-}
-
-/// The schema's `event.kind`: whether somebody should look.
-fn kind(verdict: Verdict) -> &'static str {
-    match verdict {
-        Verdict::Reconnaissance | Verdict::Attack => "alert",
-        _ => "event",
     }
 }

@@ -1,6 +1,6 @@
-//! Where reports go: standard output, a file that is replaced, a file that grows.
+//! Where reports go: standard output, a file that is replaced.
 
-use std::fs::{self, File, OpenOptions, Permissions};
+use std::fs::{self, OpenOptions, Permissions};
 use std::io::{self, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -70,16 +70,6 @@ pub fn check(path: &Path) -> Result<()> {
         .with_context(|| format!("cannot write reports to {}", path.display()))
 }
 
-/// Appends lines to a file, which is made if need be.
-pub fn append(path: &Path, text: &str) -> Result<()> {
-    OpenOptions::new()
-        .append(true)
-        .create(true)
-        .open(path)
-        .and_then(|mut file: File| file.write_all(text.as_bytes()))
-        .with_context(|| format!("cannot append the report to {}", path.display()))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -97,20 +87,10 @@ mod tests {
     }
 
     #[test]
-    fn lines_are_appended() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("reports.ndjson");
-        append(&path, "1\n").unwrap();
-        append(&path, "2\n").unwrap();
-        assert_eq!(fs::read_to_string(&path).unwrap(), "1\n2\n");
-    }
-
-    #[test]
     fn errors_name_the_file() {
         for path in ["/dev/full", "/nowhere/report.json"] {
             let error = format!("{:#}", replace(Path::new(path), "text").unwrap_err());
             assert!(error.contains(path), "{error}");
         }
-        assert!(append(Path::new("/dev/full"), "text").is_err());
     }
 }

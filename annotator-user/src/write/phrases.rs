@@ -83,6 +83,11 @@ pub fn local_time(moment: Moment, zone: &TimeZone) -> String {
     timestamp(moment).to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M:%S %Z").to_string()
 }
 
+/// A time of day in a time zone, with the zone's name: `06:30:00 CET`.
+pub fn clock_time(moment: Moment, zone: &TimeZone) -> String {
+    timestamp(moment).to_zoned(zone.clone()).strftime("%H:%M:%S %Z").to_string()
+}
+
 /// A stretch of time, saying no more than once what its ends share: `2003-01-25 06:30:00 to 06:30:07 CET`. A single moment where they are the same second.
 pub fn stretch(from: Moment, to: Moment, zone: &TimeZone) -> String {
     let (start, end) = (timestamp(from).to_zoned(zone.clone()), timestamp(to).to_zoned(zone.clone()));

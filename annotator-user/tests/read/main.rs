@@ -13,6 +13,7 @@ mod links;
 mod output;
 mod pcap;
 mod report;
+mod schema;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
