@@ -13,6 +13,7 @@ use annotator::config;
 use annotator::explain::{self, page, rules as knowledge_rules};
 use annotator::knowledge::Knowledge;
 use annotator::live::sinks::Sinks;
+use annotator::live::supervisor::StatusLine;
 use annotator::read::Outcome;
 use annotator::telemetry::{self, metrics::Metrics};
 use annotator::write::html::{self, Pages};
@@ -98,6 +99,7 @@ fn code(outcome: &Outcome) -> ExitCode {
 fn watch(options: &RunOptions) -> Result<ExitCode> {
     let mut sinks = Sinks::default();
     annotator::write::follow(&options.writing, options.rotation, &mut sinks)?;
+    sinks.add(StatusLine::default());
     if let Some(path) = &options.export {
         sinks.add(Export::open(path)?);
     }

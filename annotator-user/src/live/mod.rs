@@ -15,6 +15,7 @@ pub mod pin;
 pub mod privileges;
 pub mod sinks;
 pub mod status;
+pub mod supervisor;
 pub(crate) mod watched;
 
 use std::path::Path;
@@ -32,6 +33,7 @@ use crate::telemetry::metrics::Metrics;
 use attach::Mode;
 use clock::Clock;
 use sinks::Sinks;
+use supervisor::Watchdog;
 use watched::Watched;
 
 /// How often samples are fetched. The ring buffer holds what the sample budgets allow in several times this.
@@ -60,6 +62,8 @@ async fn watch(options: &RunOptions, mut sinks: Sinks, metrics: &Rc<Metrics>) ->
     }
     sinks.start()?;
     watched.iter_mut().for_each(Watched::keep_pins);
+    supervisor::ready();
+    let mut watchdog = Watchdog::asked_for();
 
     let start = Instant::now();
     let mut fetch = interval_at(start + FETCH_EVERY, FETCH_EVERY);
@@ -73,8 +77,10 @@ async fn watch(options: &RunOptions, mut sinks: Sinks, metrics: &Rc<Metrics>) ->
             _ = interrupt.recv() => break,
             _ = terminate.recv() => break,
             _ = hangup.recv() => {
+                supervisor::reloading();
                 reload_rules(&options.watching, &mut watched);
                 sinks.reopen();
+                supervisor::ready();
             }
             () = sleep_until(end.unwrap_or(start)), if end.is_some() => break,
             _ = fetch.tick() => {
@@ -83,6 +89,7 @@ async fn watch(options: &RunOptions, mut sinks: Sinks, metrics: &Rc<Metrics>) ->
                     one.poll();
                 }
                 metrics.polled(begun.elapsed());
+                watchdog.polled();
                 for mut one in watched.extract_if(.., |one| one.is_gone()) {
                     if let Some(report) = one.stop() {
                         sinks.take(&report)?;
@@ -108,6 +115,7 @@ async fn watch(options: &RunOptions, mut sinks: Sinks, metrics: &Rc<Metrics>) ->
             }
         }
     }
+    supervisor::stopping();
     for one in &mut watched {
         if let Some(report) = one.stop() {
             sinks.take(&report)?;
