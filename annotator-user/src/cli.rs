@@ -136,7 +136,7 @@ pub struct StatusOptions {
 #[derive(Clone, Debug, Args)]
 pub struct DetachOptions {
     /// Interfaces to detach from.
-    #[arg(required_unless_present = "all", value_name = "IFACE")]
+    #[arg(value_name = "IFACE")]
     pub interfaces: Vec<String>,
     /// Detach from every interface that something is pinned for.
     #[arg(long, conflicts_with = "interfaces")]

@@ -4,9 +4,11 @@ mod bench;
 mod build;
 mod coverage;
 mod demo;
+mod dist;
 mod fuzz;
 mod host;
 mod kernels;
+mod package;
 mod peers;
 mod run;
 mod setup;
@@ -46,6 +48,10 @@ enum Command {
     Peers,
     /// Boot Debian's kernels and load the BPF program on each.
     Kernels(kernels::Options),
+    /// Build what is handed out: a static program, a Debian package, checksums.
+    Dist,
+    /// Install, run, query and remove the Debian package in a system of its own, under systemd.
+    PackageTest(package::Options),
 }
 
 fn main() -> ExitCode {
@@ -60,6 +66,8 @@ fn main() -> ExitCode {
         Command::Fuzz(options) => fuzz::run(&options),
         Command::Peers => peers::fetch(),
         Command::Kernels(options) => kernels::run(&options),
+        Command::Dist => dist::run().map(|_| ()),
+        Command::PackageTest(options) => package::run(&options),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

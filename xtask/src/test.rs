@@ -12,7 +12,7 @@ use annotator_toolchain::{Toolchain, cache, command, ebpf, workspace};
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
 
-use crate::{fuzz, host, kernels, peers, setup};
+use crate::{fuzz, host, kernels, package, peers, setup};
 
 /// The package whose tests make network devices and load BPF programs.
 const PRIVILEGED: &str = "annotator-tests";
@@ -31,7 +31,7 @@ const TOOLS: [(&str, &str); 8] = [
 
 #[derive(Args)]
 pub struct Options {
-    /// Leave out the documentation, fuzzing and the kernel matrix.
+    /// Leave out the documentation, fuzzing, the kernel matrix and the package.
     #[arg(long)]
     quick: bool,
     /// Seconds for each fuzz target.
@@ -85,6 +85,7 @@ pub fn run(options: &Options) -> Result<()> {
     if !options.quick {
         session.step("fuzzing", || fuzz::all(options.fuzz_seconds));
         session.step("kernels", kernels::all);
+        session.step("package", || package::all(&package::Options::default()));
     }
     session.close()
 }

@@ -26,6 +26,8 @@ pub struct Detached {
 
 /// Detaches from the interfaces that are asked for.
 pub fn run(options: &DetachOptions) -> Result<Detached> {
+    // Not clap's business: a configuration file may name the interfaces.
+    ensure!(options.all || !options.interfaces.is_empty(), "detach from what? Name interfaces, or say --all");
     privileges::check_looking()?;
     let folders = Folder::all(&options.pin)?;
     let mut detached = Detached::default();
@@ -38,7 +40,8 @@ pub fn run(options: &DetachOptions) -> Result<Detached> {
             Err(error) => detached.left.push(format!("{error:#}")),
         }
     }
-    for interface in &options.interfaces {
+    let named = if options.all { &[] } else { &options.interfaces[..] };
+    for interface in named {
         if !folders.iter().any(|folder| folder.interface == *interface) {
             detached.left.push(format!(
                 "nothing of {interface} is pinned in {}{}",

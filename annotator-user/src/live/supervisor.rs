@@ -8,9 +8,10 @@ use sd_notify::NotifyState;
 use tokio::time::Instant;
 
 use super::sinks::Sink;
+use crate::quantity::count;
 use crate::report::Report;
 use crate::write::phrases;
-use crate::write::style::{count, seconds};
+use crate::write::style::seconds;
 
 /// Everything is attached, or what was read again is in force.
 pub fn ready() {

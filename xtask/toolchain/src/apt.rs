@@ -220,6 +220,11 @@ impl Apt {
         Ok(())
     }
 
+    /// The list of its sources, which tools that bring an apt of their own take.
+    pub fn sources(&self) -> PathBuf {
+        self.dir.join("etc/sources.list")
+    }
+
     /// Removes everything this configuration has put on the disk.
     pub fn remove(self) -> Result<()> {
         fs::remove_dir_all(&self.dir).with_context(|| format!("cannot remove {}", self.dir.display()))

@@ -1,9 +1,10 @@
 //! Running other programs, and saying what went wrong when they fail.
 
 use std::{
+    env,
     ffi::OsStr,
     io::ErrorKind,
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Command, Output, Stdio},
 };
 
@@ -33,6 +34,29 @@ pub fn show(command: &mut Command) -> Result<()> {
     Ok(())
 }
 
+/// `cargo install` of a tool into the folder `root`, where it leaves `bin` and `build`.
+pub fn cargo_install(root: &Path, tool: &str, version: &str) -> Command {
+    let mut install = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    for (key, _) in env::vars_os() {
+        // Settings for the workspace that is being built are not meant for this program.
+        if key.to_string_lossy().starts_with("CARGO_BUILD_")
+            || key == "CARGO_TARGET_DIR"
+            || key == "RUSTFLAGS"
+            || key == "CARGO_ENCODED_RUSTFLAGS"
+        {
+            install.env_remove(key);
+        }
+    }
+    install
+        .args(["install", "--quiet", "--locked", "--force", tool, "--version", version])
+        .arg("--root")
+        .arg(root)
+        // Outside of the workspace, or its settings would apply.
+        .current_dir(root)
+        .env("CARGO_TARGET_DIR", root.join("build"));
+    install
+}
+
 /// The command as a person would type it, without its environment.
 pub fn line(command: &Command) -> String {
     std::iter::once(command.get_program())
@@ -45,8 +69,8 @@ pub fn line(command: &Command) -> String {
 /// Looks for a program on `PATH`.
 pub fn on_path(program: &str) -> Option<PathBuf> {
     // System tools live in sbin, which is not on everybody's PATH.
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&path)
+    let path = env::var_os("PATH").unwrap_or_default();
+    env::split_paths(&path)
         .chain(["/usr/sbin", "/sbin"].map(PathBuf::from))
         .map(|dir| dir.join(program))
         .find(|file| file.is_file())

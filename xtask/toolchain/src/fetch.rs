@@ -5,7 +5,6 @@
 use std::{
     env, fs,
     path::{Path, PathBuf},
-    process::Command,
 };
 
 use anyhow::{Context as _, Result, bail};
@@ -157,26 +156,9 @@ fn link_llvm(set: &Path) -> Result<u32> {
 }
 
 fn install_linker(set: &Path, llvm: u32) -> Result<()> {
-    let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let mut install = Command::new(cargo);
-    for (key, _) in env::vars_os() {
-        // Settings for the workspace that is being built are not meant for this program.
-        if key.to_string_lossy().starts_with("CARGO_BUILD_")
-            || key == "CARGO_TARGET_DIR"
-            || key == "RUSTFLAGS"
-            || key == "CARGO_ENCODED_RUSTFLAGS"
-        {
-            install.env_remove(key);
-        }
-    }
+    let mut install = command::cargo_install(set, "bpf-linker", LINKER_VERSION);
     install
-        .args(["install", "--quiet", "--locked", "--force", "bpf-linker", "--version", LINKER_VERSION])
         .args(["--no-default-features", "--features", &format!("llvm-{llvm}")])
-        .arg("--root")
-        .arg(set)
-        // Outside of the workspace, or its settings would apply.
-        .current_dir(set)
-        .env("CARGO_TARGET_DIR", set.join("build"))
         // A path relative to itself, for the set is moved when it is complete.
         .env("RUSTFLAGS", "-Clink-arg=-Wl,-rpath,$ORIGIN/../lib")
         .env("LLVM_PREFIX", set)
