@@ -83,7 +83,7 @@ fn files_that_are_none_are_refused() {
         (b"interval = ", ":1: "),
         (b"interval 10", ":1: "),
         (b"\n\xff\xfe", ":2: not UTF-8 text"),
-        (b"[runn]\ninterval = \"1m\"", ":1: no command `runn` for this table; there are run, read"),
+        (b"[runn]\ninterval = \"1m\"", ":1: no command `runn` for this table; there are run, "),
         (b"[run]\ninterval = \"1m\"\n[run.often]\n", ":3: no command `often` for this table"),
     ];
     for (text, problem) in cases {
