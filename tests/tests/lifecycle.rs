@@ -7,7 +7,7 @@ use annotator_common::Settings;
 use annotator_testnet::netlink;
 use annotator_tests::agent::{Agent, Finished, annotator, attachment, binary, egress_attachments, eventually, finish};
 use annotator_tests::frames;
-use annotator_tests::veth::{HERE, Wire};
+use annotator_tests::veth::{HERE, THERE, Wire};
 use anyhow::{Context as _, Result, ensure};
 use aya::programs::tc::TcAttachOptions;
 use aya::programs::{LinkOrder, SchedClassifier, TcAttachType, Xdp, XdpMode};
@@ -235,6 +235,7 @@ fn an_interface_that_is_down_is_watched() -> Result<()> {
     wire.here.enter(|| netlink::set_down(HERE))?;
     let agent = Agent::start(&wire.here, &[HERE], &[])?;
     wire.here.enter(|| netlink::set_up_without_arp(HERE))?;
+    eventually("the other end has no carrier", || wire.there.enter(|| Ok(netlink::is_running(THERE)?.then_some(()))))?;
     send(&wire, 2)?;
     let finished = agent.interrupt()?;
     ensure!(packets(&finished)? == 2, "{}", finished.stdout);

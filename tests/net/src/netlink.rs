@@ -145,8 +145,25 @@ pub fn delete(name: &str) -> Result<()> {
     Request::link(libc::RTM_DELLINK, 0, link).send().with_context(|| format!("cannot delete {name}"))
 }
 
+/// Whether a device has a carrier and lets packets out: some time after both ends of a pair are up.
+pub fn is_running(name: &str) -> Result<bool> {
+    let answer = ask(name, libc::SIOCGIFFLAGS).with_context(|| format!("cannot ask whether {name} runs"))?;
+    // SAFETY: this is the field that the request fills.
+    let flags = unsafe { answer.ifr_ifru.ifru_flags };
+    Ok(libc::c_int::from(flags) & libc::IFF_RUNNING != 0)
+}
+
 /// The hardware address of a device.
 pub fn hardware_address(name: &str) -> Result<[u8; 6]> {
+    let answer =
+        ask(name, libc::SIOCGIFHWADDR).with_context(|| format!("cannot ask for the hardware address of {name}"))?;
+    // SAFETY: this is the field that the request fills.
+    let data = unsafe { answer.ifr_ifru.ifru_hwaddr.sa_data };
+    Ok(std::array::from_fn(|index| data[index].cast_unsigned()))
+}
+
+/// One of the questions of netdevice(7).
+fn ask(name: &str, question: libc::c_ulong) -> Result<libc::ifreq> {
     // SAFETY: integers and arrays of integers, for which zero is a value.
     let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
     for (to, from) in request.ifr_name.iter_mut().zip(name.bytes().take(libc::IFNAMSIZ - 1)) {
@@ -154,13 +171,10 @@ pub fn hardware_address(name: &str) -> Result<[u8; 6]> {
     }
     let socket = std::net::UdpSocket::bind("0.0.0.0:0").context("cannot open a socket")?;
     // SAFETY: the request is a valid value that lives until after the call.
-    if unsafe { libc::ioctl(socket.as_raw_fd(), libc::SIOCGIFHWADDR, &raw mut request) } != 0 {
-        return Err(io::Error::last_os_error())
-            .with_context(|| format!("cannot ask for the hardware address of {name}"));
+    if unsafe { libc::ioctl(socket.as_raw_fd(), question, &raw mut request) } != 0 {
+        return Err(io::Error::last_os_error().into());
     }
-    // SAFETY: this is the field that the request fills.
-    let data = unsafe { request.ifr_ifru.ifru_hwaddr.sa_data };
-    Ok(std::array::from_fn(|index| data[index].cast_unsigned()))
+    Ok(request)
 }
 
 /// The kernel's number of a device.
