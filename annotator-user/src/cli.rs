@@ -20,8 +20,9 @@ Options can be set in three places. The command line wins over the environment, 
 Environment: the option --local-address of `annotator run` is ANNOTATOR_RUN_LOCAL_ADDRESS, or ANNOTATOR_LOCAL_ADDRESS for every \
 command that has it. Lists are separated by commas, flags are yes or no.
 
-File (--config FILE, TOML): tables are named after commands, keys after options; interfaces and files are keys, too. A key above all \
-tables is for every command that has it. `annotator config show` prints what is in force in this form.
+File (--config FILE, TOML): tables are named after commands, keys after options; what stands without an option is a key, too \
+(`interfaces`, `files`, `targets` of top). A key above all tables is for every command that has it. `annotator config show` \
+prints what is in force in this form.
 
     local-address = [\"203.0.113.7\"]
     [run]

@@ -19,6 +19,7 @@ use annotator::telemetry::{self, metrics::Metrics};
 use annotator::write::html::{self, Pages};
 use annotator::write::output;
 use annotator::write::pcapng::{self, Export};
+use annotator::write::style::safe;
 use anyhow::{Result, bail};
 
 /// A report was made, but something was left out of it.
@@ -54,6 +55,9 @@ fn run(cli: Cli) -> Result<ExitCode> {
 }
 
 fn read(options: &ReadOptions) -> Result<ExitCode> {
+    if let Some(path) = &options.writing.output {
+        output::check_apart(path, &options.captures.files)?;
+    }
     let outcome = read_captures(&options.captures)?;
     annotator::write::once(&outcome.report, &options.writing)?;
     Ok(code(&outcome))
@@ -62,6 +66,7 @@ fn read(options: &ReadOptions) -> Result<ExitCode> {
 fn report(options: &ReportOptions) -> Result<ExitCode> {
     // Before a long capture is read for nothing.
     if options.html != Path::new("-") {
+        output::check_apart(&options.html, &options.captures.files)?;
         output::check_replaceable(&options.html)?;
     }
     let outcome = read_captures(&options.captures)?;
@@ -74,6 +79,9 @@ fn export(options: &ExportOptions) -> Result<ExitCode> {
         bail!(
             "a capture is nothing for a terminal; name a file with --output, or pipe it, as in `… | wireshark -k -i -`"
         );
+    }
+    if let Some(path) = &options.output {
+        output::check_apart(path, &options.captures.files)?;
     }
     let outcome = read_captures(&options.captures)?;
     let capture = pcapng::capture(&outcome.report)?;
@@ -199,7 +207,7 @@ fn start_log() {
 fn complain(message: &str) {
     let mut stderr = io::stderr().lock();
     for line in message.lines() {
-        let _ = writeln!(stderr, "annotator: {line}");
+        let _ = writeln!(stderr, "annotator: {}", safe(line));
     }
 }
 

@@ -1,4 +1,4 @@
-//! A finding as one line with the field names of the Elastic Common Schema (ECS), so that it can be shipped as it is. `docs/findings.md` describes it.
+//! A finding as one line with the field names of the Elastic Common Schema (ECS), so that it can be shipped as it is. `docs/output.md` describes it.
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;

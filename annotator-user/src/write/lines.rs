@@ -109,6 +109,16 @@ impl LineFile {
         Ok(())
     }
 
+    /// Writes what waits, as far as that is possible now.
+    fn write_waiting(&mut self) {
+        while let Some(line) = self.waiting.pop_front() {
+            if self.mend().and_then(|()| self.write(&line)).is_err() {
+                self.waiting.push_front(line);
+                return;
+            }
+        }
+    }
+
     fn write(&mut self, line: &str) -> io::Result<()> {
         if !self.is_regular {
             return self.file.write_all(line.as_bytes());
@@ -185,6 +195,16 @@ fn move_if_there(from: &Path, to: &Path) -> io::Result<()> {
     match fs::rename(from, to) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         _ => Ok(()),
+    }
+}
+
+impl Drop for LineFile {
+    fn drop(&mut self) {
+        self.write_waiting();
+        let lost = self.lost + self.waiting.len() as u64;
+        if lost > 0 {
+            log::error!("{lost} lines for {} could not be written and are lost", self.path.display());
+        }
     }
 }
 

@@ -2,10 +2,10 @@
 
 use std::fs::{self, OpenOptions, Permissions};
 use std::io::{self, Write};
-use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result, anyhow, bail};
 
 /// Prints to standard output. A closed pipe is an error of kind `BrokenPipe` for the caller to meet.
 pub fn print(contents: impl AsRef<[u8]>) -> Result<()> {
@@ -57,6 +57,21 @@ fn folder(path: &Path) -> &Path {
     match path.parent() {
         Some(parent) if parent != Path::new("") => parent,
         _ => Path::new("."),
+    }
+}
+
+/// Fails where a file that is to be replaced is one of those that are to be read.
+pub fn check_apart(path: &Path, inputs: &[PathBuf]) -> Result<()> {
+    let identity =
+        |path: &Path| fs::metadata(path).ok().filter(|data| data.is_file()).map(|data| (data.dev(), data.ino()));
+    let Some(output) = identity(path) else { return Ok(()) };
+    match inputs.iter().find(|input| identity(input) == Some(output)) {
+        Some(input) => bail!(
+            "{} would be overwritten with what is found in it ({}); name another file to write to",
+            input.display(),
+            path.display()
+        ),
+        None => Ok(()),
     }
 }
 

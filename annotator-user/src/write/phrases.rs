@@ -33,7 +33,9 @@ pub fn answer(report: &Report) -> String {
         Verdict::Unknown => format!("Nothing known to be hostile, but something is unexplained: {title}."),
         Verdict::ThirdParty => format!("You are not the target, but somebody else may be: {title}."),
         Verdict::Misconfiguration => format!("No attack, but something is set up wrongly: {title}."),
-        Verdict::Background => format!("No. This is the noise that every address on the Internet gets: {title}."),
+        Verdict::Background => {
+            format!("No. This is background, which goes on everywhere and asks nothing of you: {title}.")
+        }
         Verdict::BenignLookalike => format!("No. Something here looks hostile and is not: {title}."),
         Verdict::Normal => return "No. All of this is ordinary traffic.".into(),
     };

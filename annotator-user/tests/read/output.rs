@@ -4,7 +4,7 @@ use std::io::Read;
 use std::process::{Command, Stdio};
 
 use crate::captures::Pcap;
-use crate::{Folder, packets, read_with, three};
+use crate::{Folder, annotator, packets, read_with, three};
 
 #[test]
 fn text_for_a_pipe_is_plain_and_narrow() {
@@ -82,4 +82,26 @@ fn a_closed_pipe_is_not() {
     let mut complaints = String::new();
     child.stderr.take().unwrap().read_to_string(&mut complaints).unwrap();
     assert_eq!((child.wait().unwrap().code(), complaints.as_str()), (Some(0), ""));
+}
+
+#[test]
+fn a_capture_is_not_overwritten_with_what_is_found_in_it() {
+    let folder = Folder::create();
+    let bytes = Pcap::ETHERNET.of(&three());
+    let capture = folder.file("capture.pcap", &bytes);
+    let link = folder.path().join("link").to_str().unwrap().to_owned();
+    std::os::unix::fs::symlink(&capture, &link).unwrap();
+    for (command, option) in [("read", "--output"), ("report", "--html"), ("export", "--output")] {
+        let run = annotator(command, &[&capture, option, &link], &[]);
+        assert_eq!(run.code, Some(2), "{command}");
+        assert!(run.stderr.contains(&capture) && run.stderr.lines().count() == 1, "{}", run.stderr);
+        assert_eq!(std::fs::read(&capture).unwrap(), bytes, "{command}");
+    }
+}
+
+#[test]
+fn names_cannot_reach_the_terminal_by_an_error() {
+    let run = read_with(&["no\x1b[31msuch.pcap"], &[]);
+    assert_eq!(run.code, Some(2));
+    assert!(!run.stderr.contains('\x1b'), "{}", run.stderr);
 }
