@@ -55,22 +55,17 @@ fn run(cli: Cli) -> Result<ExitCode> {
 }
 
 fn read(options: &ReadOptions) -> Result<ExitCode> {
-    if let Some(path) = &options.writing.output {
-        output::check_apart(path, &options.captures.files)?;
-    }
-    let outcome = read_captures(&options.captures)?;
+    let outcome = read_captures(&options.captures, options.writing.output.as_deref())?;
     annotator::write::once(&outcome.report, &options.writing)?;
     Ok(code(&outcome))
 }
 
 fn report(options: &ReportOptions) -> Result<ExitCode> {
+    let file = (options.html != Path::new("-")).then_some(&*options.html);
     // Before a long capture is read for nothing.
-    if options.html != Path::new("-") {
-        output::check_apart(&options.html, &options.captures.files)?;
-        output::check_replaceable(&options.html)?;
-    }
-    let outcome = read_captures(&options.captures)?;
-    html::once(&outcome.report, &options.html)?;
+    file.map_or(Ok(()), output::check_replaceable)?;
+    let outcome = read_captures(&options.captures, file)?;
+    html::once(&outcome.report, file)?;
     Ok(code(&outcome))
 }
 
@@ -80,19 +75,16 @@ fn export(options: &ExportOptions) -> Result<ExitCode> {
             "a capture is nothing for a terminal; name a file with --output, or pipe it, as in `… | wireshark -k -i -`"
         );
     }
-    if let Some(path) = &options.output {
-        output::check_apart(path, &options.captures.files)?;
-    }
-    let outcome = read_captures(&options.captures)?;
-    let capture = pcapng::capture(&outcome.report)?;
-    match &options.output {
-        Some(path) => output::replace(path, capture)?,
-        None => output::print(capture)?,
-    }
+    let outcome = read_captures(&options.captures, options.output.as_deref())?;
+    output::put(options.output.as_deref(), pcapng::capture(&outcome.report)?)?;
     Ok(code(&outcome))
 }
 
-fn read_captures(options: &CaptureOptions) -> Result<Outcome> {
+/// Reads captures, none of which is the file that is to be written.
+fn read_captures(options: &CaptureOptions, output: Option<&Path>) -> Result<Outcome> {
+    if let Some(path) = output {
+        output::check_apart(path, &options.files)?;
+    }
     let outcome = annotator::read::read(options)?;
     for note in &outcome.report.notes {
         complain(note);

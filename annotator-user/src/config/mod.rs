@@ -12,8 +12,8 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use clap::builder::{BoolishValueParser, Resettable};
-use clap::{Arg, ArgAction, ArgMatches, Command, CommandFactory, FromArgMatches, Id};
+use clap::builder::BoolishValueParser;
+use clap::{Arg, ArgAction, ArgMatches, Command, CommandFactory, FromArgMatches};
 
 use crate::cli::Cli;
 use layers::{Environment, Form, Layers};
@@ -68,8 +68,7 @@ fn environment() -> Environment {
 
 /// The command without demands: a file may bring what the command line lacks.
 fn relaxed(command: Command) -> Command {
-    let free = |arg: Arg| arg.required(false).required_unless_present(Resettable::<Id>::Reset);
-    command.mut_args(free).mut_subcommands(relaxed)
+    command.mut_args(|arg: Arg| arg.required(false)).mut_subcommands(relaxed)
 }
 
 /// The command with flags that can be taken back where a file has set them: `--flag=no`.

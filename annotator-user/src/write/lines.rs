@@ -69,6 +69,11 @@ impl LineFile {
     /// Adds a line, after those that wait. Where that fails, it waits too.
     pub fn append(&mut self, line: String) -> Result<()> {
         self.waiting.push_back(line);
+        self.write_waiting()
+    }
+
+    /// Writes what waits, as far as that is possible now.
+    fn write_waiting(&mut self) -> Result<()> {
         let mut rotated = Ok(());
         while let Some(line) = self.waiting.pop_front() {
             let written = self.mend().and_then(|()| {
@@ -107,16 +112,6 @@ impl LineFile {
             self.torn_at = None;
         }
         Ok(())
-    }
-
-    /// Writes what waits, as far as that is possible now.
-    fn write_waiting(&mut self) {
-        while let Some(line) = self.waiting.pop_front() {
-            if self.mend().and_then(|()| self.write(&line)).is_err() {
-                self.waiting.push_front(line);
-                return;
-            }
-        }
     }
 
     fn write(&mut self, line: &str) -> io::Result<()> {
@@ -200,10 +195,12 @@ fn move_if_there(from: &Path, to: &Path) -> io::Result<()> {
 
 impl Drop for LineFile {
     fn drop(&mut self) {
-        self.write_waiting();
+        let written = self.write_waiting();
         let lost = self.lost + self.waiting.len() as u64;
-        if lost > 0 {
-            log::error!("{lost} lines for {} could not be written and are lost", self.path.display());
+        if let Err(error) = written
+            && lost > 0
+        {
+            log::error!("{error:#}; {lost} lines are lost");
         }
     }
 }

@@ -38,10 +38,7 @@ pub fn once(report: &Report, options: &WriteOptions) -> Result<()> {
             text::page(report, None, style, &TimeZone::system())
         }
     };
-    match &options.output {
-        Some(path) => output::replace(path, &text),
-        None => output::print(&text),
-    }
+    output::put(options.output.as_deref(), &text)
 }
 
 /// Adds the place that the reports of `annotator run` go to.

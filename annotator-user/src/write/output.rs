@@ -13,6 +13,14 @@ pub fn print(contents: impl AsRef<[u8]>) -> Result<()> {
     out.write_all(contents.as_ref()).and_then(|()| out.flush()).context("cannot write to standard output")
 }
 
+/// Puts something in place of what a file held, or prints it where no file is named.
+pub fn put(path: Option<&Path>, contents: impl AsRef<[u8]>) -> Result<()> {
+    match path {
+        Some(path) => replace(path, contents),
+        None => print(contents),
+    }
+}
+
 /// Replaces what a file holds, all at once: a reader sees the old text or the new, and an error leaves the old. Devices and pipes cannot be replaced and
 /// are written to.
 pub fn replace(path: &Path, contents: impl AsRef<[u8]>) -> Result<()> {

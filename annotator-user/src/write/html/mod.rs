@@ -94,9 +94,9 @@ pub fn page<'a>(parts: impl IntoIterator<Item = &'a Part> + Clone, interval: Opt
 }
 
 /// Writes the page of one report: to standard output (`-`), or in place of what a file held.
-pub fn once(report: &Report, path: &Path) -> Result<()> {
+pub fn once(report: &Report, path: Option<&Path>) -> Result<()> {
     let page = page([&Part::new(report, &TimeZone::system())], None);
-    if path == Path::new("-") { output::print(page) } else { output::replace(path, page) }
+    output::put(path, page)
 }
 
 /// The answers of several reports, as a way to them.
