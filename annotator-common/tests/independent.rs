@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use annotator_common::classify::classify;
 use annotator_common::parse::parse;
 use annotator_common::{Family, Flag, Ledger, Link, Packet, Reason, Settings, Transport, observe};
-use etherparse::{LaxLinkExtSlice, LaxNetSlice, LaxSlicedPacket, TransportSlice};
+use etherparse::{EtherType, LaxLinkExtSlice, LaxNetSlice, LaxSlicedPacket, LinkSlice, TransportSlice};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -128,6 +128,22 @@ fn out_of_scope(read: &LaxSlicedPacket<'_>) -> bool {
     macsec || authenticated || read.link_exts.len() > 2
 }
 
+/// Whether the EtherType announces one version of IP and the header's first four bits another.
+fn contradicts(read: &LaxSlicedPacket<'_>) -> bool {
+    let announced = match read.link_exts.last() {
+        Some(LaxLinkExtSlice::Vlan(tag)) => Some(tag.ether_type()),
+        _ => match &read.link {
+            Some(LinkSlice::Ethernet2(header)) => Some(header.ether_type()),
+            _ => None,
+        },
+    };
+    match &read.net {
+        Some(LaxNetSlice::Ipv4(_)) => announced != Some(EtherType::IPV4),
+        Some(LaxNetSlice::Ipv6(_)) => announced != Some(EtherType::IPV6),
+        _ => false,
+    }
+}
+
 fn check_net(net: &LaxNetSlice<'_>, packet: &Packet) {
     match net {
         LaxNetSlice::Ipv4(ip) => {
@@ -208,7 +224,8 @@ proptest! {
             prop_assert!(packet.flags.contains(Flag::Vlan));
         }
         // It believes the version field, the engine believes neither field when they contradict each other.
-        if packet.reason() == Some(Reason::IpVersion) {
+        if contradicts(&read) {
+            prop_assert!(matches!(packet.reason(), Some(Reason::IpVersion | Reason::Ipv4Truncated | Reason::Ipv6Truncated)));
             return Ok(());
         }
         if let Some(net) = &read.net {

@@ -79,8 +79,7 @@ pub fn run(options: &Options) -> Result<()> {
     }
     // Tests start the programs that people start.
     session.step("programs", || passes(&mut host::cargo(&["build", "--workspace", "--bins"])));
-    session
-        .step("tests", || tests(&mut host::cargo(&["test", "--workspace", "--exclude", PRIVILEGED, "--no-fail-fast"])));
+    session.step("tests", || tests(&mut unprivileged_tests()));
     session.step("tests with root", || tests(&mut privileged_tests()?));
     if !options.quick {
         session.step("fuzzing", || fuzz::all(options.fuzz_seconds));
@@ -151,6 +150,15 @@ fn bpf_clippy(toolchain: &Toolchain) -> Result<Command> {
         .env("CARGO_BUILD_BUILD_DIR", &scratch)
         .args(["--", "-D", "warnings"]);
     Ok(clippy)
+}
+
+/// The tests that take no root.
+///
+/// The property tests draw the same cases in every run, so that a commit passes or fails alike everywhere; the fuzz targets, and a plain `cargo test`, look for new ones.
+fn unprivileged_tests() -> Command {
+    let mut cargo = host::cargo(&["test", "--workspace", "--exclude", PRIVILEGED, "--no-fail-fast"]);
+    cargo.env("PROPTEST_RNG_SEED", "1");
+    cargo
 }
 
 /// The tests that take root: as they are when we are root, else each test program through sudo.
