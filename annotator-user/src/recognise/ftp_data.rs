@@ -1,11 +1,13 @@
 //! `pattern.ftp-active-data`: an FTP server opens data connections to its client, port after port.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use super::contacts::Contact;
-use super::scene::site;
+use super::ident::IDENT;
+use super::scene::{Half, site};
 use super::{Case, Claims, Scene};
+use crate::counters::{PortProto, Side};
 use crate::finding::{Confidence, Recognition};
 use crate::observation::Sighting;
 
@@ -23,55 +25,77 @@ pub fn recognise(scene: &Scene<'_>, claims: &Claims) -> Vec<Recognition> {
         let mut by_client: BTreeMap<IpAddr, Vec<usize>> = BTreeMap::new();
         for index in claims.free(indices) {
             let sighting = scene.sighting(index);
-            if sighting.packet.is_syn() && sighting.packet.destination_port >= FIRST_CLIENT_PORT {
+            if sighting.packet.is_syn() {
                 by_client.entry(sighting.destination()).or_default().push(index);
             }
         }
         for (client, syns) in by_client {
-            found.extend(data_connections(scene, indices, client, server, syns));
+            found.extend(data_connections(scene, client, server, &syns));
         }
     }
     found
 }
 
-fn data_connections(
-    scene: &Scene<'_>,
-    all: &[usize],
-    client: IpAddr,
-    server: IpAddr,
-    syns: Vec<usize>,
-) -> Option<Recognition> {
-    let first = scene.sighting(*syns.first()?);
-    if let Some(control) = control(scene, client, server, first) {
-        // Servers that may not use port 20 take any: the control connection tells. Port 20 is needed where only a neighbour has one.
-        let from_data_port = |i: &usize| scene.sighting(*i).packet.source_port == DATA;
-        let exact = control.server == server;
-        let members: Vec<usize> = syns.into_iter().filter(|i| exact || from_data_port(i)).collect();
-        return (!members.is_empty()).then(|| with_control(scene, members, control, server));
+fn data_connections(scene: &Scene<'_>, client: IpAddr, server: IpAddr, syns: &[usize]) -> Option<Recognition> {
+    let (from_data_port, others): (Vec<usize>, Vec<usize>) =
+        syns.iter().partition(|i| scene.sighting(**i).packet.source_port == DATA);
+    let control = control(scene, client, server, scene.sighting(*syns.first()?));
+    match control {
+        Some(control) if !from_data_port.is_empty() => {
+            Some(with_control(scene, deliveries(scene, server, &from_data_port)?, control, server))
+        }
+        // Servers that may not use port 20 take any. So does everybody else, and nobody waits for data at the port of a service.
+        Some(control) if control.server == server => {
+            let services = &scene.thresholds.contact.service_ports;
+            let is_service = |i: &usize| services.contains(&scene.sighting(*i).packet.destination_port);
+            let members =
+                deliveries(scene, server, &others)?.into_iter().filter(|i| !is_service(i)).collect::<Vec<_>>();
+            (!members.is_empty()).then(|| from_any_port(scene, members))
+        }
+        Some(_) => None,
+        // A scan that borrows port 20 to pass a filter goes for services from other ports, too.
+        None if others.iter().any(|i| is_at_service(scene, *i)) => None,
+        None => {
+            let limits = &scene.thresholds.ftp;
+            let members = deliveries(scene, server, &from_data_port)?;
+            rises(scene, &members, limits.rising_ports, limits.gap).then(|| without_control(scene, members))
+        }
     }
-    let from_data_port = |i: &&usize| scene.sighting(**i).packet.source_port == DATA;
-    let members: Vec<usize> = syns.iter().filter(from_data_port).copied().collect();
+}
+
+/// Those of some SYNs that may be deliveries, unless the lot of them is a scan: it tries services, the client refuses it, or it is long
+/// without anything that deliveries would bring along.
+fn deliveries(scene: &Scene<'_>, server: IpAddr, syns: &[usize]) -> Option<Vec<usize>> {
+    let port = |i: &usize| scene.sighting(*i).packet.destination_port;
+    let members: Vec<usize> = syns.iter().copied().filter(|i| port(i) >= FIRST_CLIENT_PORT).collect();
+    let ports = members.iter().map(port).collect::<BTreeSet<_>>().len();
+    let refused = members.iter().filter(|i| is_refused(scene, **i)).count();
+    let is_scan = syns.iter().any(|i| is_at_service(scene, *i))
+        || refused * 2 > members.len()
+        || (ports >= scene.thresholds.scan.ports && !is_long_transfer(scene, server, &members, ports));
+    (!is_scan && !members.is_empty()).then_some(members)
+}
+
+/// Whether a SYN tries a service in vain. An FTP server may ask for ident.
+fn is_at_service(scene: &Scene<'_>, index: usize) -> bool {
+    let port = scene.sighting(index).packet.destination_port;
+    port < FIRST_CLIENT_PORT && port != IDENT && scene.is_probe(index)
+}
+
+fn is_refused(scene: &Scene<'_>, index: usize) -> bool {
+    Half::of(scene.sighting(index)).is_some_and(|half| scene.carried(&half.reverse()).reset)
+}
+
+/// Whether as many ports may be as many files: their connections end, the control connection tells of them, or they rise at the pace of
+/// transfers.
+fn is_long_transfer(scene: &Scene<'_>, server: IpAddr, members: &[usize], ports: usize) -> bool {
     let limits = &scene.thresholds.ftp;
-    // A scan that borrows port 20 to pass a filter goes for services, too.
-    let low = |i: &usize| {
-        let packet = &scene.sighting(*i).packet;
-        packet.is_syn() && packet.destination_port < FIRST_CLIENT_PORT
-    };
-    if all.iter().any(low) || !rises(scene, &members, limits.rising_ports, limits.gap) {
-        return None;
-    }
-    Some(
-        Case::new(scene, "pattern.ftp-active-data", members)
-            .confidence(Confidence::Possible)
-            .with_ports()
-            .evidence("From port 20, the port of FTP data, to client ports that rise one after the other.")
-            .evidence(
-                "No control connection to port 21 was seen: if nobody here uses FTP with this server, it is a scan that \
-                 borrows port 20 to get past filters.",
-            )
-            .fact("detail", "rising ports from port 20")
-            .close(),
-    )
+    let at = |index: Option<&usize>| index.map_or(Default::default(), |i| scene.sighting(*i).at);
+    let seconds = at(members.last()).seconds_since(at(members.first()));
+    let told = scene.port(PortProto::Tcp, Side::Src, CONTROL).all.packets;
+    scene.ends_connections(server)
+        || told >= ports as u64
+        || (ports as f64 <= limits.rate * seconds && rises(scene, members, limits.rising_ports, limits.gap))
 }
 
 fn control(scene: &Scene<'_>, client: IpAddr, server: IpAddr, first: &Sighting) -> Option<Contact> {
@@ -102,6 +126,31 @@ fn with_control(scene: &Scene<'_>, members: Vec<usize>, control: Contact, server
             .fact("detail", format!("FTP with the neighbour {} was seen", control.server)),
     };
     case.evidence("Without that FTP session the same packets would be a scan from port 20.").close()
+}
+
+fn from_any_port(scene: &Scene<'_>, members: Vec<usize>) -> Recognition {
+    Case::new(scene, "pattern.ftp-active-data", members)
+        .confidence(Confidence::Possible)
+        .with_ports()
+        .evidence("The client has an FTP control connection with port 21 of this server.")
+        .evidence(
+            "The connections do not come from port 20, the port of FTP data. Servers without privileges take any port, and so does a scan.",
+        )
+        .fact("detail", "an FTP connection to this server was seen")
+        .close()
+}
+
+fn without_control(scene: &Scene<'_>, members: Vec<usize>) -> Recognition {
+    Case::new(scene, "pattern.ftp-active-data", members)
+        .confidence(Confidence::Possible)
+        .with_ports()
+        .evidence("From port 20, the port of FTP data, to client ports that rise one after the other.")
+        .evidence(
+            "No control connection to port 21 was seen: if nobody here uses FTP with this server, it is a scan that \
+             borrows port 20 to get past filters.",
+        )
+        .fact("detail", "rising ports from port 20")
+        .close()
 }
 
 fn rises(scene: &Scene<'_>, members: &[usize], least: usize, gap: u16) -> bool {

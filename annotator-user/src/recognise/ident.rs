@@ -9,7 +9,7 @@ use super::{Case, Claims, Scene, words};
 use crate::finding::{Confidence, Recognition};
 
 /// The port of the ident service (RFC 1413).
-const IDENT: u16 = 113;
+pub const IDENT: u16 = 113;
 
 /// Finds ident questions that our own connections caused, one finding for each server and client.
 pub fn recognise(scene: &Scene<'_>, claims: &Claims) -> Vec<Recognition> {

@@ -298,6 +298,12 @@ impl<'a> Scene<'a> {
         syn > 0 && count.all.packets - syn >= 3 * syn
     }
 
+    /// Whether a source ends most connections that it begins: they came about, and it is a client.
+    pub fn ends_connections(&self, source: IpAddr) -> bool {
+        let ends = |view: &SourceView| view.fin as f64 >= self.thresholds.scan.finished * view.syn as f64;
+        self.view(source).is_some_and(|view| view.syn > 0 && ends(view))
+    }
+
     /// What became of a SYN. Other packets have no outcome: it is unknown.
     pub fn outcome(&self, index: usize) -> Outcome {
         self.outcomes[index]

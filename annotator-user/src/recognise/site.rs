@@ -4,12 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use super::contacts::Contact;
+use super::ident::IDENT;
 use super::scene::{is_private, site};
 use super::{Case, Claims, Scene, words};
 use crate::finding::{Confidence, Recognition};
 
-/// The port of the ident service.
-const IDENT: u16 = 113;
 /// Clients' ports start here.
 const FIRST_CLIENT_PORT: u16 = 1024;
 

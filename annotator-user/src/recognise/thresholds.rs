@@ -62,6 +62,8 @@ thresholds! {
         rising_ports: usize,
         /// Largest step between two ports that still count as rising.
         gap: u16,
+        /// Deliveries a second, up to which a long row of them may be one file after the other.
+        rate: f64,
     }
     /// Late ends of connections.
     late_fin: LateFin {

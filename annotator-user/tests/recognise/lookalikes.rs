@@ -125,6 +125,67 @@ fn a_scan_from_port_20_is_no_ftp() {
     none(&scenario.recognise(), "pattern.ftp-active-data");
 }
 
+/// A control connection, and then SYNs of the server to some ports, from some port, with a pause between them.
+fn after_login(source_port: impl Fn(u16) -> u16, ports: impl Iterator<Item = u16>, pause: f64) -> Scenario {
+    let mut scenario = Scenario::default();
+    scenario.connection(HOME, 2630, "116.90.231.21", 21).wait(30.0);
+    for (i, port) in ports.enumerate() {
+        scenario.send(syn("116.90.231.21", source_port(i as u16), HOME, port)).wait(pause);
+    }
+    scenario
+}
+
+#[test]
+fn an_ftp_session_excuses_no_scan() {
+    let row = || (0..300).map(|i| 1024 + 7 * i);
+    let found = after_login(|i| 40000 + i, row(), 0.0).recognise();
+    none(&found, "pattern.ftp-active-data");
+    assert_eq!(one(&found, "scan.vertical").sources, [ip("116.90.231.21")]);
+    let found = after_login(|_| 20, row(), 0.0).recognise();
+    none(&found, "pattern.ftp-active-data");
+    one(&found, "scan.vertical");
+    let services = [22, 23, 80, 443, 1433, 3306, 5900, 6000, 8080];
+    for source_port in [20, 40000] {
+        let found = after_login(|_| source_port, services.into_iter(), 1.0).recognise();
+        none(&found, "pattern.ftp-active-data");
+    }
+}
+
+#[test]
+fn deliveries_from_another_port_than_20_are_only_possible() {
+    let found = after_login(|i| 40000 + i, 50000..50006, 1.0).recognise();
+    assert_eq!(one(&found, "pattern.ftp-active-data").confidence, Some(Confidence::Possible));
+    // Nobody waits for data at the port of a service, or refuses what he has asked for.
+    none(&after_login(|i| 40000 + i, [8080, 5432, 3306].into_iter(), 1.0).recognise(), "pattern.ftp-active-data");
+    let mut refused = after_login(|i| 40000 + i, 50000..50006, 1.0);
+    for i in 0..6 {
+        refused.send(tcp(HOME, 50000 + i, "116.90.231.21", 40000 + i, RST | ACK));
+    }
+    none(&refused.recognise(), "pattern.ftp-active-data");
+}
+
+#[test]
+fn deliveries_and_a_scan_by_one_host_are_told_apart() {
+    let mut scenario = after_login(|_| 20, 2632..2638, 1.0);
+    for port in [21, 22, 23, 25, 80, 110, 139, 143, 443, 445] {
+        scenario.send(syn("116.90.231.21", 41000, HOME, port));
+    }
+    let found = scenario.recognise();
+    assert_eq!(one(&found, "pattern.ftp-active-data").explains.len(), 6);
+    one(&found, "scan.vertical");
+}
+
+#[test]
+fn a_long_row_of_deliveries_is_announced_or_slow() {
+    let mut announced = after_login(|_| 20, 40000..40060, 0.0);
+    for _ in 0..60 {
+        announced.send(with_data(tcp("116.90.231.21", 21, HOME, 2630, PSH | ACK)));
+    }
+    one(&announced.recognise(), "pattern.ftp-active-data");
+    one(&after_login(|_| 20, 40000..40060, 0.8).recognise(), "pattern.ftp-active-data");
+    none(&after_login(|_| 20, 40000..40060, 0.0).recognise(), "pattern.ftp-active-data");
+}
+
 #[test]
 fn ident_follows_a_connection() {
     let mut scenario = Scenario::default();

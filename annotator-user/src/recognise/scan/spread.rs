@@ -43,7 +43,7 @@ pub fn recognise(scene: &Scene<'_>, source: IpAddr, indices: &[usize]) -> Vec<Re
     let kinds = by_kind.len();
     let probes = by_kind.into_iter().map(|(kind, members)| Probes::new(scene, kind, members));
     probes
-        .filter(|probes| !is_client(scene, probes, view, stealthy))
+        .filter(|probes| !is_client(scene, source, probes, stealthy))
         .filter_map(|probes| {
             let shape = probes.shape(scene, view);
             let whole = kinds == 1 && indices.len() == probes.members.len();
@@ -53,11 +53,12 @@ pub fn recognise(scene: &Scene<'_>, source: IpAddr, indices: &[usize]) -> Vec<Re
 }
 
 /// Whether the source is a client whose connections mostly came about: it ends them, too. Or one that sends on and on to a few ports.
-fn is_client(scene: &Scene<'_>, probes: &Probes, view: Option<&SourceView>, stealthy: bool) -> bool {
-    let Some(view) = view else { return false };
-    match probes.kind {
-        Kind::Syn => !stealthy && view.syn > 0 && view.fin as f64 >= scene.thresholds.scan.finished * view.syn as f64,
-        Kind::Udp => view.udp > scene.thresholds.scan.udp_packets_per_port * u64::from(distinct(view.ports)),
+fn is_client(scene: &Scene<'_>, source: IpAddr, probes: &Probes, stealthy: bool) -> bool {
+    match (probes.kind, scene.view(source)) {
+        (Kind::Syn, _) => !stealthy && scene.ends_connections(source),
+        (Kind::Udp, Some(view)) => {
+            view.udp > scene.thresholds.scan.udp_packets_per_port * u64::from(distinct(view.ports))
+        }
         _ => false,
     }
 }
