@@ -11,10 +11,10 @@ use anyhow::{Context as _, Result, anyhow, bail};
 /// Where it is mounted: at its usual place, as this test sees it.
 pub const PLACE: &str = "/sys/fs/bpf";
 
-/// Runs a test in a thread with a mount namespace of its own, where a new BPF file system is mounted at [`PLACE`]. It ends with the thread and the
+/// Runs a test, or a measurement, in a thread with a mount namespace of its own, where a new BPF file system is mounted at [`PLACE`]. It ends with the thread and the
 /// processes that it starts.
-pub fn with_bpf_fs(test: fn() -> Result<()>) -> Result<()> {
-    let thread: JoinHandle<Result<()>> = thread::spawn(move || {
+pub fn with_bpf_fs<T: Send + 'static>(test: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+    let thread: JoinHandle<Result<T>> = thread::spawn(move || {
         // SAFETY: no pointers; it concerns this thread alone, and those that it starts.
         if unsafe { libc::unshare(libc::CLONE_NEWNS) } != 0 {
             bail!("cannot make a mount namespace; this takes root (CAP_SYS_ADMIN): {}", io::Error::last_os_error());

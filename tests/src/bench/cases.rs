@@ -3,7 +3,7 @@
 use annotator::live::kernel::Kernel;
 use anyhow::Result;
 
-use super::{Effort, ROUNDS, frames, load, report::Case, report::Peer, settings, time};
+use super::{Effort, ROUNDS, frames, load, report::Case, report::Peer, settings, time, xdp_filter};
 use crate::BENCH_OBJECT;
 
 /// What varies from packet to packet: bits of the last four bytes of the source address, and of the destination port.
@@ -18,7 +18,8 @@ const NOTHING: Vary = Vary { source: 0, port: 0 };
 const SOURCES_8K: Vary = Vary { source: 0x001f_ff00_u32.to_be(), port: 0 };
 const EVERYTHING: Vary = Vary { source: u32::MAX, port: u16::MAX };
 
-/// All cases; and for those where sources matter, what the kernel's own LRU hash costs on the same packets.
+/// All cases; and what others cost on the same packets: the kernel's own LRU hash where sources matter, and xdp-filter where it is installed, whose
+/// programs get one packet over and over.
 pub fn measure(effort: Effort) -> Result<(Vec<Case>, Vec<Peer>)> {
     let table: [(&'static str, Vec<u8>, Vary); 7] = [
         ("udp-hot", frames::udp_v4(), NOTHING),
@@ -29,7 +30,7 @@ pub fn measure(effort: Effort) -> Result<(Vec<Case>, Vec<Peer>)> {
         ("ipv6-one-extension", frames::one_extension(), NOTHING),
         ("ipv4-options-40", frames::options_40(), NOTHING),
     ];
-    let (mut cases, mut peers) = (Vec::new(), Vec::new());
+    let (mut cases, mut peers, mut unvaried) = (Vec::new(), Vec::new(), Vec::new());
     for (name, frame, vary) in table {
         eprintln!("{name} …");
         let mut kernel = open(vary)?;
@@ -39,7 +40,11 @@ pub fn measure(effort: Effort) -> Result<(Vec<Case>, Vec<Peer>)> {
             let (min, _) = added(&mut kernel, "bench_lru", &frame, effort)?;
             peers.push(Peer { name: "kernel-lru-hash", case: name, added_ns_min: min });
         }
+        if vary.source == 0 {
+            unvaried.push((name, frame));
+        }
     }
+    peers.extend(xdp_filter::measure(unvaried, effort)?);
     Ok((cases, peers))
 }
 
@@ -57,11 +62,11 @@ fn open(vary: Vary) -> Result<Kernel> {
 /// Minimum and median of what `program` adds to a packet, over an empty program that runs right before it.
 fn added(kernel: &mut Kernel, program: &str, frame: &[u8], effort: Effort) -> Result<(f64, f64)> {
     // Fills tables and caches.
-    time(kernel, program, frame, effort.repeat)?;
+    time(super::program(&mut kernel.ebpf, program)?, frame, effort.repeat)?;
     let mut differences = Vec::with_capacity(effort.pairs);
     for _ in 0..effort.pairs {
-        let empty = time(kernel, "bench_nothing", frame, effort.repeat)?;
-        let full = time(kernel, program, frame, effort.repeat)?;
+        let empty = time(super::program(&mut kernel.ebpf, "bench_nothing")?, frame, effort.repeat)?;
+        let full = time(super::program(&mut kernel.ebpf, program)?, frame, effort.repeat)?;
         differences.push((full - empty) / f64::from(ROUNDS));
     }
     differences.sort_by(f64::total_cmp);

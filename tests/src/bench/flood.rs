@@ -6,7 +6,7 @@ use annotator::live::kernel::Kernel;
 use annotator_common::Ledger;
 use anyhow::Result;
 
-use super::{ROUNDS, frames, load, report::Flood, settings, time};
+use super::{ROUNDS, frames, load, program, report::Flood, settings, time};
 use crate::BENCH_OBJECT;
 
 /// 16.8 million packets.
@@ -30,7 +30,7 @@ pub fn measure() -> Result<(Flood, f64)> {
             .override_global("SCANNER_EVERY", &SCANNER_EVERY, true);
     })?;
     load(&mut kernel, &["bench_engine"])?;
-    time(&mut kernel, "bench_engine", &frames::tcp_v4(frames::SYN, 0), REPEAT)?;
+    time(program(&mut kernel.ebpf, "bench_engine")?, &frames::tcp_v4(frames::SYN, 0), REPEAT)?;
 
     let sent_each = u64::from(REPEAT) * u64::from(ROUNDS) / u64::from(SCANNER_EVERY * SCANNERS);
     let mut packets = [0_u64; SCANNERS as usize];

@@ -53,7 +53,7 @@ fn one(effort: Effort, empty: &str, full: &str) -> Result<Live> {
 
 /// Frames per second with `receiver` attached.
 fn rate(kernel: &mut Kernel, receiver: &str, effort: Effort) -> Result<f64> {
-    let link = program(kernel, receiver)?
+    let link = program(&mut kernel.ebpf, receiver)?
         .attach(RECEIVER, XdpMode::Driver)
         .with_context(|| format!("attaching {receiver} to {RECEIVER}"))?;
     let frame = frames::udp_v4();
@@ -68,9 +68,9 @@ fn rate(kernel: &mut Kernel, receiver: &str, effort: Effort) -> Result<f64> {
         ..TestRunOptions::new()
     };
     let start = Instant::now();
-    program(kernel, "live_send")?.test_run(options).context("sending live frames")?;
+    program(&mut kernel.ebpf, "live_send")?.test_run(options).context("sending live frames")?;
     let seconds = start.elapsed().as_secs_f64();
     thread::sleep(SETTLE);
-    program(kernel, receiver)?.detach(link).with_context(|| format!("detaching {receiver}"))?;
+    program(&mut kernel.ebpf, receiver)?.detach(link).with_context(|| format!("detaching {receiver}"))?;
     Ok(f64::from(effort.live_frames) / seconds)
 }

@@ -7,12 +7,14 @@ mod frames;
 mod live;
 mod recognisers;
 mod report;
+mod xdp_filter;
 
 use std::path::Path;
 
 use annotator::live::kernel::Kernel;
 use annotator_common::{Settings, settings::Budget};
 use anyhow::{Context as _, Result};
+use aya::Ebpf;
 use aya::programs::{TestRun as _, TestRunOptions, Xdp};
 
 pub use report::Report;
@@ -77,21 +79,21 @@ fn settings() -> Box<Settings> {
     settings
 }
 
-fn program<'a>(kernel: &'a mut Kernel, name: &str) -> Result<&'a mut Xdp> {
-    let program = kernel.ebpf.program_mut(name).with_context(|| format!("the bench object has no program {name}"))?;
+fn program<'a>(ebpf: &'a mut Ebpf, name: &str) -> Result<&'a mut Xdp> {
+    let program = ebpf.program_mut(name).with_context(|| format!("the object has no program {name}"))?;
     Ok(program.try_into()?)
 }
 
 fn load(kernel: &mut Kernel, names: &[&str]) -> Result<()> {
     for name in names {
-        program(kernel, name)?.load().with_context(|| format!("loading {name}"))?;
+        program(&mut kernel.ebpf, name)?.load().with_context(|| format!("loading {name}"))?;
     }
     Ok(())
 }
 
 /// Nanoseconds of one repetition of a program.
-fn time(kernel: &mut Kernel, name: &str, frame: &[u8], repeat: u32) -> Result<f64> {
+fn time(program: &mut Xdp, frame: &[u8], repeat: u32) -> Result<f64> {
     let options = TestRunOptions { data_in: Some(frame), repeat, ..TestRunOptions::new() };
-    let result = program(kernel, name)?.test_run(options).with_context(|| format!("running {name}"))?;
+    let result = program.test_run(options).context("running a program on packets")?;
     Ok(result.duration.as_nanos() as f64)
 }

@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde_json::{Value, json};
 
+use super::xdp_filter;
+
 /// One kind of traffic.
 pub struct Case {
     /// Its name.
@@ -111,6 +113,11 @@ impl Live {
 }
 
 impl Report {
+    /// Others that would be measured, were they installed.
+    fn absent(&self) -> Vec<&'static str> {
+        [xdp_filter::NAME].into_iter().filter(|name| self.peers.iter().all(|peer| peer.name != *name)).collect()
+    }
+
     /// One document; the names are stable.
     pub fn json(&self) -> Value {
         let cases: Vec<_> = self
@@ -132,6 +139,7 @@ impl Report {
         json!({
             "cases": cases,
             "peers": peers,
+            "peers_absent": self.absent(),
             "live": {"pass": self.live.pass.json(), "drop": self.live.drop.json()},
             "flood": {
                 "scanners": self.flood.scanners,
@@ -166,6 +174,9 @@ impl fmt::Display for Report {
         writeln!(f, "\nFor scale, on the same packets")?;
         for peer in &self.peers {
             writeln!(f, "  {:<22}{:>8.1}          {}", peer.case, peer.added_ns_min, peer.name)?;
+        }
+        for name in self.absent() {
+            writeln!(f, "  {name} is not installed here, so it is not among them")?;
         }
         writeln!(f, "\nLive frames over a veth pair, millions per second, one core sending and receiving")?;
         writeln!(f, "  {:<10}{:>10}{:>12}{:>14}{:>14}", "", "empty", "annotator", "sent", "counted")?;
