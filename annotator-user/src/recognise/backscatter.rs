@@ -26,7 +26,7 @@ pub fn recognise(scene: &Scene<'_>, claims: &Claims) -> Vec<Recognition> {
                 dns.push(index);
             }
         }
-        if is_bystander(scene, &tcp) && !is_conversation(scene, victim, indices) {
+        if is_bystander(scene, &tcp) && !is_conversation(scene, victim, indices) && !asks_itself(scene, victim, &tcp) {
             found.push(explain_tcp(scene, victim, tcp));
         }
         if is_dns_bystander(scene, &dns) {
@@ -47,7 +47,10 @@ fn is_unasked_answer(scene: &Scene<'_>, sighting: &Sighting) -> bool {
     let flags = sighting.packet.tcp_flags;
     let accepts = flags & (tcp::SYN | tcp::ACK | tcp::FIN | tcp::RST) == tcp::SYN | tcp::ACK;
     let refuses = flags & tcp::RST != 0 && flags & tcp::SYN == 0;
-    let asked = |half: Half| scene.carried(&half.reverse()).any() || scene.carried(&half).running;
+    let asked = |half: Half| {
+        let there = scene.carried(&half);
+        scene.carried(&half.reverse()).any() || there.running || there.syn
+    };
     sighting.packet.transport == Transport::Tcp
         && (accepts || refuses)
         && scene.is_inbound(sighting)
@@ -91,6 +94,11 @@ fn is_dns_bystander(scene: &Scene<'_>, answers: &[usize]) -> bool {
 fn is_conversation(scene: &Scene<'_>, source: IpAddr, indices: &[usize]) -> bool {
     indices.iter().any(|i| scene.sighting(*i).packet.tcp_flags & tcp::FIN != 0)
         || scene.view(source).is_some_and(|view| view.fin > 0)
+}
+
+/// Whether a source sends SYNs as well, which its resets take back then: it scans, and hangs up where it is answered.
+fn asks_itself(scene: &Scene<'_>, source: IpAddr, answers: &[usize]) -> bool {
+    scene.view(source).is_some_and(|view| view.syn * 2 >= answers.len() as u64)
 }
 
 fn target(sighting: &Sighting) -> (IpAddr, u16) {

@@ -12,6 +12,7 @@ pub mod thresholds;
 pub mod words;
 
 mod amplification;
+mod attempts;
 mod backscatter;
 mod broadcast;
 mod decoy;

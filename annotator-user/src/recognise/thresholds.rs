@@ -278,6 +278,10 @@ thresholds! {
         ping_hosts: usize,
         /// Pings a host from which on it is a monitor.
         ping_repeats: u64,
+        /// Share of what a source tries that comes to nothing, from which on it searches.
+        fruitless: f64,
+        /// SYNs to the same targets from which on it is a check of their health.
+        checks: u64,
         /// Share of SYNs with a FIN to follow, from which on it is a client.
         finished: f64,
         /// Different targets of a slow scan.

@@ -60,6 +60,60 @@ fn one_scan_is_one_finding_however_large() {
     assert!(!found.iter().flat_map(|one| &one.evidence).any(counted));
 }
 
+/// SYNs to some ports of a host; the open ones accept, and the scanner hangs up.
+fn half_open(scenario: &mut Scenario, host: &str, ports: &[u16], open: &[u16]) {
+    for port in ports {
+        scenario.send(syn(AWAY, 40321, host, *port));
+        if open.contains(port) {
+            scenario.send(tcp(host, *port, AWAY, 40321, SYN | ACK)).send(tcp(AWAY, 40321, host, *port, RST));
+        } else {
+            scenario.send(tcp(host, *port, AWAY, 40321, RST | ACK));
+        }
+    }
+}
+
+#[test]
+fn a_scanner_that_hangs_up_scans() {
+    let ports = [21, 22, 23, 25, 80, 110, 139, 143, 443, 445];
+    let open = [22, 25, 80, 110, 443];
+    let arriving = || {
+        let mut scenario = Scenario::at(&[HOME]);
+        scenario.live = true;
+        scenario
+    };
+    for mut scenario in [Scenario::default(), Scenario::at(&[HOME]), arriving(), arriving().listening(&open)] {
+        half_open(&mut scenario, HOME, &ports, &open);
+        let found = scenario.recognise();
+        let scan = one(&found, "scan.vertical");
+        assert!(scan.evidence.iter().any(|line| line.contains("21, 22, 23, 25, 80")), "{scan:#?}");
+        let tells_open = scan.evidence.iter().any(|line| line.starts_with("Open among them: 22, 25"));
+        assert_eq!(tells_open, !scenario.live || scenario.locality.listening.is_some(), "{scan:#?}");
+        assert_eq!(found.len(), 1, "{found:#?}");
+    }
+}
+
+#[test]
+fn a_health_check_that_hangs_up_is_ordinary() {
+    for listening in [&[][..], &[443, 8443]] {
+        let mut scenario = Scenario::at(&[HOME]);
+        scenario.live = !listening.is_empty();
+        scenario = scenario.listening(listening);
+        for _ in 0..20 {
+            half_open(&mut scenario, HOME, &[443, 8443], &[443, 8443]);
+            scenario.wait(2.0);
+        }
+        assert!(scenario.recognise().is_empty(), "{:#?}", scenario.recognise());
+    }
+    let mut farm = Scenario::default();
+    for _ in 0..10 {
+        for last in 1..=8 {
+            half_open(&mut farm, &format!("93.184.216.{last}"), &[443], &[443]);
+        }
+        farm.wait(2.0);
+    }
+    assert!(farm.recognise().is_empty(), "{:#?}", farm.recognise());
+}
+
 #[test]
 fn one_port_of_many_hosts() {
     let mut scenario = Scenario::default();
@@ -67,6 +121,11 @@ fn one_port_of_many_hosts() {
         scenario.send(syn(AWAY, 40000, &format!("93.184.216.{last}"), 22));
     }
     one(&scenario.recognise(), "scan.horizontal");
+    let mut some_open = Scenario::default();
+    for last in 1..=8 {
+        half_open(&mut some_open, &format!("93.184.216.{last}"), &[22], if last % 2 == 0 { &[22] } else { &[] });
+    }
+    assert_eq!(one(&some_open.recognise(), "scan.horizontal").destinations.len(), 8);
     let mut client = Scenario::default();
     for last in 1..=8 {
         client.connection(AWAY, 40000 + last, &format!("93.184.216.{last}"), 443);

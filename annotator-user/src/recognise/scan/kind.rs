@@ -1,5 +1,7 @@
 //! The kind of a probe: which packet is sent to learn whether a port is open.
 
+use std::collections::HashSet;
+
 use annotator_common::Transport;
 use annotator_common::packet::tcp::{ACK, FIN, PSH, RST, SYN, URG};
 
@@ -45,8 +47,8 @@ impl Kind {
         }
     }
 
-    /// What a sighting is a probe of, if it may be one.
-    pub fn of(scene: &Scene<'_>, index: usize) -> Option<Kind> {
+    /// What a sighting is a probe of, if it may be one. SYNs are where they are among the attempts of their source.
+    pub fn of(scene: &Scene<'_>, index: usize, attempts: &HashSet<usize>) -> Option<Kind> {
         let sighting = scene.sighting(index);
         if !scene.is_inbound(sighting) || is_to_many(sighting) {
             return None;
@@ -58,7 +60,7 @@ impl Kind {
             return (!asked && !is_server_to_client(scene, half)).then_some(Kind::Udp);
         }
         let kind = match packet.tcp_flags & (FIN | SYN | RST | PSH | ACK | URG) {
-            flags if flags & SYN != 0 => return scene.is_probe(index).then_some(Kind::Syn),
+            flags if flags & SYN != 0 => return attempts.contains(&index).then_some(Kind::Syn),
             0 => return Some(Kind::Null),
             flags if flags == FIN | PSH | URG => return Some(Kind::Xmas),
             FIN => Kind::Fin,

@@ -1,6 +1,7 @@
 //! Scans of ports and of hosts by one source.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::net::IpAddr;
 
 use annotator_common::source::distinct;
@@ -9,6 +10,7 @@ use super::kind::{Kind, is_by_system};
 use crate::counters::PortProto;
 use crate::finding::Recognition;
 use crate::observation::SourceView;
+use crate::recognise::scene::Outcome;
 use crate::recognise::{Case, Scene, words};
 
 /// Ports below this are low.
@@ -32,9 +34,10 @@ struct Shape {
 
 /// Finds the scans of a source, one for each kind of packet.
 pub fn recognise(scene: &Scene<'_>, source: IpAddr, indices: &[usize]) -> Vec<Recognition> {
+    let attempts: HashSet<usize> = scene.attempts(source, indices.iter().copied()).into_iter().collect();
     let mut by_kind: BTreeMap<Kind, Vec<usize>> = BTreeMap::new();
     for index in indices {
-        if let Some(kind) = Kind::of(scene, *index) {
+        if let Some(kind) = Kind::of(scene, *index, &attempts) {
             by_kind.entry(kind).or_default().push(*index);
         }
     }
@@ -174,7 +177,7 @@ fn explain(scene: &Scene<'_>, probes: Probes, shape: Shape, view: Option<&Source
         }
     };
     let detail = format!("{ports} of {}", words::count(hosts as u64, "address"));
-    case.with_ttls().evidence(doubt(probes.kind)).fact("detail", detail).close()
+    case.with_ttls().evidence(doubt(scene, &probes)).fact("detail", detail).close()
 }
 
 /// Which counters know the ports of a kind by themselves.
@@ -212,8 +215,15 @@ fn order(ports: &[u16]) -> Option<String> {
     }
 }
 
-fn doubt(kind: Kind) -> &'static str {
-    match kind {
+fn doubt(scene: &Scene<'_>, probes: &Probes) -> Cow<'static, str> {
+    let answered = |index: &&usize| scene.outcome(**index) == Outcome::Answered;
+    let port = |index: &usize| scene.sighting(*index).packet.destination_port;
+    let open: BTreeSet<u16> = probes.members.iter().filter(answered).map(port).collect();
+    let text = match probes.kind {
+        Kind::Syn if !open.is_empty() => {
+            let open = words::port_ranges(&open);
+            return format!("Open among them: {open}. A client would hardly ask for as many that are not.").into();
+        }
         Kind::Syn => "No connection came of these attempts, as far as was seen; one that did would be a client's.",
         Kind::Fin | Kind::Maimon => {
             "From a server's port to client ports, the same packets would be late ends of connections."
@@ -221,5 +231,6 @@ fn doubt(kind: Kind) -> &'static str {
         Kind::Null | Kind::Xmas => "No system sends such packets by itself.",
         Kind::Ack => "ACKs of connections that are older than the window look like this, but go to one port.",
         Kind::Udp => "None of these was seen to be an answer.",
-    }
+    };
+    text.into()
 }
