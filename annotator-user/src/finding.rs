@@ -113,6 +113,8 @@ pub struct Recognition {
     pub facts: Vec<(&'static str, String)>,
     /// Indices into the sightings that need no further explanation once this is said.
     pub explains: Vec<usize>,
+    /// Whether nothing else is to be said of these, whatever each of them would mean by itself.
+    pub alone: bool,
 }
 
 /// A finding, ready to be shown.

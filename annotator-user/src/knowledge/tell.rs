@@ -1,6 +1,6 @@
 //! Counters and sightings → who speaks for how many packets.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use annotator_common::{Count, Family, Flag, Flags, Transport};
 
@@ -26,9 +26,10 @@ pub(super) struct Teller<'a> {
     pub seen: Vec<Seen<'a>>,
     /// For each sighting the recognition that explains it.
     explained: Vec<Option<usize>>,
+    recognitions: &'a [Recognition],
     pub tallies: Tallies,
-    /// For each recognition the voices that would have spoken in its place.
-    pub silenced: BTreeMap<usize, BTreeSet<Voice>>,
+    /// For each recognition the voices that would have spoken in its place, with how many of its sightings.
+    pub silenced: BTreeMap<usize, BTreeMap<Voice, usize>>,
 }
 
 /// All findings of a window of time.
@@ -51,8 +52,15 @@ pub(super) fn tell(
             }
         }
     }
-    let mut teller =
-        Teller { knowledge, observations, seen, explained, tallies: Tallies::new(), silenced: BTreeMap::new() };
+    let mut teller = Teller {
+        knowledge,
+        observations,
+        seen,
+        explained,
+        recognitions,
+        tallies: Tallies::new(),
+        silenced: BTreeMap::new(),
+    };
     teller.ports();
     teller.source_ports();
     teller.icmp();
@@ -103,9 +111,10 @@ impl<'a> Teller<'a> {
                 }
                 Account::Recognition(index) => {
                     let told: HashSet<usize> = sightings.into_iter().collect();
-                    let voices =
-                        candidates.iter().filter(|(sighting, _)| told.contains(sighting)).map(|(_, voice)| *voice);
-                    self.silenced.entry(index).or_default().extend(voices);
+                    let silenced = self.silenced.entry(index).or_default();
+                    for (_, voice) in candidates.iter().filter(|(sighting, _)| told.contains(sighting)) {
+                        *silenced.entry(*voice).or_default() += 1;
+                    }
                 }
                 Account::Silent => {}
             }
@@ -165,6 +174,14 @@ impl<'a> Teller<'a> {
             (Some(recognition), _) => Account::Recognition(recognition),
             (None, Some(voice)) => Account::Voice(voice),
             (None, None) => Account::Silent,
+        }
+    }
+
+    /// Likewise for what may be said beside a recognition, unless that is to stand alone.
+    fn account_beside(&self, index: usize, voice: Voice) -> Account {
+        match self.explained[index] {
+            Some(recognition) if self.recognitions[recognition].alone => Account::Recognition(recognition),
+            _ => Account::Voice(voice),
         }
     }
 
@@ -264,12 +281,14 @@ impl<'a> Teller<'a> {
                 .knowledge
                 .row_voice(self.knowledge.icmp_candidates(), |condition| condition.fits_icmp_row(family, kind, code));
             let mut sampled = Vec::new();
+            let mut candidates = Vec::new();
             for index in sighted.remove(&(family, kind, code)).unwrap_or_default() {
                 let voice = self.knowledge.first_voice(self.knowledge.icmp_candidates(), &self.seen[index]);
-                sampled.push((index, voice.map_or(Account::Silent, Account::Voice)));
+                candidates.extend(voice.map(|voice| (index, voice)));
+                sampled.push((index, self.account(index, voice)));
             }
             let shares = share(count.packets, &sampled, general.map_or(Account::Silent, Account::Voice), false);
-            self.add(Topic::Icmp, Some(Row::Icmp(family, kind, code)), false, shares, &[]);
+            self.add(Topic::Icmp, Some(Row::Icmp(family, kind, code)), false, shares, &candidates);
         }
     }
 
@@ -281,7 +300,7 @@ impl<'a> Teller<'a> {
                 .iter()
                 .enumerate()
                 .filter(|(_, seen)| !seen.shapes.is_empty() && conditions.iter().any(|condition| condition.fits(seen)))
-                .map(|(index, seen)| (index, Account::Voice(knowledge.voice_of(entry, seen))))
+                .map(|(index, seen)| (index, self.account_beside(index, knowledge.voice_of(entry, seen))))
                 .collect();
             let general = Account::Voice(Voice { entry, variant: None });
             let shares = share(sampled.len() as u64, &sampled, general, false);
@@ -297,7 +316,7 @@ impl<'a> Teller<'a> {
                 .iter()
                 .enumerate()
                 .filter(|(_, seen)| conditions.iter().any(|condition| condition.fits(seen)))
-                .map(|(index, seen)| (index, Account::Voice(self.knowledge.voice_of(entry, seen))))
+                .map(|(index, seen)| (index, self.account_beside(index, knowledge.voice_of(entry, seen))))
                 .collect();
             let counted: u64 = conditions.iter().map(|condition| at_least(condition, self.observations.counters)).sum();
             let general = Account::Voice(Voice { entry, variant: None });

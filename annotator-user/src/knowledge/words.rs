@@ -18,6 +18,8 @@ use crate::quantity::{count, number};
 const LISTED_MAX: usize = 12;
 /// Ids of silenced entries that a recognition carries at most.
 const SILENCED_MAX: usize = 24;
+/// Of a recognition that stands alone only those that would have spoken for this part of it, at least: one in so many packets.
+const ALONE_PART: usize = 20;
 
 /// Where something is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -153,10 +155,13 @@ impl<'a> Words<'a> {
         finding.examples = self.examples(recognition.examples.iter().copied());
         finding.sightings = recognition.explains.clone();
         add_ids(&mut finding, recognition.also.iter().cloned());
-        let silenced = self.teller.silenced.get(&index).into_iter().flatten().copied();
-        let specific = silenced.filter(|voice| !self.knowledge.texts(*voice).entry.starts_with("range."));
-        for voice in specific.take(SILENCED_MAX) {
-            add_ids(&mut finding, self.ids(voice));
+        let of_weight = |sightings: usize| !recognition.alone || sightings * ALONE_PART >= recognition.explains.len();
+        let silenced = self.teller.silenced.get(&index).into_iter().flatten();
+        let specific = silenced.filter(|(voice, sightings)| {
+            of_weight(**sightings) && !self.knowledge.texts(**voice).entry.starts_with("range.")
+        });
+        for (voice, _) in specific.take(SILENCED_MAX) {
+            add_ids(&mut finding, self.ids(*voice));
         }
         finding
     }

@@ -43,6 +43,7 @@ impl<'s, 'a> Case<'s, 'a> {
             examples: Vec::new(),
             facts: Vec::new(),
             explains: Vec::new(),
+            alone: false,
         };
         Case { scene, members, made, counted: None }
     }
@@ -88,6 +89,12 @@ impl<'s, 'a> Case<'s, 'a> {
     /// Adds a sentence of evidence.
     pub fn evidence(mut self, sentence: impl Into<String>) -> Self {
         self.made.evidence.push(sentence.into());
+        self
+    }
+
+    /// Nothing else needs to be said of these packets, whatever each of them would mean by itself.
+    pub fn alone(mut self) -> Self {
+        self.made.alone = true;
         self
     }
 

@@ -58,12 +58,11 @@ impl Contacts {
 
     /// Learns from a packet whether it opens or answers a conversation with a server.
     pub fn note(&mut self, sighting: &Sighting, half: Half, thresholds: &thresholds::Contact) {
-        let is_service = |port: u16| port < FIRST_CLIENT_PORT || thresholds.service_ports.contains(&port);
         let (client, server, port, opened) = match half.transport {
             Transport::Tcp if sighting.packet.is_syn() => (half.source, half.destination, half.destination_port, true),
             Transport::Tcp => {
                 let flags = sighting.packet.tcp_flags;
-                let answers = flags & (tcp::ACK | tcp::RST) == tcp::ACK && is_service(half.source_port);
+                let answers = flags & (tcp::ACK | tcp::RST) == tcp::ACK && thresholds.is_service(half.source_port);
                 if !answers || half.destination_port < FIRST_CLIENT_PORT {
                     return;
                 }

@@ -25,7 +25,7 @@ pub fn recognise(scene: &Scene<'_>, claims: &Claims) -> Vec<Recognition> {
 }
 
 /// Whether a port gets more SYNs than connections come of them.
-fn is_swamped(scene: &Scene<'_>, port: u16) -> bool {
+pub fn is_swamped(scene: &Scene<'_>, port: u16) -> bool {
     let count = scene.port(PortProto::Tcp, Side::Dst, port);
     let syn = count.syn.packets;
     syn >= scene.thresholds.flood.syn && count.all.packets - syn < syn
@@ -77,7 +77,7 @@ fn active_seconds(scene: &Scene<'_>, members: &[usize], sources: &BTreeSet<IpAdd
 fn forged_evidence<'s, 'a>(case: Case<'s, 'a>, sources: &BTreeSet<IpAddr>, per_source: f64) -> Case<'s, 'a> {
     let networks: BTreeSet<IpAddr> = sources.iter().map(|source| network(*source)).collect();
     let ttls = case.ttls();
-    let case = case.also("flood.syn").confidence(Confidence::Likely).evidence(format!(
+    let case = case.also("flood.syn").alone().confidence(Confidence::Likely).evidence(format!(
         "{} in {} networks were seen, with {per_source:.1} SYNs each: clients that exist would try again.",
         words::count(sources.len() as u64, "source"),
         networks.len()

@@ -20,6 +20,7 @@ mod dns_low_source;
 mod dual_homed;
 mod echo_loop;
 mod flood;
+mod forged;
 mod fragments;
 mod ftp_data;
 mod ident;
@@ -75,6 +76,7 @@ type Subject = fn(&Scene<'_>, &Claims) -> Vec<Recognition>;
 /// All subjects, lookalikes first.
 const SUBJECTS: &[Subject] = &[
     own_address::recognise,
+    forged::recognise,
     traceroute::recognise,
     traceroute_own::recognise,
     ftp_data::recognise,

@@ -3,6 +3,10 @@
 use anyhow::Context;
 use serde::Deserialize;
 
+use crate::knowledge::schema::Prefixes;
+
+/// Ports below this are a server's.
+const FIRST_CLIENT_PORT: u16 = 1024;
 /// The thresholds that are built in.
 const BUILT_IN: &str = include_str!("../../knowledge/thresholds.toml");
 
@@ -212,8 +216,18 @@ thresholds! {
         one_target: f64,
         /// Sources from which on they are taken for forged.
         forged_sources: usize,
-        /// SYNs a source, up to which they are.
+        /// Packets a source, up to which they are.
         per_source: f64,
+        /// Strangers a second that are more than any crowd.
+        strangers: usize,
+        /// Share of them with the same TTL, from which on they come from one place.
+        one_ttl: f64,
+        /// Networks in which there are no hosts.
+        empty_networks: Prefixes,
+        /// Different /16 (IPv6: /32) of them that must be among the sources.
+        empty_count: usize,
+        /// Share of all sources that these must have.
+        empty_share: f64,
     }
     /// Amplifiers: the hunt for them, and what they send.
     amplification: Amplification {
@@ -338,6 +352,13 @@ pub struct Operator {
     pub name: String,
     /// From where it scans: `address/bits`.
     pub prefixes: Vec<String>,
+}
+
+impl Contact {
+    /// Whether servers answer at a port.
+    pub fn is_service(&self, port: u16) -> bool {
+        port < FIRST_CLIENT_PORT || self.service_ports.contains(&port)
+    }
 }
 
 impl Default for Thresholds {

@@ -206,6 +206,52 @@ fn the_scanner_is_seen_through_the_flood() {
     assert_eq!(one(&found, "scan.vertical").sources, [ip(AWAY)]);
 }
 
+/// Whatever they carry, and wherever they go.
+const MADE_UP: [(&str, fn(u32, &str) -> Packet); 6] = [
+    ("UDP", |i, source| udp(source, 1024 + i as u16, HOME, 1 + (i * 7) as u16, &[])),
+    ("pings", |_, source| ping(source, HOME)),
+    ("ACKs", |i, source| tcp(source, 1024 + i as u16, HOME, 80, ACK)),
+    ("SYNs", |i, source| syn(source, 1024 + i as u16, HOME, 1 + (i * 7) as u16)),
+    ("fragments", |i, source| Packet::new(source, HOME, 17, vec![0; 40]).id(i as u16).fragment(1480, true)),
+    ("other protocols", |i, source| Packet::new(source, HOME, 64 + (i % 64) as u8, vec![0; 40])),
+];
+
+#[test]
+fn a_flood_from_forged_sources_over_anything() {
+    for (what, packet) in MADE_UP {
+        let mut scenario = Scenario::live();
+        for i in 0..3000 {
+            scenario.send(packet(i, &made_up(i)).ttl(30 + (i % 30) as u8)).wait(-0.009);
+            if i % 100 == 0 {
+                scenario.send(syn(AWAY, 50000, HOME, 100 + i as u16));
+            }
+        }
+        let found = scenario.recognise();
+        let flood = one(&found, "flood.forged-sources");
+        assert_eq!(flood.packets, 3000, "{what}");
+        assert_eq!(flood.also.contains(&"flood.syn".to_string()), what == "SYNs");
+        assert_eq!(one(&found, "scan.vertical").sources, [ip(AWAY)], "{what}");
+        let findings = scenario.findings();
+        let grave: Vec<&str> =
+            findings.iter().filter(|one| one.verdict > Verdict::Background).map(|one| one.id.as_str()).collect();
+        assert_eq!(grave, ["flood.forged-sources", "scan.vertical"], "{what}");
+    }
+}
+
+#[test]
+fn forged_sources_show_by_the_way_they_come() {
+    let flood = |ttl: fn(u32) -> u8, pause: f64| {
+        let mut scenario = Scenario::live();
+        for i in 0..1000 {
+            scenario.send(udp(&crowd(i), 40000, HOME, 9000, &[0; 30]).ttl(ttl(i))).wait(pause - 0.01);
+        }
+        ids(&scenario.recognise()).contains(&"flood.forged-sources")
+    };
+    assert!(flood(|_| 50, 0.001));
+    assert!(!flood(|_| 50, 0.01));
+    assert!(!flood(|i| 40 + (i % 24) as u8, 0.001));
+}
+
 #[test]
 fn amplifiers_are_hunted() {
     let mut scenario = Scenario::live();

@@ -34,6 +34,17 @@ pub fn stranger(i: u32) -> String {
     format!("{}.{b}.{c}.{}", 20 + i % 80, d.clamp(1, 250))
 }
 
+/// Addresses of networks where people live.
+pub fn crowd(i: u32) -> String {
+    let [_, b, c, d] = i.wrapping_mul(2_654_435_761).to_be_bytes();
+    format!("{}.{b}.{c}.{}", [5, 31, 46, 62, 77, 81, 91, 109, 151, 178][i as usize % 10], d.clamp(1, 250))
+}
+
+/// Addresses as programs that forge them draw them: from all there are.
+pub fn made_up(i: u32) -> String {
+    Ipv4Addr::from(i.wrapping_add(1).wrapping_mul(2_654_435_761)).to_string()
+}
+
 /// A packet under construction.
 #[derive(Clone)]
 pub struct Packet {

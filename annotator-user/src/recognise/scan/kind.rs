@@ -86,9 +86,7 @@ fn is_out_of_connection(scene: &Scene<'_>, half: Half, kind: Kind) -> bool {
 
 /// Whether ports are those of a server that sends to its client.
 fn is_server_to_client(scene: &Scene<'_>, half: Half) -> bool {
-    let service =
-        half.source_port < FIRST_CLIENT_PORT || scene.thresholds.contact.service_ports.contains(&half.source_port);
-    service && half.destination_port >= FIRST_CLIENT_PORT
+    scene.thresholds.contact.is_service(half.source_port) && half.destination_port >= FIRST_CLIENT_PORT
 }
 
 /// Whether a SYN was made by an operating system's `connect`: those carry window scaling or timestamps.
