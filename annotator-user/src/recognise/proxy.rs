@@ -10,8 +10,8 @@ use crate::finding::Recognition;
 pub fn recognise(scene: &Scene<'_>, claims: &Claims) -> Vec<Recognition> {
     let limits = &scene.thresholds.proxy;
     let mut found = Vec::new();
-    for (_, indices) in scene.sources() {
-        let probes: Vec<usize> = claims.free(indices).filter(|i| scene.is_probe(*i)).collect();
+    for (source, indices) in scene.sources() {
+        let probes = scene.attempts(source, claims.free(indices));
         let port = |i: &usize| scene.sighting(*i).packet.destination_port;
         let all: BTreeSet<u16> = probes.iter().map(port).collect();
         let proxies: BTreeSet<u16> = all.iter().copied().filter(|port| limits.ports.contains(port)).collect();

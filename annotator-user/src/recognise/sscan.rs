@@ -12,16 +12,11 @@ use crate::observation::Sighting;
 /// Finds sscan, one finding for each source, with the phases that were seen.
 pub fn recognise(scene: &Scene<'_>, claims: &Claims) -> Vec<Recognition> {
     let mut found = Vec::new();
-    for (_, indices) in scene.sources() {
+    for (source, indices) in scene.sources() {
         let of = |wanted: fn(&Scene<'_>, &Sighting) -> bool| -> Vec<usize> {
             claims.free(indices).filter(|i| wanted(scene, scene.sighting(*i))).collect()
         };
-        found.extend(explain(
-            scene,
-            of(is_ack_ping),
-            of(is_fingerprint),
-            claims.free(indices).filter(|i| scene.is_probe(*i)).collect(),
-        ));
+        found.extend(explain(scene, of(is_ack_ping), of(is_fingerprint), scene.attempts(source, claims.free(indices))));
     }
     found
 }

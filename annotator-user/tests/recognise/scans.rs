@@ -341,6 +341,35 @@ fn proxy_hunters_and_ringzero() {
 }
 
 #[test]
+fn an_open_port_hides_no_hunt() {
+    let hunt = |ports: &[u16]| {
+        let mut scenario = Scenario::at(&[HOME]).listening(&[22, 25, 80]);
+        for (i, port) in ports.iter().enumerate() {
+            let source_port = 2000 + i as u16;
+            if *port == 80 {
+                scenario.connection(AWAY, source_port, HOME, 80);
+            } else {
+                scenario.send(syn(AWAY, source_port, HOME, *port));
+            }
+            scenario.wait(4.0);
+        }
+        scenario.recognise()
+    };
+    one(&hunt(&[80, 8080, 3128]), "pattern.proxy-scan.ringzero");
+    assert_eq!(one(&hunt(&[1080, 8888, 80]), "pattern.proxy-scan").packets, 3);
+    let sscan = hunt(&[22, 23, 25, 53, 79, 110, 111, 143, 1114, 2766, 6000, 31337, 1]);
+    assert_eq!(one(&sscan, "pattern.sscan").explains.len(), 13);
+    // Somebody who comes for the web and knocks at one door too many is still a visitor.
+    none(&hunt(&[80, 22, 8080]), "pattern.proxy-scan");
+    let mut proxies = Scenario::at(&[HOME]);
+    for port in [3128, 8080, 8888, 80] {
+        proxies.connection(AWAY, 40000 + port, HOME, port);
+    }
+    proxies.send(syn(AWAY, 40000, HOME, 1080));
+    none(&proxies.recognise(), "pattern.proxy-scan");
+}
+
+#[test]
 fn research_scanners_are_named() {
     let mut scenario = Scenario::live();
     for port in [22, 443, 5432] {
