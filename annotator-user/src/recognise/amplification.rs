@@ -98,8 +98,8 @@ fn answers(scene: &Scene<'_>, claims: &Claims) -> Vec<Recognition> {
             && claims.is_free(index)
             && scene.is_inbound(sighting)
             && !is_to_many(sighting)
-            && !is_private(sighting.source())
-            && !scene.has_sent(sighting.destination(), sighting.source())
+            && !scene.is_from_around(sighting)
+            && !scene.is_asked_for(sighting)
         {
             groups.entry((sighting.destination(), port)).or_default().push(index);
         }
@@ -113,7 +113,7 @@ fn answered(scene: &Scene<'_>, victim: IpAddr, port: u16, members: Vec<usize>) -
     let count = scene.port(PortProto::Udp, Side::Src, port).all;
     let mean = count.bytes / count.packets.max(1);
     let busy = limits.busy_ports.contains(&port);
-    let unasked = scene.hears_all(victim);
+    let unasked = scene.knows_all_asked(victim);
     let (needed, bytes) = match (busy, unasked) {
         (true, false) => (limits.busy_answers, limits.busy_bytes),
         (true, true) => (limits.answer_sources, limits.busy_bytes),
@@ -122,18 +122,46 @@ fn answered(scene: &Scene<'_>, victim: IpAddr, port: u16, members: Vec<usize>) -
     if members.len() < limits.answers || sources.len() < needed || mean < bytes {
         return None;
     }
-    let case = Case::new(scene, "amplifier.answers", members).evidence(format!(
+    let case = Case::new(scene, "amplifier.answers", members.clone()).evidence(format!(
         "{} answer {victim} from UDP port {port}, with {mean} bytes a frame on average; that port sent {} and {} bytes in all.",
         words::count(sources.len() as u64, "server"),
         words::count(count.packets, "packet"),
         count.bytes
     ));
     let case = if unasked {
-        case.confidence(Confidence::Likely)
-            .evidence("The capture shows what that host sends, and it asked none of them.")
+        case.confidence(Confidence::Likely).evidence("What that host sends is known, and it asked none of them.")
     } else {
         case.confidence(Confidence::Possible)
+            .evidence(beyond_asking(scene, port, &members, sources.len())?)
             .evidence("If that host did ask all these servers, the answers are its own.")
     };
     Some(case.fact("detail", format!("UDP port {port}")).close())
+}
+
+/// Why answers are not what a host here will have asked for, although what it sends is not known.
+fn beyond_asking(scene: &Scene<'_>, port: u16, members: &[usize], servers: usize) -> Option<String> {
+    let limits = &scene.thresholds.amplification;
+    if !limits.asked_far.contains(&port) {
+        return Some("No client asks strangers for this service.".into());
+    }
+    let mut servers_at: BTreeMap<u16, BTreeSet<IpAddr>> = BTreeMap::new();
+    for sighting in members.iter().map(|i| scene.sighting(*i)) {
+        servers_at.entry(sighting.packet.destination_port).or_default().insert(sighting.source());
+    }
+    let (asker, alike) =
+        servers_at.into_iter().map(|(asker, servers)| (asker, servers.len())).max_by_key(|(_, n)| *n)?;
+    if asker < limits.first_client_port && alike >= limits.answer_sources {
+        return Some(format!("They go to port {asker}, from which no client asks."));
+    }
+    if limits.busy_ports.contains(&port) && alike >= limits.busy_answers {
+        let servers = words::count(alike as u64, "server");
+        return Some(format!("{servers} answer the same port {asker}: who asks takes a new one for each question."));
+    }
+    let count = scene.port(PortProto::Udp, Side::Src, port).all;
+    let at = |index: Option<&usize>| index.map(|i| scene.sighting(*i).at).unwrap_or_default();
+    let seconds = at(members.last()).seconds_since(at(members.first())).max(1.0);
+    let rate = count.packets as f64 / seconds;
+    let long = port != DNS || count.bytes >= limits.flood_dns_bytes * count.packets;
+    (long && rate >= limits.flood_rate && count.packets as f64 >= limits.flood_per_source * servers as f64)
+        .then(|| format!("About {rate:.0} answers a second are more than anybody asks for."))
 }

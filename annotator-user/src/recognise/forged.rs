@@ -109,16 +109,26 @@ fn empty_networks(scene: &Scene<'_>, sources: &BTreeSet<IpAddr>) -> Option<Strin
 fn one_place(scene: &Scene<'_>, seen: &[&Sighting]) -> Option<String> {
     let limits = &scene.thresholds.flood;
     let telling: Vec<&&Sighting> = seen.iter().filter(|sighting| !is_everyday(scene, sighting)).collect();
-    let mut by_ttl: BTreeMap<u8, usize> = BTreeMap::new();
-    for sighting in &telling {
-        *by_ttl.entry(sighting.packet.ttl).or_default() += 1;
-    }
-    let (ttl, most) = by_ttl.into_iter().max_by_key(|(_, packets)| *packets)?;
+    let (ttl, of_ttl) = most_frequent(telling.iter().map(|sighting| sighting.packet.ttl))?;
+    let (_, of_service) = most_frequent(telling.iter().map(|sighting| sighting.packet.source_port))?;
+    let datagrams = telling.iter().any(|sighting| sighting.packet.transport == Transport::Udp);
     let networks = networks(telling.iter().map(|sighting| sighting.source()));
+    // Servers that were all asked at once answer from the same port.
+    let answers = datagrams && of_service * 2 > telling.len();
     let enough = telling.len() >= limits.strangers
-        && most as f64 >= limits.one_ttl * telling.len() as f64
-        && networks * 2 >= telling.len();
+        && of_ttl as f64 >= limits.one_ttl * telling.len() as f64
+        && networks * 2 >= telling.len()
+        && !answers;
     enough.then(|| format!("They come with a TTL of {ttl}: from the same place, whatever their addresses say."))
+}
+
+/// The value that occurs most often, and how often.
+fn most_frequent<T: Ord>(values: impl Iterator<Item = T>) -> Option<(T, usize)> {
+    let mut counts: BTreeMap<T, usize> = BTreeMap::new();
+    for value in values {
+        *counts.entry(value).or_default() += 1;
+    }
+    counts.into_iter().max_by_key(|(_, count)| *count)
 }
 
 /// Whether a packet is an answer of a server, or a question as name and time servers get them from strangers.

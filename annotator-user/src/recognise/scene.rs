@@ -1,9 +1,9 @@
 //! [`Observations`], indexed once so that every recogniser can ask who talked to whom, who answered, and who never did.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
-use annotator_common::packet::tcp;
+use annotator_common::packet::{protocol, tcp};
 use annotator_common::{Family, Flag, Flags, Transport};
 
 use super::Thresholds;
@@ -11,6 +11,9 @@ use super::contacts::Contacts;
 use super::quote::Quote;
 use crate::counters::{PortCount, PortKey, PortProto, Side};
 use crate::observation::{Moment, Observations, Sighting, SourceView};
+
+/// TTLs with which systems send.
+const INITIAL_TTLS: [u8; 3] = [64, 128, 255];
 
 /// One direction of a TCP or UDP conversation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -95,6 +98,7 @@ pub struct Scene<'a> {
     closed: HashSet<(IpAddr, u16)>,
     complained: HashSet<(IpAddr, IpAddr, u16)>,
     sent: HashSet<(IpAddr, IpAddr)>,
+    asked_all: HashSet<(IpAddr, u16)>,
     tcp_ports: HashSet<u16>,
     outcomes: Vec<Outcome>,
     quotes: Vec<(usize, Quote)>,
@@ -116,6 +120,7 @@ impl<'a> Scene<'a> {
             closed: HashSet::new(),
             complained: HashSet::new(),
             sent: HashSet::new(),
+            asked_all: HashSet::new(),
             tcp_ports: HashSet::new(),
             outcomes: Vec::new(),
             quotes: Vec::new(),
@@ -125,6 +130,9 @@ impl<'a> Scene<'a> {
         if let Some(outbound) = observations.outbound {
             scene.contacts.remember(outbound, &thresholds.contact);
             scene.sent.extend(outbound.iter().map(|contact| (contact.local, contact.remote)));
+            let to_all =
+                outbound.iter().filter(|contact| contact.protocol == protocol::UDP && is_group(contact.remote));
+            scene.asked_all.extend(to_all.map(|contact| (contact.local, contact.port)));
         }
         for (index, sighting) in observations.sightings.iter().enumerate() {
             if sighting.packet.family != Family::None {
@@ -152,6 +160,9 @@ impl<'a> Scene<'a> {
                 self.closed.insert(listener);
             }
             self.contacts.note(sighting, half, &self.thresholds.contact);
+            if half.transport == Transport::Udp && is_to_many(sighting) {
+                self.asked_all.insert((half.source, half.destination_port));
+            }
         }
         if let Some(quote) = Quote::of(sighting) {
             let kind = (sighting.packet.family, sighting.packet.icmp_type, sighting.packet.icmp_code);
@@ -279,10 +290,30 @@ impl<'a> Scene<'a> {
         self.sent.contains(&(source, destination))
     }
 
+    /// Whether who gets a packet was seen sending something to its source, or asking everybody around for the service that it comes from.
+    pub fn is_asked_for(&self, sighting: &Sighting) -> bool {
+        let asker = sighting.destination();
+        self.has_sent(asker, sighting.source()) || self.asked_all.contains(&(asker, sighting.packet.source_port))
+    }
+
+    /// Whether a packet comes from around here, by its addresses, and by whether a router took something of its TTL.
+    pub fn is_from_around(&self, sighting: &Sighting) -> bool {
+        let (source, destination) = (sighting.source(), sighting.destination());
+        is_private(source)
+            || self.is_near(source)
+            || site(source) == site(destination)
+            || (network(source) == network(destination) && INITIAL_TTLS.contains(&sighting.packet.ttl))
+    }
+
     /// Whether the capture shows all that an address sent, apart from data of running connections. Only then is what it is not seen
     /// sending known not to have been sent: samples are rationed.
     pub fn hears_all(&self, address: IpAddr) -> bool {
         self.hears(address) && self.saw_all_of(address)
+    }
+
+    /// Whether it is known whom an address asked: by the capture, or by word of what leaves this host.
+    pub fn knows_all_asked(&self, address: IpAddr) -> bool {
+        self.hears_all(address) || (self.observations.outbound.is_some() && self.is_ours(address))
     }
 
     /// Exact count of packets to or from a port.
@@ -377,6 +408,11 @@ pub fn is_syn_ack(sighting: &Sighting) -> bool {
 pub fn is_to_many(sighting: &Sighting) -> bool {
     const MANY: Flags = Flags::of(&[Flag::LimitedBroadcast, Flag::DirectedBroadcast, Flag::Multicast]);
     sighting.packet.flags.intersects(MANY)
+}
+
+/// Whether an address is that of many at once, whatever the network.
+fn is_group(address: IpAddr) -> bool {
+    address.is_multicast() || address == IpAddr::V4(Ipv4Addr::BROADCAST)
 }
 
 /// Whether an address is of private or otherwise local use (RFC 1918, RFC 4193, RFC 6598, link-local, loopback).

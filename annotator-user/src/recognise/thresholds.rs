@@ -253,6 +253,16 @@ thresholds! {
         busy_answers: usize,
         /// Mean frame length that these need.
         busy_bytes: u64,
+        /// Ports of services that hosts here may well ask far away: unless it is known that they did not, their answers are their own.
+        asked_far: Vec<u16>,
+        /// First port from which clients ask.
+        first_client_port: u16,
+        /// Answers a second that are more than anybody asks for.
+        flood_rate: f64,
+        /// How many of them each server must have sent.
+        flood_per_source: f64,
+        /// Mean frame length that they need where they come from name servers.
+        flood_dns_bytes: u64,
     }
     /// Services that answer each other for ever.
     echo_loop: EchoLoop {

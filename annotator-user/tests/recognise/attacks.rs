@@ -243,7 +243,7 @@ fn forged_sources_show_by_the_way_they_come() {
     let flood = |ttl: fn(u32) -> u8, pause: f64| {
         let mut scenario = Scenario::live();
         for i in 0..1000 {
-            scenario.send(udp(&crowd(i), 40000, HOME, 9000, &[0; 30]).ttl(ttl(i))).wait(pause - 0.01);
+            scenario.send(udp(&crowd(i), 1024 + i as u16, HOME, 9000, &[0; 30]).ttl(ttl(i))).wait(pause - 0.01);
         }
         ids(&scenario.recognise()).contains(&"flood.forged-sources")
     };
@@ -281,6 +281,32 @@ fn amplified_answers_arrive() {
         clock.send(udp(&stranger(i), 53, HOME, 40000 + i as u16, &[0, 1, 0x81, 0x80, 0, 1, 0, 1]));
     }
     assert!(clock.recognise().is_empty());
+}
+
+/// Without sight of what is sent from here, of services that have clients everywhere only what no client asks for.
+#[test]
+fn amplified_answers_of_services_that_are_asked_far_away() {
+    let answers = |port: u16, to: fn(u16) -> u16, each: u16, bytes: usize| {
+        let mut scenario = Scenario::live();
+        for i in 0..40 * each {
+            scenario.send(udp(&crowd(u32::from(i % 40)), port, HOME, to(i), &vec![0x84; bytes])).wait(-0.009);
+        }
+        ids(&scenario.recognise()).contains(&"amplifier.answers")
+    };
+    let own = |i: u16| 20_000 + 331 * (i % 100);
+    assert!(!answers(53, own, 5, 900), "a resolver");
+    assert!(answers(53, |_| 443, 1, 900), "to a port of servers");
+    assert!(answers(53, |_| 40_000, 1, 900), "alike");
+    assert!(answers(53, own, 20, 1300), "more than anybody asks");
+    assert!(!answers(161, |_| 50_123, 10, 1000), "a monitor");
+    assert!(answers(161, |_| 50_123, 50, 1000), "more than anybody asks");
+    assert!(answers(1900, own, 1, 400), "far away");
+    let mut asked = Scenario::default();
+    asked.send(udp(HOME, 50_000, "239.255.255.250", 1900, &[0; 120]));
+    for i in 0..12 {
+        asked.send(udp(&crowd(i), 1900, HOME, 50_000, &[0; 400]));
+    }
+    none(&asked.recognise(), "amplifier.answers");
 }
 
 #[test]

@@ -7,7 +7,7 @@ use crate::traffic::*;
 const HOME: &str = "93.184.216.10";
 
 /// All of it, by what it is.
-pub const ORDINARY: [(&str, Fill); 12] = [
+pub const ORDINARY: [(&str, Fill); 17] = [
     ("Browsing", browsing),
     ("A busy web server", a_busy_web_server),
     ("A NAT gateway with many clients behind it", a_gateway_with_many_clients_behind_it),
@@ -15,6 +15,11 @@ pub const ORDINARY: [(&str, Fill); 12] = [
     ("Many files by FTP in active mode", a_transfer_of_many_files),
     ("Many files by FTP in passive mode", passive_transfers_from_a_server_here),
     ("A name server", a_name_server),
+    ("A resolver that asks all over the world", a_resolver),
+    ("A browser of game servers", a_browser_of_game_servers),
+    ("A monitor of devices by SNMP", a_monitor_of_devices),
+    ("Clocks that are asked for the time", clocks),
+    ("Devices that are looked for on the local network", discovery),
     ("A peer of a sharing network", a_peer_of_a_sharing_network),
     ("A monitor that asks every minute for an hour", a_monitor),
     ("Streams, calls and games", streams_calls_and_games),
@@ -29,13 +34,15 @@ pub fn calm(title: &str, findings: &[Finding]) {
     assert!(loud.is_empty(), "{title}: {loud:#?}");
 }
 
-/// As a capture, with and without word of what is ours, and as what an interface sees of it.
+/// As a capture of both directions and of what arrives, with and without word of what is ours, and as what an interface sees of it.
 #[test]
 fn ordinary_traffic_worries_nobody() {
     for (title, fill) in ORDINARY {
         for mut scenario in [Scenario::default(), Scenario::at(&[HOME]), live_at(HOME)] {
             fill(&mut scenario);
             calm(title, &scenario.findings());
+            let arriving = scenario.arriving(HOME);
+            calm(title, &scenario.findings_of(&arriving, scenario.now));
         }
     }
 }
@@ -97,6 +104,51 @@ fn a_name_server(scenario: &mut Scenario) {
         let server = stranger(5000 + i % 200);
         scenario.send(udp(HOME, 2000 + port / 2, &server, 53, &[0, 1, 1, 0, 0, 1, 0, 0]));
         scenario.send(udp(&server, 53, HOME, 2000 + port / 2, &[0, 1, 0x81, 0x80, 0, 1, 0, 1]));
+    }
+}
+
+fn a_resolver(scenario: &mut Scenario) {
+    for i in 0..900 {
+        let (server, port) = (crowd(i % 400), 1024 + (i * 7919 % 60_000) as u16);
+        scenario.send(udp(HOME, port, &server, 53, &[0, 1, 1, 0, 0, 1, 0, 0]));
+        scenario.send(udp(&server, 53, HOME, port, &[[0x81; 600], [0x84; 600]].concat()[..500 + i as usize % 700]));
+    }
+}
+
+fn a_browser_of_game_servers(scenario: &mut Scenario) {
+    for i in 0..600 {
+        scenario.send(udp(HOME, 50123, &crowd(i), 27015, b"\xff\xff\xff\xffTSource Engine Query\0")).wait(-0.009);
+        scenario.send(udp(&crowd(i), 27015, HOME, 50123, &[0xff; 400])).wait(-0.009);
+    }
+}
+
+fn a_monitor_of_devices(scenario: &mut Scenario) {
+    for _ in 0..30 {
+        for i in 0..12 {
+            let device = crowd(i);
+            for _ in 0..4 {
+                scenario.send(udp(HOME, 50124, &device, 161, &[0x30; 60]));
+                scenario.send(udp(&device, 161, HOME, 50124, &[0x30; 1200]));
+            }
+        }
+        scenario.wait(60.0);
+    }
+}
+
+fn clocks(scenario: &mut Scenario) {
+    for i in 0..300 {
+        let clock = crowd(i % 30);
+        scenario.send(udp(HOME, 40000 + i as u16, &clock, 123, &[0x23; 48]));
+        scenario.send(udp(&clock, 123, HOME, 40000 + i as u16, &[0x24; 48])).wait(10.0);
+    }
+}
+
+fn discovery(scenario: &mut Scenario) {
+    for (port, from) in [(1900, 51000), (3702, 51001), (5353, 51002), (137, 51003)] {
+        scenario.send(udp(HOME, from, "239.255.255.250", port, &[0; 120]).ttl(2));
+        for i in 0..12 {
+            scenario.send(udp(&format!("93.184.216.{}", 40 + i), port, HOME, from, &[0; 400]).ttl(64));
+        }
     }
 }
 

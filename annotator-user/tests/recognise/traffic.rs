@@ -268,6 +268,13 @@ impl Scenario {
         frames
     }
 
+    /// The frames that an address does not send itself.
+    pub fn arriving(&self, address: &str) -> Vec<(i64, Vec<u8>)> {
+        let mut frames = self.frames();
+        frames.retain(|(_, frame)| frame[26..30] != ip(address).octets());
+        frames
+    }
+
     fn gather(&self, frames: &[(i64, Vec<u8>)], now: i64, mut settings: Box<Settings>) -> Gathered {
         if self.live {
             settings.budget = Budget::LIVE;
