@@ -86,6 +86,17 @@ pub fn unlisted(what: &str, addresses: usize) -> Option<String> {
     (addresses > ADDRESSES_MAX).then(listed)
 }
 
+/// Packets by the columns of the port tables that count them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PortPackets {
+    /// TCP SYNs without ACK.
+    pub syn: u64,
+    /// Other TCP packets, without established data.
+    pub other_tcp: u64,
+    /// UDP.
+    pub udp: u64,
+}
+
 /// What many packets mean together, before the knowledge has found words for it.
 #[derive(Clone, Debug)]
 pub struct Recognition {
@@ -113,6 +124,8 @@ pub struct Recognition {
     pub facts: Vec<(&'static str, String)>,
     /// Indices into the sightings that need no further explanation once this is said.
     pub explains: Vec<usize>,
+    /// Packets of its sources that were counted and not sampled, and that belong to it as those that were.
+    pub unsampled: PortPackets,
     /// Whether nothing else is to be said of these, whatever each of them would mean by itself.
     pub alone: bool,
 }

@@ -13,7 +13,7 @@ use super::topics::{Candidate, Topic};
 use super::words::Words;
 use super::{Knowledge, Voice};
 use crate::counters::{Counters, PortCount, PortKey, PortProto, Protocol, Side};
-use crate::finding::{Finding, Recognition};
+use crate::finding::{Finding, PortPackets, Recognition};
 use crate::observation::{Locality, Observations};
 
 /// Source port sets up to this size name a service: what they say of an answer makes a word on its destination port superfluous.
@@ -83,6 +83,15 @@ impl RowPart {
         if self.syn { Segment::Syn } else { Segment::Ack }
     }
 
+    /// The number that is meant by it.
+    fn column<'p>(&self, packets: &'p mut PortPackets) -> &'p mut u64 {
+        match (self.key.proto, self.syn) {
+            (PortProto::Udp, _) => &mut packets.udp,
+            (PortProto::Tcp, true) => &mut packets.syn,
+            (PortProto::Tcp, false) => &mut packets.other_tcp,
+        }
+    }
+
     /// The parts of a row that have packets.
     fn of(key: PortKey, count: &PortCount) -> impl Iterator<Item = (RowPart, u64)> {
         let (syn, rest) = match key.proto {
@@ -150,8 +159,17 @@ impl<'a> Teller<'a> {
     }
 
     fn ports(&mut self) {
-        for (part, packets, sightings) in self.rows(Side::Dst) {
+        let mut rows = self.rows(Side::Dst);
+        // What tries many ports leaves a packet or two at each; what many send to one port is more.
+        let unsampled = |packets: u64, sightings: &[usize]| packets.saturating_sub(sightings.len() as u64);
+        rows.sort_by_key(|(_, packets, sightings)| unsampled(*packets, sightings));
+        let mut recognised = self.recognised_unsampled();
+        for (part, packets, sightings) in rows {
             let PortKey { proto, port, .. } = part.key;
+            let left = part.column(&mut recognised);
+            let told = unsampled(packets, &sightings).min(*left);
+            *left -= told;
+            let packets = packets - told;
             let general = self.knowledge.row_voice(self.knowledge.port_candidates(port), |condition| {
                 condition.fits_port_row(proto, port, part.segment())
             });
@@ -167,6 +185,13 @@ impl<'a> Teller<'a> {
             let shares = share(packets, &sampled, general.map_or(Account::Silent, Account::Voice), established);
             self.add(Topic::Port, Some(Row::Port(proto, Side::Dst, port)), part.syn, shares, &candidates);
         }
+    }
+
+    /// What the recognitions account for without its having been sampled. To which ports it went, the counters do not say.
+    fn recognised_unsampled(&self) -> PortPackets {
+        let mut sum = PortPackets::default();
+        self.recognitions.iter().for_each(|recognition| sum += recognition.unsampled);
+        sum
     }
 
     fn account(&self, index: usize, voice: Option<Voice>) -> Account {

@@ -7,7 +7,7 @@ use super::scene::Scene;
 use super::words;
 use crate::example::EXAMPLES_MAX;
 use crate::extent::{Extent, destination_ports};
-use crate::finding::{ADDRESSES_MAX, Confidence, Recognition, Verdict, unlisted};
+use crate::finding::{ADDRESSES_MAX, Confidence, PortPackets, Recognition, Verdict, unlisted};
 use crate::names;
 use crate::observation::{Moment, Sighting};
 use crate::quantity::number;
@@ -43,6 +43,7 @@ impl<'s, 'a> Case<'s, 'a> {
             examples: Vec::new(),
             facts: Vec::new(),
             explains: Vec::new(),
+            unsampled: PortPackets::default(),
             alone: false,
         };
         Case { scene, members, made, counted: None }
@@ -155,15 +156,18 @@ impl<'s, 'a> Case<'s, 'a> {
         self.made
     }
 
-    /// What was said, or what the source table counted where the sources sent nothing but this, or the sightings.
+    /// What was said, or what the source table counted where the sources sent nothing but this, or the sightings and those like them that were
+    /// not sampled.
     fn packet_count(&self) -> u64 {
-        let mut of_source: BTreeMap<IpAddr, usize> = BTreeMap::new();
+        let mut of_source: BTreeMap<IpAddr, (usize, PortPackets)> = BTreeMap::new();
         for sighting in self.seen() {
-            *of_source.entry(sighting.source()).or_default() += 1;
+            let (members, sampled) = of_source.entry(sighting.source()).or_default();
+            *members += 1;
+            sampled.note(sighting);
         }
-        let tabled = |(source, members): (IpAddr, usize)| match self.scene.view(source) {
+        let tabled = |(source, (members, sampled)): (IpAddr, (usize, PortPackets))| match self.scene.view(source) {
             Some(view) if members == self.scene.from(source).len() => view.packets.max(members as u64),
-            _ => members as u64,
+            _ => members as u64 + self.scene.unsampled_like(source, sampled).sum(),
         };
         self.counted.unwrap_or_else(|| of_source.into_iter().map(tabled).sum())
     }

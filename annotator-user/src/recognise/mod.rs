@@ -39,6 +39,7 @@ mod tools;
 mod traceroute;
 mod traceroute_own;
 mod unreachable;
+mod unsampled;
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
@@ -118,6 +119,7 @@ pub fn recognise(observations: &Observations<'_>, thresholds: &Thresholds) -> Ve
         all.extend(found);
     }
     explain_conversations(&scene, &claims, &mut all);
+    unsampled::share_out(&scene, &mut all);
     merge_surplus(all)
 }
 
@@ -162,6 +164,7 @@ fn merged(surplus: Vec<Recognition>) -> Option<Recognition> {
     sum.evidence = vec![format!("{number} smaller findings of the same kind, taken together.")];
     for mut other in rest {
         sum.packets += other.packets;
+        sum.unsampled += other.unsampled;
         sum.explains.append(&mut other.explains);
         append(&mut sum.sources, &other.sources);
         append(&mut sum.destinations, &other.destinations);

@@ -10,6 +10,7 @@ use super::Thresholds;
 use super::contacts::Contacts;
 use super::quote::Quote;
 use crate::counters::{PortCount, PortKey, PortProto, Side};
+use crate::finding::PortPackets;
 use crate::observation::{Moment, Observations, Sighting, SourceView};
 
 /// TTLs with which systems send.
@@ -92,6 +93,7 @@ pub struct Scene<'a> {
     /// With whom the hosts here talk, and at which services.
     pub contacts: Contacts,
     by_source: BTreeMap<IpAddr, Vec<usize>>,
+    sampled: HashMap<IpAddr, PortPackets>,
     views: HashMap<IpAddr, &'a SourceView>,
     halves: HashMap<Half, Carried>,
     open: HashSet<(IpAddr, u16)>,
@@ -114,6 +116,7 @@ impl<'a> Scene<'a> {
             thresholds,
             contacts: Contacts::default(),
             by_source: BTreeMap::new(),
+            sampled: HashMap::new(),
             views: observations.sources.iter().map(|view| (view.address, view)).collect(),
             halves: HashMap::new(),
             open: HashSet::new(),
@@ -147,6 +150,7 @@ impl<'a> Scene<'a> {
 
     fn add(&mut self, index: usize, sighting: &Sighting) {
         self.by_source.entry(sighting.source()).or_default().push(index);
+        self.sampled.entry(sighting.source()).or_default().note(sighting);
         if let Some(half) = Half::of(sighting) {
             if half.transport == Transport::Tcp {
                 self.tcp_ports.extend([half.source_port, half.destination_port]);
@@ -193,6 +197,11 @@ impl<'a> Scene<'a> {
     /// The sightings of one source.
     pub fn from(&self, source: IpAddr) -> &[usize] {
         self.by_source.get(&source).map_or(&[], Vec::as_slice)
+    }
+
+    /// How many packets of a source were sampled.
+    pub fn sampled(&self, source: IpAddr) -> PortPackets {
+        self.sampled.get(&source).copied().unwrap_or_default()
     }
 
     /// The ICMP errors seen, with what they quote.

@@ -1,6 +1,6 @@
 //! Scans by shape and kind, and what shares their outline.
 
-use annotator::finding::{Confidence, Recognition};
+use annotator::finding::{Confidence, Recognition, Verdict};
 
 use crate::traffic::*;
 
@@ -112,6 +112,61 @@ fn a_health_check_that_hangs_up_is_ordinary() {
         farm.wait(2.0);
     }
     assert!(farm.recognise().is_empty(), "{:#?}", farm.recognise());
+}
+
+/// What a report says, without what is ordinary and what every report says.
+fn told(scenario: &Scenario) -> Vec<String> {
+    let everywhere = ["perspective.", "zen.", "advice."];
+    let told = scenario.findings().into_iter().filter(|finding| finding.verdict > Verdict::Normal);
+    told.map(|finding| finding.id).filter(|id| !everywhere.iter().any(|prefix| id.starts_with(prefix))).collect()
+}
+
+#[test]
+fn a_scan_that_goes_on_is_the_same_few_findings() {
+    let kinds: [(u8, &str); 4] =
+        [(SYN, "scan.vertical"), (FIN, "scan.fin"), (FIN | PSH | URG, "scan.xmas"), (0, "scan.null")];
+    for (flags, id) in kinds {
+        let mut scenario = Scenario::at(&[HOME]).listening(&[22, 80]);
+        scenario.live = true;
+        // Somebody else's visit is told whatever goes on beside it.
+        scenario.send(syn("185.60.112.9", 40000, HOME, 2375));
+        let mut first = Vec::new();
+        for step in 0..12_u16 {
+            for i in 0..60 {
+                let port = 1 + 7 * (60 * step + i);
+                scenario.send(tcp(AWAY, 40321, HOME, port, flags)).wait(0.15);
+                if flags == SYN && [22, 80].contains(&port) {
+                    scenario.send(tcp(AWAY, 40321, HOME, port, RST));
+                }
+            }
+            let told = told(&scenario);
+            assert!(told.iter().any(|told| told == id), "{told:?}");
+            assert!(told.iter().any(|id| id == "port.2375"), "{told:?}");
+            if step == 0 {
+                first = told;
+            } else {
+                assert_eq!(told, first, "in interval {step}");
+            }
+        }
+        let found = scenario.recognise();
+        assert_eq!(one(&found, id).packets, 720);
+    }
+}
+
+#[test]
+fn datagrams_and_deliveries_that_were_not_sampled_belong_to_those_that_were() {
+    let mut datagrams = Scenario::live();
+    for i in 0..400 {
+        datagrams.send(udp(AWAY, 40321, HOME, 1 + 13 * i, &[]));
+    }
+    assert_eq!(told(&datagrams), ["scan.udp"]);
+    let mut files = Scenario::live();
+    files.send(tcp("116.90.231.21", 21, HOME, 2630, SYN | ACK));
+    for i in 0..200 {
+        files.send(syn("116.90.231.21", 20, HOME, 40000 + i));
+        files.send(tcp("116.90.231.21", 20, HOME, 40000 + i, FIN | ACK)).wait(0.5);
+    }
+    assert_eq!(told(&files), ["pattern.ftp-active-data"]);
 }
 
 #[test]

@@ -50,7 +50,7 @@ pub fn recognise(scene: &Scene<'_>, source: IpAddr, indices: &[usize]) -> Vec<Re
         .filter_map(|probes| {
             let shape = probes.shape(scene, view);
             let whole = kinds == 1 && indices.len() == probes.members.len();
-            shape.any().then(|| explain(scene, probes, shape, view.filter(|_| whole)))
+            shape.any().then(|| explain(scene, source, probes, shape, view.filter(|_| whole)))
         })
         .collect()
 }
@@ -130,7 +130,7 @@ impl Shape {
     }
 }
 
-fn explain(scene: &Scene<'_>, probes: Probes, shape: Shape, view: Option<&SourceView>) -> Recognition {
+fn explain(scene: &Scene<'_>, source: IpAddr, probes: Probes, shape: Shape, view: Option<&SourceView>) -> Recognition {
     let kind_id = match probes.kind {
         Kind::Syn if is_by_connect(scene, &probes.members) => "scan.connect",
         kind => kind.id(),
@@ -146,9 +146,6 @@ fn explain(scene: &Scene<'_>, probes: Probes, shape: Shape, view: Option<&Source
     for id in &ids[1..] {
         case = case.also(id);
     }
-    if let Some(view) = view {
-        case = case.packets(view.packets);
-    }
     if hosts > 1 {
         case = case.evidence(format!("{} were tried.", words::count(hosts as u64, "address")));
     }
@@ -156,7 +153,7 @@ fn explain(scene: &Scene<'_>, probes: Probes, shape: Shape, view: Option<&Source
         case = case.evidence(order);
     }
     let sampled = case.ports().len();
-    let counted = counted_proto(probes.kind).and_then(|proto| scene.counted_ports(view?.address, proto));
+    let counted = counted_proto(probes.kind).and_then(|proto| scene.counted_ports(source, proto));
     let (ports, case) = match counted {
         Some(counted) if counted.len() > sampled => {
             let ports = words::count(counted.len() as u64, "port");
