@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use annotator_common::Transport;
 
-use super::scene::{Outcome, follows, is_private, is_to_many, site};
+use super::scene::{Outcome, follows, is_to_many};
 use super::{Case, Claims, Scene, words};
 use crate::finding::{Confidence, Recognition};
 use crate::observation::Sighting;
@@ -20,7 +20,7 @@ pub fn recognise(scene: &Scene<'_>, claims: &Claims) -> Vec<Recognition> {
     let mut found = Vec::new();
     for (_, indices) in scene.sources() {
         let members: Vec<usize> = claims.free(indices).filter(|i| is_of_interest(scene, *i)).collect();
-        if members.is_empty() || is_general(scene, indices) {
+        if members.is_empty() || is_general(scene, indices) || is_at_home(scene, &members) {
             continue;
         }
         found.extend(lookup_then_share(scene, &members).or_else(|| file_sharing(scene, members)));
@@ -29,7 +29,7 @@ pub fn recognise(scene: &Scene<'_>, claims: &Claims) -> Vec<Recognition> {
     found
 }
 
-/// Lookups of names, and failed or unanswered attempts at shares and web servers, from outside the own network segment.
+/// Lookups of names, and failed or unanswered attempts at shares and web servers.
 fn is_of_interest(scene: &Scene<'_>, index: usize) -> bool {
     let sighting = scene.sighting(index);
     let packet = &sighting.packet;
@@ -38,7 +38,7 @@ fn is_of_interest(scene: &Scene<'_>, index: usize) -> bool {
         && !is_to_many(sighting)
         && scene.is_inbound(sighting);
     let attempt = FILE_SHARING.contains(&packet.destination_port) && scene.is_probe(index);
-    (lookup || attempt) && !(is_neighbour(scene, sighting) && scene.outcome(index) == Outcome::Unknown)
+    lookup || attempt
 }
 
 /// Whether a source tries so much else that the ports of worms are only among it.
@@ -49,10 +49,12 @@ fn is_general(scene: &Scene<'_>, indices: &[usize]) -> bool {
     (of_worms as f64) < scene.thresholds.shares.share * ports.len() as f64
 }
 
-/// Neighbours look for each other's shares all day.
-fn is_neighbour(scene: &Scene<'_>, sighting: &Sighting) -> bool {
-    let (source, destination) = (sighting.source(), sighting.destination());
-    scene.is_near(source) || (is_private(source) && site(source) == site(destination))
+/// Whether this is one neighbour among others, who look for each other's shares all day: by name, at 445, at 139, and at last by WebDAV at 80. A worm
+/// among them does not stop at a few.
+fn is_at_home(scene: &Scene<'_>, members: &[usize]) -> bool {
+    let seen = || members.iter().map(|i| scene.sighting(*i));
+    let hosts: BTreeSet<IpAddr> = seen().map(Sighting::destination).collect();
+    hosts.len() < scene.thresholds.scan.hosts && seen().all(|sighting| scene.is_from_around(sighting))
 }
 
 fn port(scene: &Scene<'_>, index: usize) -> u16 {
@@ -103,7 +105,7 @@ fn sql(scene: &Scene<'_>, claims: &Claims) -> Vec<Recognition> {
     let mut by_target: BTreeMap<IpAddr, Vec<usize>> = BTreeMap::new();
     for (index, sighting) in scene.sightings() {
         let is_sql = sighting.packet.destination_port == SQL && scene.is_probe(index);
-        if is_sql && claims.is_free(index) && !is_neighbour(scene, sighting) {
+        if is_sql && claims.is_free(index) && !scene.is_from_around(sighting) {
             by_target.entry(sighting.destination()).or_default().push(index);
         }
     }

@@ -27,6 +27,24 @@ fn share_worms_look_up_the_name_first() {
 }
 
 #[test]
+fn windows_neighbours_look_for_shares() {
+    let neighbour = |hosts: u8| {
+        let mut scenario = Scenario::default();
+        for host in 0..hosts {
+            let target = format!("192.168.7.{}", 20 + host);
+            scenario.send(udp("192.168.7.9", 137, &target, 137, &[0; 50]).ttl(128));
+            for port in [445, 139, 80] {
+                scenario.send(syn("192.168.7.9", 50000 + port, &target, port).ttl(128));
+                scenario.send(tcp(&target, port, "192.168.7.9", 50000 + port, RST | ACK)).wait(1.0);
+            }
+        }
+        scenario.recognise()
+    };
+    none(&neighbour(2), "worm.file-sharing");
+    assert!(ids(&neighbour(8)).contains(&"worm.file-sharing"));
+}
+
+#[test]
 fn share_worms_try_shares_and_web_servers() {
     let mut scenario = Scenario::live();
     for port in [139, 445, 80] {

@@ -7,7 +7,7 @@ use crate::traffic::*;
 const HOME: &str = "93.184.216.10";
 
 /// All of it, by what it is.
-pub const ORDINARY: [(&str, Fill); 17] = [
+pub const ORDINARY: [(&str, Fill); 18] = [
     ("Browsing", browsing),
     ("A busy web server", a_busy_web_server),
     ("A NAT gateway with many clients behind it", a_gateway_with_many_clients_behind_it),
@@ -20,6 +20,7 @@ pub const ORDINARY: [(&str, Fill); 17] = [
     ("A monitor of devices by SNMP", a_monitor_of_devices),
     ("Clocks that are asked for the time", clocks),
     ("Devices that are looked for on the local network", discovery),
+    ("A Windows neighbour that looks for shares here", a_windows_neighbour),
     ("A peer of a sharing network", a_peer_of_a_sharing_network),
     ("A monitor that asks every minute for an hour", a_monitor),
     ("Streams, calls and games", streams_calls_and_games),
@@ -148,6 +149,19 @@ fn discovery(scenario: &mut Scenario) {
         scenario.send(udp(HOME, from, "239.255.255.250", port, &[0; 120]).ttl(2));
         for i in 0..12 {
             scenario.send(udp(&format!("93.184.216.{}", 40 + i), port, HOME, from, &[0; 400]).ttl(64));
+        }
+    }
+}
+
+fn a_windows_neighbour(scenario: &mut Scenario) {
+    let neighbour = "93.184.216.33";
+    for _ in 0..3 {
+        scenario.send(udp(neighbour, 137, HOME, 137, &[0; 50]).ttl(128)).wait(1.5);
+    }
+    for port in [445, 139, 80] {
+        for _ in 0..3 {
+            scenario.send(syn(neighbour, 50000 + port, HOME, port).ttl(128)).wait(0.5);
+            scenario.send(tcp(HOME, port, neighbour, 50000 + port, RST | ACK));
         }
     }
 }
