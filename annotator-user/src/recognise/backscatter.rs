@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use annotator_common::Transport;
 use annotator_common::packet::tcp;
 
-use super::scene::{Half, is_to_many};
+use super::scene::{Half, is_syn_ack, is_to_many};
 use super::{Case, Claims, Scene, words};
 use crate::finding::{Confidence, Recognition};
 use crate::observation::Sighting;
@@ -26,7 +26,10 @@ pub fn recognise(scene: &Scene<'_>, claims: &Claims) -> Vec<Recognition> {
                 dns.push(index);
             }
         }
-        if is_bystander(scene, &tcp) && !is_conversation(scene, victim, indices) && !asks_itself(scene, victim, &tcp) {
+        if is_bystander(scene, &tcp)
+            && !is_conversation(scene, victim, indices, &tcp)
+            && !asks_itself(scene, victim, &tcp)
+        {
             found.push(explain_tcp(scene, victim, tcp));
         }
         if is_dns_bystander(scene, &dns) {
@@ -34,12 +37,6 @@ pub fn recognise(scene: &Scene<'_>, claims: &Claims) -> Vec<Recognition> {
         }
     }
     found
-}
-
-/// Whether no client of ours takes such a port for itself.
-pub fn is_foreign(scene: &Scene<'_>, port: u16) -> bool {
-    let [first, last] = scene.thresholds.backscatter.client_ports;
-    !(first..=last).contains(&port)
 }
 
 /// Whether a packet accepts or refuses a connection that nobody here was seen asking for.
@@ -74,11 +71,14 @@ fn is_bystander(scene: &Scene<'_>, answers: &[usize]) -> bool {
     let limits = &scene.thresholds.backscatter;
     let targets: BTreeSet<(IpAddr, u16)> = answers.iter().map(|i| target(scene.sighting(*i))).collect();
     let hosts: BTreeSet<IpAddr> = targets.iter().map(|(host, _)| *host).collect();
-    let foreign = targets.iter().filter(|(_, port)| is_foreign(scene, *port)).count();
+    let foreign = targets.iter().filter(|(_, port)| scene.is_foreign(*port)).count();
+    // Who is refused tries again: resets alone must be many before they are strange.
+    let refused = answers.iter().all(|i| !is_syn_ack(scene.sighting(*i)));
+    let needed = if refused { limits.refusals } else { limits.answers };
     targets.len() >= limits.answers
         && (hosts.iter().all(|host| scene.hears_all(*host))
             || hosts.len() >= limits.answers
-            || foreign as f64 >= limits.foreign_share * targets.len() as f64)
+            || (targets.len() >= needed && foreign as f64 >= limits.foreign_share * targets.len() as f64))
 }
 
 fn is_dns_bystander(scene: &Scene<'_>, answers: &[usize]) -> bool {
@@ -90,10 +90,11 @@ fn is_dns_bystander(scene: &Scene<'_>, answers: &[usize]) -> bool {
         && (hosts.iter().all(|host| scene.hears_all(*host)) || hosts.len() >= limits.answers)
 }
 
-/// Whether a source ends connections with us, which it must have had then.
-fn is_conversation(scene: &Scene<'_>, source: IpAddr, indices: &[usize]) -> bool {
+/// Whether a source goes on with connections, or ends them, which it must have had then.
+fn is_conversation(scene: &Scene<'_>, source: IpAddr, indices: &[usize], answers: &[usize]) -> bool {
     indices.iter().any(|i| scene.sighting(*i).packet.tcp_flags & tcp::FIN != 0)
         || scene.view(source).is_some_and(|view| view.fin > 0)
+        || scene.goes_on(source, answers)
 }
 
 /// Whether a source sends SYNs as well, which its resets take back then: it scans, and hangs up where it is answered.

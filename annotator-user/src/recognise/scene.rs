@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::net::{IpAddr, Ipv4Addr};
 
 use annotator_common::packet::{protocol, tcp};
+use annotator_common::record::is_tracked;
 use annotator_common::{Family, Flag, Flags, Transport};
 
 use super::Thresholds;
@@ -15,6 +16,9 @@ use crate::observation::{Moment, Observations, Sighting, SourceView};
 
 /// TTLs with which systems send.
 const INITIAL_TTLS: [u8; 3] = [64, 128, 255];
+
+/// Clients' ports start here.
+const FIRST_CLIENT_PORT: u16 = 1024;
 
 /// One direction of a TCP or UDP conversation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -94,6 +98,7 @@ pub struct Scene<'a> {
     pub contacts: Contacts,
     by_source: BTreeMap<IpAddr, Vec<usize>>,
     sampled: HashMap<IpAddr, PortPackets>,
+    tracked: HashMap<IpAddr, u64>,
     views: HashMap<IpAddr, &'a SourceView>,
     halves: HashMap<Half, Carried>,
     open: HashSet<(IpAddr, u16)>,
@@ -102,6 +107,8 @@ pub struct Scene<'a> {
     sent: HashSet<(IpAddr, IpAddr)>,
     asked_all: HashSet<(IpAddr, u16)>,
     tcp_ports: HashSet<u16>,
+    tcp_seen_at: HashMap<u16, u64>,
+    low_clients: bool,
     outcomes: Vec<Outcome>,
     quotes: Vec<(usize, Quote)>,
     half_seen: Vec<IpAddr>,
@@ -117,6 +124,7 @@ impl<'a> Scene<'a> {
             contacts: Contacts::default(),
             by_source: BTreeMap::new(),
             sampled: HashMap::new(),
+            tracked: HashMap::new(),
             views: observations.sources.iter().map(|view| (view.address, view)).collect(),
             halves: HashMap::new(),
             open: HashSet::new(),
@@ -125,6 +133,8 @@ impl<'a> Scene<'a> {
             sent: HashSet::new(),
             asked_all: HashSet::new(),
             tcp_ports: HashSet::new(),
+            tcp_seen_at: HashMap::new(),
+            low_clients: false,
             outcomes: Vec::new(),
             quotes: Vec::new(),
             half_seen: Vec::new(),
@@ -142,6 +152,7 @@ impl<'a> Scene<'a> {
                 scene.add(index, sighting);
             }
         }
+        scene.low_clients = scene.has_low_clients();
         let asks = |view: &&SourceView| view.syn + view.udp > 0 && !scene.saw_all_of(view.address);
         scene.half_seen = observations.sources.iter().filter(asks).map(|view| view.address).take(2).collect();
         scene.outcomes = observations.sightings.iter().map(|sighting| scene.find_outcome(sighting)).collect();
@@ -151,9 +162,13 @@ impl<'a> Scene<'a> {
     fn add(&mut self, index: usize, sighting: &Sighting) {
         self.by_source.entry(sighting.source()).or_default().push(index);
         self.sampled.entry(sighting.source()).or_default().note(sighting);
+        if is_tracked(&sighting.packet) {
+            *self.tracked.entry(sighting.source()).or_default() += 1;
+        }
         if let Some(half) = Half::of(sighting) {
             if half.transport == Transport::Tcp {
                 self.tcp_ports.extend([half.source_port, half.destination_port]);
+                *self.tcp_seen_at.entry(half.destination_port).or_default() += 1;
             }
             let carried = self.halves.entry(half).or_default();
             carried.note(sighting);
@@ -216,7 +231,7 @@ impl<'a> Scene<'a> {
 
     /// Whether everything that a source sent, as far as the table counts it, is among the sightings.
     pub fn saw_all_of(&self, source: IpAddr) -> bool {
-        self.view(source).is_some_and(|view| view.packets <= self.from(source).len() as u64)
+        self.view(source).is_some_and(|view| self.unsampled(view) == 0)
     }
 
     /// The ports that a source tried by SYNs or datagrams, by the exact counters: where it is the only one of which not every packet was sampled,
@@ -287,6 +302,45 @@ impl<'a> Scene<'a> {
         let asked = !self.observations.live && self.port(PortProto::Tcp, Side::Dst, port).all.packets > 0;
         let answered = self.port(PortProto::Tcp, Side::Src, port).all.packets > 0;
         (asked || answered) && !self.tcp_ports.contains(&port)
+    }
+
+    /// Whether more came to the ports to which a source sends than what it is known to have sent besides data: its conversations go on.
+    pub fn goes_on(&self, source: IpAddr, sent: &[usize]) -> bool {
+        let Some(view) = self.view(source) else { return false };
+        let ports: BTreeSet<u16> = sent.iter().map(|index| self.sighting(*index).packet.destination_port).collect();
+        let unseen = |port: &u16| {
+            let seen = self.tcp_seen_at.get(port).copied().unwrap_or_default();
+            self.port(PortProto::Tcp, Side::Dst, *port).all.packets.saturating_sub(seen)
+        };
+        ports.iter().map(unseen).sum::<u64>() > self.unsampled(view) + ports.len() as u64 / 2
+    }
+
+    /// How many packets of a source the table counts that are not among the sightings.
+    fn unsampled(&self, view: &SourceView) -> u64 {
+        view.packets.saturating_sub(self.tracked.get(&view.address).copied().unwrap_or_default())
+    }
+
+    /// Whether no client here takes a port for itself, by the custom of today's systems, or by what is seen of them.
+    pub fn is_foreign(&self, port: u16) -> bool {
+        let [first, last] = self.thresholds.backscatter.client_ports;
+        let first = if self.low_clients { FIRST_CLIENT_PORT } else { first };
+        !(first..=last).contains(&port)
+    }
+
+    /// Whether clients here have conversations from ports below those of today's systems: address translation takes any.
+    fn has_low_clients(&self) -> bool {
+        let low = FIRST_CLIENT_PORT..self.thresholds.backscatter.client_ports[0];
+        let mut ports = BTreeSet::new();
+        for (source, indices) in self.sources() {
+            let is_answer =
+                |sighting: &Sighting| is_syn_ack(sighting) && low.contains(&sighting.packet.destination_port);
+            let answers: Vec<usize> =
+                indices.iter().copied().filter(|index| is_answer(self.sighting(*index))).collect();
+            if self.goes_on(source, &answers) {
+                ports.extend(answers.iter().map(|index| self.sighting(*index).packet.destination_port));
+            }
+        }
+        ports.len() >= self.thresholds.backscatter.answers
     }
 
     /// Whether the capture shows packets that an address sent.

@@ -174,8 +174,10 @@ thresholds! {
         packets: usize,
         /// Different ports that they quote.
         ports: usize,
-        /// Different ports, besides the web's, where they are about several hosts.
-        ports_of_several: usize,
+        /// Different services among them: the web's ports are none, and those of mail clients are one.
+        services: usize,
+        /// Ports of mail clients.
+        mail_ports: Vec<u16>,
     }
     /// Share and database worms.
     shares: Shares {
@@ -201,6 +203,8 @@ thresholds! {
     backscatter: Backscatter {
         /// Different addresses and ports that are answered.
         answers: usize,
+        /// Different ports that are refused, where nothing but that port tells that no client asked.
+        refusals: usize,
         /// First and last port from which hosts here connect.
         client_ports: [u16; 2],
         /// Share of answers to other ports that no client of ours can have asked for.

@@ -6,7 +6,6 @@ use std::net::IpAddr;
 use annotator_common::Transport;
 use annotator_common::packet::protocol;
 
-use super::backscatter::is_foreign;
 use super::quote::Quote;
 use super::{Case, Claims, Scene, words};
 use crate::counters::{PortProto, Side};
@@ -14,6 +13,8 @@ use crate::finding::{Confidence, Recognition};
 
 const DNS: u16 = 53;
 const NETBIOS: u16 = 137;
+/// Servers' ports that everybody knows end here.
+const FIRST_CLIENT_PORT: u16 = 1024;
 
 /// Finds complaints about packets that we did not send, one finding for each host that they are about.
 pub fn recognise(scene: &Scene<'_>, claims: &Claims) -> Vec<Recognition> {
@@ -42,9 +43,9 @@ fn many_targets(scene: &Scene<'_>, mut members: Vec<(usize, Quote)>) -> Option<R
     members.retain(|(_, quote)| is_idle(scene, quote));
     let ports: BTreeSet<u16> = members.iter().map(|(_, quote)| quote.destination_port).collect();
     let targets: BTreeSet<IpAddr> = members.iter().map(|(_, quote)| quote.destination).collect();
-    // Who browses fails at dead hosts, too.
-    let telling = ports.iter().filter(|port| !scene.thresholds.contact.web_ports.contains(port)).count();
-    if members.len() < limits.packets || telling < limits.ports_of_several {
+    // Peers of sharing networks, at ports of their own choice, are dead half of the time.
+    let well_known: BTreeSet<u16> = ports.range(..FIRST_CLIENT_PORT).copied().collect();
+    if members.len() < limits.packets || services(scene, &well_known) < limits.services {
         return None;
     }
     Some(
@@ -60,6 +61,14 @@ fn many_targets(scene: &Scene<'_>, mut members: Vec<(usize, Quote)>) -> Option<R
             .fact("detail", words::count(targets.len() as u64, "host"))
             .close(),
     )
+}
+
+/// How many services ports stand for that one client would not ask for together. Who browses or reads mail fails at dead hosts, too.
+fn services(scene: &Scene<'_>, ports: &BTreeSet<u16>) -> usize {
+    let (mail, others): (Vec<u16>, Vec<u16>) =
+        ports.iter().partition(|port| scene.thresholds.unreachable.mail_ports.contains(port));
+    let others = others.iter().filter(|port| !scene.thresholds.contact.web_ports.contains(port)).count();
+    others + usize::from(!mail.is_empty())
 }
 
 /// Whether nothing arrives at the port that a quoted packet is said to come from.
@@ -86,7 +95,10 @@ fn explain(scene: &Scene<'_>, target: IpAddr, members: &[(usize, Quote)]) -> Opt
     if members.len() < limits.packets {
         return None;
     }
-    if ports.len() >= limits.ports {
+    let distinct = ports.iter().copied().collect();
+    if ports.len() >= limits.ports
+        && (scene.hears_all(members[0].1.source) || services(scene, &distinct) >= limits.services)
+    {
         return Some(decoy(scene, target, members, &ports));
     }
     is_backscatter(scene, members).then(|| flood_elsewhere(scene, target, members, ports[0]))
@@ -117,7 +129,7 @@ fn is_backscatter(scene: &Scene<'_>, members: &[(usize, Quote)]) -> bool {
     let limits = &scene.thresholds.backscatter;
     let hosts: BTreeSet<IpAddr> = members.iter().map(|(_, q)| q.source).collect();
     let flows: BTreeSet<(IpAddr, u16)> = members.iter().map(|(_, q)| (q.source, q.source_port)).collect();
-    let foreign = flows.iter().filter(|(_, port)| is_foreign(scene, *port)).count();
+    let foreign = flows.iter().filter(|(_, port)| scene.is_foreign(*port)).count();
     let seen_sending = hosts.iter().any(|host| scene.hears_all(*host));
     flows.len() >= limits.answers
         && (seen_sending

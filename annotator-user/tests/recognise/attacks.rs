@@ -145,6 +145,44 @@ fn backscatter_goes_where_no_client_was() {
     assert!(clients.recognise().is_empty());
 }
 
+/// Address translation takes any port; that the connections go on tells them from answers that nobody asked for.
+#[test]
+fn a_gateway_takes_any_port() {
+    let answers = |data: bool| {
+        let mut scenario = Scenario::live();
+        for port in [1201, 20111, 7777, 48000, 3001, 15000] {
+            scenario.send(tcp(AWAY, 443, HOME, port, SYN | ACK));
+            if data {
+                scenario.send(with_data(tcp(AWAY, 443, HOME, port, PSH | ACK)));
+            }
+            scenario.send(error("185.60.112.1", 3, 1, &tcp(HOME, port + 1, "185.60.112.9", 443, SYN)));
+        }
+        scenario.recognise().iter().map(|found| found.id.clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(answers(true), Vec::<String>::new());
+    assert_eq!(answers(false), ["backscatter.icmp", "backscatter.tcp"]);
+}
+
+#[test]
+fn complaints_about_connections_of_our_own() {
+    let complaints = |ports: &[u16]| {
+        let mut scenario = Scenario::live();
+        for (i, port) in ports.iter().enumerate() {
+            scenario.send(error("185.60.112.1", 3, 1, &tcp(HOME, 33000 + 3 * i as u16, AWAY, *port, SYN)));
+        }
+        ids(&scenario.recognise()).contains(&"pattern.unreachable-unknown-host")
+    };
+    assert!(!complaints(&[443, 80, 443, 80, 8080]), "a browser");
+    assert!(!complaints(&[993, 587, 993, 143, 465]), "a mail program");
+    assert!(complaints(&[25, 80, 25, 80, 143, 25]), "nobody's set of ports");
+    let mut peers = Scenario::live();
+    for i in 0..30 {
+        let peer = crowd(i);
+        peers.send(error(&peer, 3, 1, &tcp(HOME, 33000 + 3 * i as u16, &peer, 10_000 + 997 * i as u16, SYN)));
+    }
+    assert!(peers.recognise().is_empty());
+}
+
 #[test]
 fn complaints_about_a_flood_elsewhere() {
     let mut scenario = Scenario::live();

@@ -7,7 +7,7 @@ use crate::traffic::*;
 const HOME: &str = "93.184.216.10";
 
 /// All of it, by what it is.
-pub const ORDINARY: [(&str, Fill); 18] = [
+pub const ORDINARY: [(&str, Fill); 20] = [
     ("Browsing", browsing),
     ("A busy web server", a_busy_web_server),
     ("A NAT gateway with many clients behind it", a_gateway_with_many_clients_behind_it),
@@ -21,6 +21,8 @@ pub const ORDINARY: [(&str, Fill); 18] = [
     ("Clocks that are asked for the time", clocks),
     ("Devices that are looked for on the local network", discovery),
     ("A Windows neighbour that looks for shares here", a_windows_neighbour),
+    ("A NAT gateway whose clients browse", a_gateway_whose_clients_browse),
+    ("Browsing where half of the servers are dead", browsing_dead_servers),
     ("A peer of a sharing network", a_peer_of_a_sharing_network),
     ("A monitor that asks every minute for an hour", a_monitor),
     ("Streams, calls and games", streams_calls_and_games),
@@ -162,6 +164,29 @@ fn a_windows_neighbour(scenario: &mut Scenario) {
         for _ in 0..3 {
             scenario.send(syn(neighbour, 50000 + port, HOME, port).ttl(128)).wait(0.5);
             scenario.send(tcp(HOME, port, neighbour, 50000 + port, RST | ACK));
+        }
+    }
+}
+
+fn a_gateway_whose_clients_browse(scenario: &mut Scenario) {
+    for i in 0..400_u32 {
+        let port = 1024 + (i * 7919 % 64_000) as u16;
+        scenario.connection(HOME, port, &crowd(i % 30), 443);
+        if i % 10 == 0 {
+            let refused = crowd(100 + i % 20);
+            scenario.send(syn(HOME, port, &refused, 443)).send(tcp(&refused, 443, HOME, port, RST | ACK));
+        }
+    }
+}
+
+fn browsing_dead_servers(scenario: &mut Scenario) {
+    for i in 0..120_u16 {
+        let (server, port) = (crowd(u32::from(i) / 8), 33_000 + 5 * i);
+        if i / 8 % 2 == 0 {
+            scenario.connection(HOME, port, &server, 443);
+        } else {
+            let question = syn(HOME, port, &server, [80, 443][usize::from(i % 2)]);
+            scenario.send(question.clone()).send(error("185.60.112.1", 3, u8::from(i % 3 > 0), &question)).wait(1.0);
         }
     }
 }
