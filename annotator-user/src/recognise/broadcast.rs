@@ -1,4 +1,5 @@
-//! `pattern.smurf` and `pattern.fraggle`: requests to broadcast addresses, so that everyone here answers somebody else.
+//! `pattern.smurf` and `pattern.fraggle`: requests to broadcast addresses, so that everyone here answers somebody else. A neighbour who pings
+//! everybody looks for company: `icmp.8.broadcast.neighbour`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -66,10 +67,44 @@ fn smurf(
 ) -> Option<Recognition> {
     let members: Vec<usize> = pings.iter().copied().filter(|i| is_broadcast(scene.sighting(*i))).collect();
     let limits = &scene.thresholds.broadcast;
+    if !members.is_empty() && is_company(scene, victim, &members) {
+        return neighbour(scene, members);
+    }
     if members.len() < limits.packets || (members.len() as f64) < limits.share * pings.len() as f64 {
         return None;
     }
     Some(amplified(scene, "pattern.smurf", victim, members, answers))
+}
+
+/// Whether pings come from the link itself, and no faster than somebody sends them who waits for the answers.
+fn is_company(scene: &Scene<'_>, source: IpAddr, members: &[usize]) -> bool {
+    let limits = &scene.thresholds.broadcast;
+    let on_link = |i: &usize| {
+        let sighting = scene.sighting(*i);
+        scene.is_from_around(sighting) || is_link_local_group(sighting.destination())
+    };
+    let (packets, seconds) = match scene.view(source) {
+        Some(view) => (view.icmp, view.last.seconds_since(view.first)),
+        None => (members.len() as u64, 0.0),
+    };
+    let fast = packets >= limits.flood_packets && packets as f64 > limits.flood_rate * seconds.max(1.0);
+    members.iter().all(on_link) && !fast
+}
+
+/// Whether no router passes on what goes to an address: multicast of link-local scope (RFC 4291 §2.7).
+fn is_link_local_group(address: IpAddr) -> bool {
+    matches!(address, IpAddr::V6(v6) if v6.segments()[0] & 0xff0f == 0xff02)
+}
+
+/// IPv6 has its words for it already: there, everybody is a group like others.
+fn neighbour(scene: &Scene<'_>, members: Vec<usize>) -> Option<Recognition> {
+    let is_v4 = scene.sighting(members[0]).destination().is_ipv4();
+    is_v4.then(|| {
+        Case::new(scene, "icmp.8.broadcast.neighbour", members)
+            .with_ttls()
+            .evidence("The source belongs to the network that it pings. Many a second would be a flood in its name.")
+            .close()
+    })
 }
 
 fn fraggle(
@@ -112,7 +147,7 @@ fn amplified(
     if scene.is_near(victim) {
         case = case
             .confidence(Confidence::Possible)
-            .evidence("The source is an address of your own network: it may be a neighbour who looks who is there.");
+            .evidence("The source is an address of your own network: it is a neighbour, or flooded by one.");
     }
     case.fact("detail", format!("{victim} is the one who would be flooded")).close()
 }

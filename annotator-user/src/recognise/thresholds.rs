@@ -152,6 +152,10 @@ thresholds! {
         packets: usize,
         /// Share that these must have in all such packets of the source.
         share: f64,
+        /// Pings of a neighbour that may be a flood.
+        flood_packets: u64,
+        /// How many of them a second are one.
+        flood_rate: f64,
         /// UDP ports of fraggle.
         fraggle_ports: Vec<u16>,
         /// Last octets at which subnets begin and end.

@@ -329,6 +329,21 @@ fn smurf_uses_us_against_its_source() {
 }
 
 #[test]
+fn a_neighbour_pings_everybody() {
+    let pings = |source: &str, number: u32, pause: f64| {
+        let mut scenario = Scenario::live();
+        for _ in 0..number {
+            scenario.send(ping(source, "93.184.216.255").ttl(64)).wait(pause - 0.01);
+        }
+        scenario.recognise().iter().map(|found| found.id.clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(pings("93.184.216.9", 8, 1.0), ["icmp.8.broadcast.neighbour"]);
+    assert_eq!(pings("93.184.216.9", 1, 1.0), ["icmp.8.broadcast.neighbour"]);
+    assert_eq!(pings("93.184.216.9", 500, 0.01), ["pattern.smurf"]);
+    assert_eq!(pings("116.90.231.3", 8, 1.0), ["pattern.smurf"]);
+}
+
+#[test]
 fn fraggle_aims_at_the_ends_of_subnets() {
     let mut scenario = Scenario::live();
     for (last, port) in [(63, 7744), (128, 6537), (63, 29432), (191, 17367), (127, 17330)] {

@@ -7,7 +7,7 @@ use crate::traffic::*;
 const HOME: &str = "93.184.216.10";
 
 /// All of it, by what it is.
-pub const ORDINARY: [(&str, Fill); 20] = [
+pub const ORDINARY: [(&str, Fill); 21] = [
     ("Browsing", browsing),
     ("A busy web server", a_busy_web_server),
     ("A NAT gateway with many clients behind it", a_gateway_with_many_clients_behind_it),
@@ -23,6 +23,7 @@ pub const ORDINARY: [(&str, Fill); 20] = [
     ("A Windows neighbour that looks for shares here", a_windows_neighbour),
     ("A NAT gateway whose clients browse", a_gateway_whose_clients_browse),
     ("Browsing where half of the servers are dead", browsing_dead_servers),
+    ("A neighbour that pings everybody", a_neighbour_that_pings_everybody),
     ("A peer of a sharing network", a_peer_of_a_sharing_network),
     ("A monitor that asks every minute for an hour", a_monitor),
     ("Streams, calls and games", streams_calls_and_games),
@@ -188,6 +189,16 @@ fn browsing_dead_servers(scenario: &mut Scenario) {
             let question = syn(HOME, port, &server, [80, 443][usize::from(i % 2)]);
             scenario.send(question.clone()).send(error("185.60.112.1", 3, u8::from(i % 3 > 0), &question)).wait(1.0);
         }
+    }
+}
+
+fn a_neighbour_that_pings_everybody(scenario: &mut Scenario) {
+    for _ in 0..6 {
+        scenario.send(ping("93.184.216.9", "93.184.216.255").ttl(64));
+        for i in [1, 2, 3, 10] {
+            scenario.send(icmp(&format!("93.184.216.{i}"), "93.184.216.9", 0, 0, &[0; 32]).ttl(64));
+        }
+        scenario.wait(1.0);
     }
 }
 
