@@ -39,14 +39,22 @@ fn is_failed_attempt(scene: &Scene<'_>, index: usize) -> bool {
 
 fn explain(scene: &Scene<'_>, members: Vec<usize>) -> Recognition {
     let source = scene.sighting(members[0]).source();
-    let case = Case::new(scene, "pattern.self", members).with_ports().with_ttls();
+    let attempts = members.iter().all(|index| is_failed_attempt(scene, *index));
+    let refused = members.iter().any(|index| scene.outcome(*index) == Outcome::Refused);
+    let case = Case::new(scene, "pattern.self", members).with_ports();
     let case = if scene.observations.live {
-        case.confidence(Confidence::Likely).evidence(format!(
+        case.with_ttls().confidence(Confidence::Likely).evidence(format!(
             "The packets arrived from outside with {source}, your own address: something sends them back, or the address is forged."
         ))
     } else {
-        case.confidence(Confidence::Certain)
-            .evidence(format!("{source} is one of the addresses that were said to be yours: this machine sent them."))
+        let case = case.confidence(Confidence::Certain);
+        let case = case
+            .evidence(format!("{source} is one of the addresses that were said to be yours: this machine sent them."));
+        match (attempts, refused) {
+            (true, true) => case.evidence("It tried to open connections, and was refused."),
+            (true, false) => case.evidence("It tried to open connections, and no answer was seen."),
+            (false, _) => case,
+        }
     };
     case.fact("detail", format!("{source} is your own")).close_open()
 }
