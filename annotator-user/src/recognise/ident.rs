@@ -5,8 +5,9 @@ use std::net::IpAddr;
 
 use super::contacts::Contact;
 use super::scene::site;
-use super::{Case, Claims, Scene, words};
+use super::{Case, Claims, Scene, scan, words};
 use crate::finding::{Confidence, Recognition};
+use crate::observation::Sighting;
 
 /// The port of the ident service (RFC 1413).
 pub const IDENT: u16 = 113;
@@ -29,12 +30,22 @@ pub fn recognise(scene: &Scene<'_>, claims: &Claims) -> Vec<Recognition> {
                 None => by_count.push(index),
             }
         }
+        let asks = !by_client.is_empty() || !by_count.is_empty();
+        if !asks || scan::is_by_scanner(scene, claims, asker, |sighting| may_be_asked(scene, sighting)) {
+            continue;
+        }
         found.extend(by_client.into_iter().map(|(client, asked)| explain(scene, asker, client, &asked)));
         if let (Some(port), false) = (unseen, by_count.is_empty()) {
             found.push(explain_by_count(scene, port, by_count));
         }
     }
     found
+}
+
+/// Whether a packet is one of those by which a server may look into its new client: ident, and what chat servers check.
+pub fn may_be_asked(scene: &Scene<'_>, sighting: &Sighting) -> bool {
+    let port = sighting.packet.destination_port;
+    port == IDENT || scene.thresholds.irc.proxy_ports.contains(&port)
 }
 
 /// Where only the counter tells that a service is in use here.

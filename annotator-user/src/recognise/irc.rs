@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use super::contacts::Contact;
+use super::ident::may_be_asked;
 use super::scene::site;
-use super::{Case, Claims, Scene, words};
+use super::{Case, Claims, Scene, scan, words};
 use crate::finding::{Confidence, Recognition};
 
 /// The port of SOCKS, which every such check tries.
@@ -29,6 +30,10 @@ pub fn recognise(scene: &Scene<'_>, claims: &Claims) -> Vec<Recognition> {
                 Some(chat) => by_guest.entry(guest).or_insert_with(|| (chat, Vec::new())).1.push(index),
                 None => by_count.push(index),
             }
+        }
+        let checks = !by_guest.is_empty() || !by_count.is_empty();
+        if !checks || scan::is_by_scanner(scene, claims, checker, |sighting| may_be_asked(scene, sighting)) {
+            continue;
         }
         let socks = by_count.iter().any(|i| scene.sighting(*i).packet.destination_port == SOCKS);
         if let (Some(port), true) = (unseen, socks) {

@@ -7,7 +7,7 @@ use annotator_common::Transport;
 use annotator_common::packet::tcp;
 
 use super::scene::{Half, follows};
-use super::{Case, Claims, Scene};
+use super::{Case, Claims, Scene, scan};
 use crate::finding::{Confidence, Recognition};
 use crate::observation::Sighting;
 
@@ -17,7 +17,7 @@ const FIRST_CLIENT_PORT: u16 = 1024;
 /// Finds late ends of connections, one finding for each server port and client.
 pub fn recognise(scene: &Scene<'_>, claims: &Claims) -> Vec<Recognition> {
     let mut found = Vec::new();
-    for (_, indices) in scene.sources() {
+    for (server, indices) in scene.sources() {
         let mut groups: BTreeMap<(u16, IpAddr), Vec<usize>> = BTreeMap::new();
         for index in claims.free(indices) {
             let sighting = scene.sighting(index);
@@ -25,7 +25,13 @@ pub fn recognise(scene: &Scene<'_>, claims: &Claims) -> Vec<Recognition> {
                 groups.entry((sighting.packet.source_port, sighting.destination())).or_default().push(index);
             }
         }
-        found.extend(groups.into_values().filter_map(|members| series(scene, members)));
+        // Who tries services, by whatever packets, does not tidy up at the ports beside them.
+        let is_scan = |members: &[usize]| tries_services(scene, indices, members);
+        if !groups.is_empty() && !scan::is_by_scanner(scene, claims, server, |_| false) {
+            found.extend(
+                groups.into_values().filter(|members| !is_scan(members)).filter_map(|members| series(scene, members)),
+            );
+        }
     }
     found
 }
@@ -45,8 +51,23 @@ fn is_late_end(scene: &Scene<'_>, sighting: &Sighting) -> bool {
     let Some(half) = Half::of(sighting) else { return false };
     // No system ends a living connection by a FIN without ACK.
     let plain = packet.tcp_flags & (tcp::FIN | tcp::ACK | tcp::RST) == tcp::FIN;
+    // Where nothing of a connection was seen, a reset that acknowledges refuses a SYN (RFC 9293, 3.10.7.1): there was nothing to end.
+    let refuses = packet.tcp_flags & (tcp::RST | tcp::ACK) == tcp::RST | tcp::ACK;
     let (there, back) = (scene.carried(&half), scene.carried(&half.reverse()));
-    !there.syn && (plain || (!there.syn_ack && !back.syn && !back.running))
+    !refuses && !there.syn && (plain || (!there.syn_ack && !back.syn && !back.running))
+}
+
+/// Whether the source of some ends sent such packets from the same port to services of the same host, too.
+fn tries_services(scene: &Scene<'_>, indices: &[usize], members: &[usize]) -> bool {
+    let Some(first) = members.first().map(|index| scene.sighting(*index)) else { return false };
+    indices.iter().map(|index| scene.sighting(*index)).any(|sighting| {
+        let packet = &sighting.packet;
+        packet.tcp_flags & tcp::SYN == 0
+            && packet.tcp_flags & tcp::FIN != 0
+            && packet.source_port == first.packet.source_port
+            && packet.destination_port < FIRST_CLIENT_PORT
+            && sighting.destination() == first.destination()
+    })
 }
 
 fn series(scene: &Scene<'_>, members: Vec<usize>) -> Option<Recognition> {
@@ -57,7 +78,7 @@ fn series(scene: &Scene<'_>, members: Vec<usize>) -> Option<Recognition> {
     let fins = seen().filter(|s| s.packet.tcp_flags & tcp::FIN != 0).count();
     let first = scene.sighting(*members.first()?);
     let last = scene.sighting(*members.last()?);
-    if distinct < limits.ports || !follows(last.at, first.at, limits.within) {
+    if !(limits.ports..=limits.most_ports).contains(&distinct) || !follows(last.at, first.at, limits.within) {
         return None;
     }
     let down = ports.windows(2).filter(|pair| pair[1] < pair[0]).count();

@@ -398,6 +398,13 @@ impl<'a> Scene<'a> {
         self.view(source).is_some_and(|view| view.syn > 0 && ends(view))
     }
 
+    /// Whether a source does nothing but end connections, and more of them than anybody here can have had with it.
+    pub fn only_ends(&self, source: IpAddr) -> bool {
+        let ends =
+            |view: &SourceView| view.fin == view.packets && view.fin > self.thresholds.late_fin.most_ports as u64;
+        self.view(source).is_some_and(ends)
+    }
+
     /// What became of a SYN. Other packets have no outcome: it is unknown.
     pub fn outcome(&self, index: usize) -> Outcome {
         self.outcomes[index]

@@ -73,6 +73,8 @@ thresholds! {
     late_fin: LateFin {
         /// Client ports that make a series.
         ports: usize,
+        /// Client ports up to which it is one.
+        most_ports: usize,
         /// Seconds that the series may take.
         within: f64,
     }

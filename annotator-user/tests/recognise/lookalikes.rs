@@ -241,6 +241,31 @@ fn chat_servers_check_their_guests() {
 }
 
 #[test]
+fn a_scan_is_not_excused_by_the_question_that_it_holds() {
+    let scan = |own: u16, ports: &[u16]| {
+        let mut scenario = Scenario::default();
+        scenario.connection(HOME, 45000, "116.90.231.66", own).wait(5.0);
+        for port in ports {
+            scenario.send(syn("116.90.231.66", 4000 + port, HOME, *port)).wait(0.3);
+        }
+        scenario.recognise()
+    };
+    let services = [21, 22, 23, 25, 79, 80, 110, 111, 113, 143, 443, 445];
+    let found = scan(80, &services);
+    none(&found, "pattern.ident-after-connect");
+    assert_eq!(one(&found, "scan.vertical").explains.len(), 12);
+    let many: Vec<u16> = (1..60).chain([1080, 3128, 8080, 80]).collect();
+    let found = scan(6667, &many);
+    none(&found, "pattern.irc-proxy-check");
+    one(&found, "scan.vertical");
+    // A thorough check, with ident before it, is still a check.
+    let check = [113, 1080, 3128, 8080, 23, 80, 81, 808, 1081, 6588, 8000, 8001, 8081, 8118, 8888, 9050];
+    let found = scan(6667, &check);
+    one(&found, "pattern.irc-proxy-check");
+    one(&found, "pattern.ident-after-connect");
+}
+
+#[test]
 fn late_fins_are_no_fin_scan() {
     let mut scenario = Scenario::live();
     for i in 0..7 {
@@ -249,6 +274,53 @@ fn late_fins_are_no_fin_scan() {
     let found = scenario.recognise();
     assert_eq!(one(&found, "pattern.late-fin").explains.len(), 7);
     none(&found, "scan.fin");
+}
+
+#[test]
+fn a_fin_scan_from_a_web_servers_port_is_no_late_fin() {
+    for (flags, id) in [(FIN, "scan.fin"), (FIN | ACK, "scan.maimon")] {
+        for mut scenario in [Scenario::live(), Scenario::at(&[HOME])] {
+            // That somebody once visited the server excuses nothing.
+            scenario.connection(HOME, 40000, "116.90.231.80", 80);
+            let mut scan = |source: &str| {
+                for i in 0..200 {
+                    scenario.send(tcp(source, 80, HOME, 1024 + 37 * i, flags));
+                }
+                scenario.recognise()
+            };
+            none(&scan("116.90.231.80"), "pattern.late-fin");
+            let found = scan("116.90.231.81");
+            none(&found, "pattern.late-fin");
+            assert!(ids(&found).contains(&id), "{found:#?}");
+        }
+    }
+    let mut mixed = Scenario::live();
+    for port in [2632, 22, 2633, 25, 2634, 80, 2635, 443] {
+        mixed.send(tcp("116.90.231.80", 80, HOME, port, FIN | ACK));
+    }
+    none(&mixed.recognise(), "pattern.late-fin");
+    let mut prober = Scenario::live();
+    for i in 0..7 {
+        prober.send(tcp("116.90.231.80", 80, HOME, 2632 + i, FIN | ACK));
+    }
+    for port in [21, 22, 23, 25, 80, 110, 139, 143, 443, 445] {
+        prober.send(syn("116.90.231.80", 41000, HOME, port));
+    }
+    none(&prober.recognise(), "pattern.late-fin");
+}
+
+#[test]
+fn refusals_are_no_late_ends() {
+    let mut refused = Scenario::live();
+    for i in 0..7 {
+        refused.send(tcp("116.90.231.80", 80, HOME, 12000 + 511 * i, RST | ACK)).wait(5.0);
+    }
+    assert!(refused.recognise().is_empty(), "{:#?}", refused.recognise());
+    let mut reset = Scenario::live();
+    for i in 0..7 {
+        reset.send(tcp("116.90.231.80", 80, HOME, 40000 + i, RST)).wait(1.0);
+    }
+    one(&reset.recognise(), "pattern.late-fin");
 }
 
 #[test]

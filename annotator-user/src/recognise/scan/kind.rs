@@ -81,7 +81,7 @@ fn is_out_of_connection(scene: &Scene<'_>, half: Half, kind: Kind) -> bool {
         && !back.syn
         && !back.syn_ack
         && !back.running
-        && (plain || !is_server_to_client(scene, half))
+        && (plain || !is_server_to_client(scene, half) || scene.only_ends(half.source))
 }
 
 /// Whether ports are those of a server that sends to its client.

@@ -6,8 +6,22 @@ mod pings;
 mod protocols;
 mod spread;
 
+use std::net::IpAddr;
+
 use super::{Claims, Scene};
 use crate::finding::Recognition;
+use crate::observation::Sighting;
+
+/// Whether the SYNs of a source are a scan, even without those that are explained or would have another reason.
+pub fn is_by_scanner(
+    scene: &Scene<'_>,
+    claims: &Claims,
+    source: IpAddr,
+    has_reason: impl Fn(&Sighting) -> bool,
+) -> bool {
+    let others = claims.free(scene.from(source)).filter(|index| !has_reason(scene.sighting(*index)));
+    spread::is_scan(scene, source, others)
+}
 
 /// Finds scans: one finding for each source and kind, one for each group of neighbours that share the work.
 pub fn recognise(scene: &Scene<'_>, claims: &Claims) -> Vec<Recognition> {

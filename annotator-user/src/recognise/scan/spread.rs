@@ -32,6 +32,13 @@ struct Shape {
     slow: bool,
 }
 
+/// Whether the SYNs among some sightings of a source are a scan of ports or hosts.
+pub fn is_scan(scene: &Scene<'_>, source: IpAddr, indices: impl Iterator<Item = usize>) -> bool {
+    let probes = Probes::new(scene, Kind::Syn, scene.attempts(source, indices));
+    let shape = probes.shape(scene, None);
+    shape.vertical || shape.horizontal
+}
+
 /// Finds the scans of a source, one for each kind of packet.
 pub fn recognise(scene: &Scene<'_>, source: IpAddr, indices: &[usize]) -> Vec<Recognition> {
     let attempts: HashSet<usize> = scene.attempts(source, indices.iter().copied()).into_iter().collect();
