@@ -265,6 +265,13 @@ impl<'a> Scene<'a> {
         self.ours.contains(&address)
     }
 
+    /// Whether some addresses are all that we have of their family.
+    pub fn are_all_of_ours(&self, addresses: &BTreeSet<IpAddr>) -> bool {
+        let is_v4 = addresses.iter().all(IpAddr::is_ipv4);
+        let mut ours = self.ours.iter().filter(|ours| ours.is_ipv4() == is_v4 && !is_of_link(**ours)).peekable();
+        ours.peek().is_some() && ours.all(|address| addresses.contains(address))
+    }
+
     /// Whether an address is ours or lies in a prefix of ours.
     pub fn is_near(&self, address: IpAddr) -> bool {
         self.is_ours(address) || self.observations.locality.prefixes.iter().any(|prefix| prefix.contains(address))
@@ -493,6 +500,14 @@ pub fn is_private(address: IpAddr) -> bool {
             v4.is_private() || v4.is_link_local() || v4.is_loopback() || (a == 100 && b & 0xc0 == 64)
         }
         IpAddr::V6(v6) => v6.is_unique_local() || v6.is_unicast_link_local() || v6.is_loopback(),
+    }
+}
+
+/// Whether an address means something on its own link only, or on its own host.
+fn is_of_link(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(v4) => v4.is_link_local() || v4.is_loopback(),
+        IpAddr::V6(v6) => v6.is_unicast_link_local() || v6.is_loopback(),
     }
 }
 

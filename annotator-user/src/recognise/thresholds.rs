@@ -294,6 +294,8 @@ thresholds! {
         low_ports: usize,
         /// Hosts at one port.
         hosts: usize,
+        /// Hosts at one port, where they are all that we have.
+        own_hosts: usize,
         /// Ports that get a FIN.
         fin: usize,
         /// Ports that get a packet without flags.

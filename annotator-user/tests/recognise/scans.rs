@@ -60,6 +60,24 @@ fn one_scan_is_one_finding_however_large() {
     assert!(!found.iter().flat_map(|one| &one.evidence).any(counted));
 }
 
+#[test]
+fn all_of_few_own_addresses_are_many_hosts() {
+    let own = ["93.184.216.10", "93.184.216.11", "93.184.216.12"];
+    let sweep = |hosts: &[&str]| {
+        let mut scenario = Scenario::at(&own);
+        scenario.live = true;
+        for host in hosts {
+            scenario.send(syn(AWAY, 40000, host, 3389)).wait(2.0);
+        }
+        scenario.recognise()
+    };
+    one(&sweep(&own), "scan.horizontal");
+    none(&sweep(&own[..2]), "scan.horizontal");
+    let mut couple = Scenario::at(&own[..2]);
+    couple.send(syn(AWAY, 40000, own[0], 3389)).send(syn(AWAY, 40000, own[1], 3389));
+    none(&couple.recognise(), "scan.horizontal");
+}
+
 /// SYNs to some ports of a host; the open ones accept, and the scanner hangs up.
 fn half_open(scenario: &mut Scenario, host: &str, ports: &[u16], open: &[u16]) {
     for port in ports {

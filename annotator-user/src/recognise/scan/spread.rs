@@ -101,7 +101,10 @@ impl Probes {
             ports.len() >= needed || low >= limits.low_ports.min(needed)
         };
         let vertical = self.ports_of_host.values().any(is_vertical);
-        let horizontal = self.hosts_at_port.values().any(|hosts| hosts.len() >= limits.hosts);
+        let is_horizontal = |hosts: &BTreeSet<IpAddr>| {
+            hosts.len() >= limits.hosts || (hosts.len() >= limits.own_hosts && scene.are_all_of_ours(hosts))
+        };
+        let horizontal = self.hosts_at_port.values().any(is_horizontal);
         Shape { vertical, horizontal, slow: self.is_slow(scene, view) }
     }
 
