@@ -3,33 +3,69 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use annotator_common::{Flag, Transport};
+use annotator_common::{Flag, Link, Transport};
 
-use super::scene::{Outcome, is_to_many};
+use super::scene::{Half, Outcome, is_to_many};
 use super::{Case, Claims, Scene};
-use crate::finding::{Confidence, Recognition};
+use crate::finding::{Confidence, Recognition, Verdict};
+use crate::observation::Sighting;
+
+/// Hardware type of the loopback device (Linux `ARPHRD_LOOPBACK`).
+const LOOPBACK_DEVICE: [u8; 2] = 772_u16.to_be_bytes();
+
+/// What makes packets our own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Own {
+    /// They never leave the machine.
+    Inside,
+    /// Their source is an address of ours.
+    Address,
+}
 
 /// Finds packets that seem hostile and come from ourselves, one finding for each address.
 pub fn recognise(scene: &Scene<'_>, claims: &Claims) -> Vec<Recognition> {
-    let mut by_source: BTreeMap<IpAddr, Vec<usize>> = BTreeMap::new();
-    for (index, sighting) in scene.sightings() {
-        if claims.is_free(index) && is_from_ourselves(scene, index) {
-            by_source.entry(sighting.source()).or_default().push(index);
+    let mut by_source: BTreeMap<(IpAddr, Own), Vec<usize>> = BTreeMap::new();
+    for (index, sighting) in scene.sightings().filter(|(index, _)| claims.is_free(*index)) {
+        if let Some(own) = own(scene, index) {
+            by_source.entry((sighting.source(), own)).or_default().push(index);
         }
     }
-    by_source.into_values().map(|members| explain(scene, members)).collect()
+    by_source.into_iter().map(|((source, own), members)| explain(scene, source, own, members)).collect()
 }
 
-fn is_from_ourselves(scene: &Scene<'_>, index: usize) -> bool {
+fn own(scene: &Scene<'_>, index: usize) -> Option<Own> {
     let sighting = scene.sighting(index);
-    // That a packet names one address twice is a story of its own, which says this one as well: `ip.land`.
-    if sighting.packet.flags.contains(Flag::Land) || !scene.is_ours(sighting.source()) {
-        return false;
+    // That a packet from elsewhere names one address twice is a story of its own, which says this one as well: `ip.land`.
+    if sighting.packet.flags.contains(Flag::Land) {
+        return is_inside(scene, sighting).then_some(Own::Inside);
     }
-    if scene.observations.live {
-        return !is_to_many(sighting);
+    let ours = scene.is_ours(sighting.source());
+    let from_us = match scene.observations.live {
+        true => !is_to_many(sighting),
+        false => scene.is_ours(sighting.destination()) || is_failed_attempt(scene, index),
+    };
+    (ours && from_us).then_some(Own::Address)
+}
+
+/// Whether a machine speaks with itself: over its loopback device, or so that it answers itself, or at another port of an address that is known to
+/// be ours. The land packet goes back to the port that it comes from.
+fn is_inside(scene: &Scene<'_>, sighting: &Sighting) -> bool {
+    let Some(half) = Half::of(sighting) else { return is_on_loopback(sighting) };
+    let captured_here = !scene.observations.live && scene.is_ours(half.source);
+    let other_port = half.source_port != half.destination_port;
+    is_on_loopback(sighting) || (other_port && (captured_here || scene.carried(&half.reverse()).any()))
+}
+
+/// Whether a frame is of a loopback device, which has no hardware addresses, or says that it is one.
+fn is_on_loopback(sighting: &Sighting) -> bool {
+    let bytes = &sighting.bytes;
+    match sighting.link {
+        Link::Ethernet => bytes.get(..12).is_some_and(|addresses| addresses.iter().all(|byte| *byte == 0)),
+        Link::Decoded { offset: 4, .. } => true,
+        Link::Decoded { offset: 16, .. } => bytes.get(2..4) == Some(&LOOPBACK_DEVICE),
+        Link::Decoded { offset: 20, .. } => bytes.get(8..10) == Some(&LOOPBACK_DEVICE),
+        _ => false,
     }
-    scene.is_ours(sighting.destination()) || is_failed_attempt(scene, index)
 }
 
 fn is_failed_attempt(scene: &Scene<'_>, index: usize) -> bool {
@@ -37,24 +73,28 @@ fn is_failed_attempt(scene: &Scene<'_>, index: usize) -> bool {
     sighting.packet.transport == Transport::Tcp && sighting.packet.is_syn() && scene.outcome(index) != Outcome::Answered
 }
 
-fn explain(scene: &Scene<'_>, members: Vec<usize>) -> Recognition {
-    let source = scene.sighting(members[0]).source();
+fn explain(scene: &Scene<'_>, source: IpAddr, own: Own, members: Vec<usize>) -> Recognition {
     let attempts = members.iter().all(|index| is_failed_attempt(scene, *index));
     let refused = members.iter().any(|index| scene.outcome(*index) == Outcome::Refused);
-    let case = Case::new(scene, "pattern.self", members).with_ports();
-    let case = if scene.observations.live {
-        case.with_ttls().confidence(Confidence::Likely).evidence(format!(
+    let case = Case::new(scene, "pattern.self", members).with_ports().fact("detail", format!("{source} is your own"));
+    if own == Own::Inside {
+        let sentence =
+            format!("{source} speaks with itself: programs of one machine that use its address for each other.");
+        return case.verdict(Verdict::Normal).evidence(sentence).alone().close();
+    }
+    if scene.observations.live {
+        let sentence = format!(
             "The packets arrived from outside with {source}, your own address: something sends them back, or the address is forged."
-        ))
-    } else {
-        let case = case.confidence(Confidence::Certain);
-        let case = case
-            .evidence(format!("{source} is one of the addresses that were said to be yours: this machine sent them."));
-        match (attempts, refused) {
-            (true, true) => case.evidence("It tried to open connections, and was refused."),
-            (true, false) => case.evidence("It tried to open connections, and no answer was seen."),
-            (false, _) => case,
-        }
+        );
+        return case.with_ttls().evidence(sentence).close_open();
+    }
+    let case = case
+        .confidence(Confidence::Certain)
+        .evidence(format!("{source} is one of the addresses that were said to be yours: this machine sent them."));
+    let case = match (attempts, refused) {
+        (true, true) => case.evidence("It tried to open connections, and was refused."),
+        (true, false) => case.evidence("It tried to open connections, and no answer was seen."),
+        (false, _) => case,
     };
-    case.fact("detail", format!("{source} is your own")).close_open()
+    case.close_open()
 }

@@ -249,6 +249,28 @@ fn a_land_packet_is_one_story() {
 }
 
 #[test]
+fn a_machine_may_speak_with_itself() {
+    let mut answered = Scenario::default();
+    answered.connection(HOME, 40000, HOME, 8080);
+    let mut captured = Scenario::at(&[HOME]);
+    captured.send(syn(HOME, 40000, HOME, 139));
+    let mut over_lo = Scenario::default();
+    over_lo.send(syn(HOME, 40000, HOME, 8080)).send(ping(HOME, HOME));
+    let mut frames = over_lo.frames();
+    for (_, frame) in &mut frames {
+        frame[..12].fill(0);
+    }
+    let over_lo = over_lo.findings_of(&frames, over_lo.now);
+    for findings in [answered.findings(), captured.findings(), over_lo] {
+        assert!(findings.iter().any(|one| one.id == "pattern.self" && one.verdict == Verdict::Normal), "{findings:#?}");
+        assert!(!findings.iter().any(|one| one.id == "ip.land" || one.verdict > Verdict::Background), "{findings:#?}");
+    }
+    let mut forged = Scenario::live();
+    forged.send(syn(HOME, 139, HOME, 139));
+    assert!(forged.findings().iter().any(|one| one.id == "ip.land" && one.verdict == Verdict::Attack));
+}
+
+#[test]
 fn the_scanner_is_seen_through_the_flood() {
     let mut scenario = Scenario::live();
     for i in 0..3000 {
