@@ -10,7 +10,7 @@ use anyhow::Result;
 use crate::counters::{Counters, PortKey, PortProto, Protocol};
 use crate::finding::Finding;
 use crate::knowledge::Knowledge;
-use crate::names::{self, Services};
+use crate::names;
 use crate::observation::Observations;
 use crate::recognise::{Thresholds, recognise};
 use crate::report::{Origin, Report};
@@ -76,7 +76,6 @@ fn explained_percent(counters: &Counters, findings: &[Finding]) -> f64 {
 }
 
 fn known_by_number(counters: &Counters) -> u64 {
-    let services = Services::system();
     let mut known = 0;
     let mut carried = BTreeMap::<PortProto, u64>::new();
     for (row, count) in &counters.protocols {
@@ -89,7 +88,7 @@ fn known_by_number(counters: &Counters) -> u64 {
     }
     let mut served = BTreeMap::<PortProto, u64>::new();
     for (key, count) in &counters.ports {
-        if services.name(key.proto, key.port).is_some() {
+        if names::service(key.proto, key.port).is_some() {
             *served.entry(key.proto).or_default() += count.all.packets;
         }
     }

@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use crate::counters::Counters;
 use crate::finding::Finding;
-use crate::names::{self, Services};
+use crate::names;
 use crate::observation::{Moment, Observations, Rate, Sighting, SourceView};
 
 /// Version of the serialised form.
@@ -290,7 +290,6 @@ fn protocols(counters: &Counters) -> Vec<ProtocolRow> {
 }
 
 fn ports(counters: &Counters) -> Vec<PortRow> {
-    let services = Services::system();
     let mut rows: Vec<_> = counters
         .ports
         .iter()
@@ -298,7 +297,7 @@ fn ports(counters: &Counters) -> Vec<PortRow> {
             proto: key.proto.name(),
             side: key.side.name(),
             port: key.port,
-            service: services.name(key.proto, key.port).map(str::to_owned),
+            service: names::service(key.proto, key.port).map(str::to_owned),
             packets: count.all.packets,
             bytes: count.all.bytes,
             syn: count.syn.packets,

@@ -7,7 +7,7 @@ use annotator_common::packet::{protocol, tcp};
 
 use super::packet::{ip, somebody};
 use crate::counters::{IcmpKey, PortProto};
-use crate::names::{self, Services};
+use crate::names;
 use annotator_common::Family;
 
 /// TTL of a line that gives none.
@@ -188,7 +188,7 @@ impl Entry {
             protocol::UDP => PortProto::Udp,
             _ => return String::new(),
         };
-        Services::system().name(proto, port).map_or(String::new(), |name| format!(" ({name})"))
+        names::service(proto, port).map_or(String::new(), |name| format!(" ({name})"))
     }
 
     fn type_and_code(&self) -> (u8, u8) {

@@ -17,7 +17,7 @@ use crate::counters::{IcmpKey, PortProto};
 use crate::knowledge::Knowledge;
 use crate::knowledge::lookup::Told;
 use crate::knowledge::text::Facts;
-use crate::names::{self, Services};
+use crate::names;
 
 /// Schema of the answers in JSON.
 const SCHEMA: &str = "annotator.explain/1";
@@ -81,7 +81,7 @@ fn port_facts(proto: PortProto, side: Side, port: u16) -> Facts {
         (if side == Side::Source { "src_port" } else { "port" }, port.to_string()),
         ("proto", proto.name().to_uppercase()),
     ]);
-    if let Some(service) = Services::system().name(proto, port) {
+    if let Some(service) = names::registered(proto, port) {
         facts.push(("service", service.to_owned()));
     }
     facts
@@ -105,8 +105,10 @@ fn of_port(knowledge: &Knowledge, proto: Option<PortProto>, side: Side, port: u1
     };
     for proto in protos {
         let facts = port_facts(*proto, side, port);
-        if let Some(service) = Services::system().name(*proto, port) {
-            answer.notes.push(format!("{}/{port} is {service} in the services database.", proto.name()));
+        if let Some(service) = names::service(*proto, port) {
+            answer.notes.push(format!("{}/{port} is called {service}.", proto.name()));
+        } else if let Some(service) = names::registered(*proto, port) {
+            answer.notes.push(format!("{}/{port} is registered as {service}.", proto.name()));
         }
         if side == Side::Destination {
             add(&mut answer.told, knowledge.told_of_port(*proto, port, &facts));
@@ -228,7 +230,7 @@ fn of_word(knowledge: &Knowledge, word: &str) -> Answer {
         answer.told = knowledge.told_of_flag(*flag, &Facts::new());
     }
     if answer.told.is_empty() {
-        for (proto, port) in Services::system().ports(&lower) {
+        for (proto, port) in names::service_ports(&lower) {
             let of_port = of_port(knowledge, Some(proto), Side::Destination, port);
             answer.notes.extend(of_port.notes);
             add(&mut answer.told, of_port.told);

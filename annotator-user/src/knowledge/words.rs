@@ -7,7 +7,7 @@ use super::tally::{Row, Tally};
 use super::tell::Teller;
 use super::text::{Facts, fill};
 use super::{Knowledge, Texts, Voice, answers, companions, is_of, zen};
-use crate::counters::{IcmpKey, PortProto, Side};
+use crate::counters::{IcmpKey, Side};
 use crate::example::{EXAMPLES_MAX, Example};
 use crate::extent::Extent;
 use crate::finding::{ADDRESSES_MAX, Finding, Recognition, unlisted};
@@ -248,7 +248,9 @@ fn row_facts(row: &Row, facts: &mut Facts) {
             let name = if *side == Side::Dst { "port" } else { "src_port" };
             set(facts, name, port.to_string());
             set(facts, "proto", proto.name().to_uppercase());
-            set(facts, "service", service(*proto, *port).unwrap_or_else(|| "no registered service".to_owned()));
+            if let Some(service) = names::registered(*proto, *port) {
+                set(facts, "service", service.to_owned());
+            }
         }
         Row::Icmp(family, kind, code) => {
             set(facts, "type", kind.to_string());
@@ -266,8 +268,8 @@ fn sighting_facts(seen: &super::seen::Seen<'_>, facts: &mut Facts) {
     if let Some(proto) = seen.port_proto() {
         set(facts, "port", packet.destination_port.to_string());
         set(facts, "src_port", packet.source_port.to_string());
-        if let Some(service) = service(proto, packet.destination_port) {
-            set(facts, "service", service);
+        if let Some(service) = names::registered(proto, packet.destination_port) {
+            set(facts, "service", service.to_owned());
         }
     }
     if packet.has_protocol {
@@ -279,10 +281,6 @@ fn set(facts: &mut Facts, name: &'static str, value: String) {
     if !facts.iter().any(|(known, _)| *known == name) {
         facts.push((name, value));
     }
-}
-
-fn service(proto: PortProto, port: u16) -> Option<String> {
-    names::Services::system().name(proto, port).map(str::to_owned)
 }
 
 fn icmp_name(family: annotator_common::Family, icmp_type: u8, code: u8) -> Option<&'static str> {
