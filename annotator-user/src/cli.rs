@@ -18,11 +18,11 @@ const CONFIGURATION: &str = "\
 Options can be set in three places. The command line wins over the environment, the environment over a file.
 
 Environment: the option --local-address of `annotator run` is ANNOTATOR_RUN_LOCAL_ADDRESS, or ANNOTATOR_LOCAL_ADDRESS for every \
-command that has it. Lists are separated by commas, flags are yes or no.
+command that has it. Lists are separated by commas; flags, and options that need no value, are yes or no.
 
 File (--config FILE, TOML): tables are named after commands, keys after options; what stands without an option is a key, too \
-(`interfaces`, `files`, `targets` of top). A key above all tables is for every command that has it. `annotator config show` \
-prints what is in force in this form.
+(`interfaces`, `files`, `targets` of top); flags, and options that need no value, are true or false. A key above all tables is for \
+every command that has it. `annotator config show` prints what is in force in this form.
 
     local-address = [\"203.0.113.7\"]
     [run]

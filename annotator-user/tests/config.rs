@@ -56,14 +56,15 @@ fn what_a_command_demands_may_stand_in_the_file() {
 
 #[test]
 fn every_mistake_is_named_with_its_line() {
-    let text = "colour = \"red\"\n\n[run]\ninterval = \"0\"\nxdp-mode = \"fast\"\nwindow = [1]\nlocal = true\noutput = 2026-11-22\n";
-    let (_folder, path) = file(text.replace("output = 2026-11-22\n", ""));
+    let text = "intervall = \"1m\"\n\n[run]\ninterval = \"0\"\nxdp-mode = \"fast\"\nwindow = [1]\nlocal = true\noutput = 2026-11-22\n";
+    let (_folder, path) = file(text);
     let expected = [
-        (1, "unknown key `colour`"),
+        (1, "unknown key `intervall`; is interval meant?"),
         (4, "`interval` cannot be `0`: must be longer than zero"),
         (5, "`xdp-mode` cannot be `fast`: possible are auto, native, generic"),
         (6, "`window` takes one value, not a list"),
         (7, "`local` takes a value, not true or false"),
+        (8, "`output` cannot hold a TOML datetime"),
     ];
     for arguments in [vec!["config", "check", &path], vec!["--config", &path, "run", "eth0"]] {
         let said = stderr(&annotator(&arguments, &[]));
@@ -72,9 +73,31 @@ fn every_mistake_is_named_with_its_line() {
             assert!(said.starts_with(&format!("annotator: {path}:{line}: {problem}")), "{said}");
         }
     }
-    let (_folder, path) = file(text);
-    let said = stderr(&annotator(&["config", "check", &path], &[]));
-    assert!(said.contains(":8: `output` cannot hold a TOML datetime"), "{said}");
+}
+
+#[test]
+fn what_is_wrong_for_another_command_does_not_matter() {
+    let (_folder, path) = file("[run]\ninterval = \"0\"\noutput = 2026-11-22\ncolour = 1\n[run.often]\n");
+    let environment = [("ANNOTATOR_WINDOW", "soon"), ("ANNOTATOR_RUN_XDP_MODE", "fast")];
+    let answered = annotator(&["explain", "tcp/22", "--config", &path], &environment);
+    assert!(stdout(&answered).contains("ssh"));
+    assert!(answered.stderr.is_empty(), "{}", String::from_utf8_lossy(&answered.stderr));
+    assert_eq!(stderr(&annotator(&["run", "eth0", "--config", &path], &environment)).lines().count(), 6);
+    assert_eq!(stderr(&annotator(&["config", "show", "--config", &path], &environment)).lines().count(), 6);
+}
+
+#[test]
+fn a_variable_that_no_option_has_is_told_of() {
+    let warned = |name: &str| {
+        let answered = annotator(&["explain", "tcp/22"], &[(name, "10s")]);
+        assert!(answered.status.success());
+        String::from_utf8(answered.stderr).expect("text")
+    };
+    let meant = "annotator: ANNOTATOR_INTERVALL: no option has this variable; is ANNOTATOR_INTERVAL meant?\n";
+    assert_eq!(warned("ANNOTATOR_INTERVALL"), meant);
+    assert_eq!(warned("ANNOTATOR_ZZZZZZZZZ"), "annotator: ANNOTATOR_ZZZZZZZZZ: no option has this variable\n");
+    assert_eq!(warned("ANNOTATOR_INTERVAL"), "");
+    assert_eq!(warned("ANNOTATOR_BLESS"), "");
 }
 
 #[test]

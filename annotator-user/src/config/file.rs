@@ -22,8 +22,8 @@ pub struct Section {
 /// One line of a file.
 #[derive(Debug)]
 pub struct Setting {
-    /// What it says.
-    pub value: Value,
+    /// What it says, or why that is nothing an option can hold.
+    pub value: Result<Value, String>,
     /// Where.
     pub line: usize,
 }
@@ -43,26 +43,25 @@ pub enum Value {
 pub fn read(path: &Path) -> Result<Section, FileError> {
     let source = Source::read(path)?;
     let root = DeTable::parse(&source.text).map_err(|error| source.not_toml(&error))?;
-    section(&source, &root)
+    Ok(section(&source, &root))
 }
 
-fn section(source: &Source, table: &Spanned<DeTable<'_>>) -> Result<Section, FileError> {
+fn section(source: &Source, table: &Spanned<DeTable<'_>>) -> Section {
     let mut read = Section { line: source.line(&table.span()), ..Section::default() };
     for (key, value) in table.get_ref() {
         let name = key.get_ref().clone().into_owned();
         match value.get_ref() {
             DeValue::Table(inner) => {
                 let inner = Spanned::new(key.span(), inner.clone());
-                read.sections.insert(name, section(source, &inner)?);
+                read.sections.insert(name, section(source, &inner));
             }
             other => {
-                let refused = |problem| source.error(Some(value.span()), format!("`{name}` {problem}"));
-                let setting = Setting { value: setting(other).map_err(refused)?, line: source.line(&key.span()) };
+                let setting = Setting { value: setting(other), line: source.line(&key.span()) };
                 read.settings.insert(name, setting);
             }
         }
     }
-    Ok(read)
+    read
 }
 
 fn setting(value: &DeValue<'_>) -> Result<Value, String> {

@@ -2,22 +2,26 @@
 
 use std::collections::BTreeMap;
 use std::error::Error as _;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::path::Path;
 
 use anyhow::{Result, anyhow};
-use clap::builder::BoolishValueParser;
+use clap::builder::{BoolishValueParser, TypedValueParser};
 use clap::error::{ContextKind, ContextValue};
 use clap::{Arg, ArgAction, Command};
 
-use super::OPTION;
 use super::file::{self, Section, Value};
+use super::{OPTION, VARIABLE};
 
 /// How the names of our variables begin.
 pub const PREFIX: &str = "ANNOTATOR_";
 /// Commands that are not configured: they are about configuration.
 const UNCONFIGURED: &str = "config";
+/// Variables that set-up and tests of the project read: they say nothing to the program.
+const OF_DEVELOPMENT: [&str; 6] = ["BINARY", "BLESS", "BPF_LINKER", "BPF_TOOLCHAIN", "COVERAGE", "DEBIAN_MIRROR"];
+/// How alike (0 to 1) a wrong name and a right one are where the right one may be meant.
+const ALIKE: f64 = 0.5;
 
 /// Variables by name.
 pub type Environment = BTreeMap<String, OsString>;
@@ -53,6 +57,8 @@ impl fmt::Display for Origin {
 pub enum Form {
     /// It is there or not.
     Switch,
+    /// It is there or not, and may have a value.
+    Optional,
     /// It has one value.
     One,
     /// It has any number of values.
@@ -70,22 +76,38 @@ impl Layers {
         Ok(Layers { name, file, environment })
     }
 
-    /// The command line above these layers. Fails when they say what the command line would not take.
-    pub fn below(&self, command: Command) -> Result<Command> {
+    /// The command line above these layers. Fails when they say what the command line would not take. `called` names the subcommand that is called, and
+    /// its own: what is said of others is not looked at then.
+    pub fn below(&self, command: Command, called: &[String]) -> Result<Command> {
         let mut problems = Problems::new();
-        self.find_unknown(&command, &self.file, &mut problems);
-        let layered = self.lay(command, &[], &mut problems);
+        self.find_unknown(&command, &self.file, called, &mut problems);
+        let layered = self.lay(command, &[], called, &mut problems);
         let lines: Vec<String> = problems.iter().map(|(origin, problem)| format!("{origin}: {problem}")).collect();
         if lines.is_empty() { Ok(layered) } else { Err(anyhow!(lines.join("\n"))) }
     }
 
-    fn lay(&self, command: Command, path: &[String], problems: &mut Problems) -> Command {
+    /// What is wrong with the names of variables: one that no option has does nothing.
+    pub fn unknown_variables(&self, command: &Command) -> Vec<String> {
+        let mut known = Vec::from(OF_DEVELOPMENT.map(|name| format!("{PREFIX}{name}")));
+        known.push(VARIABLE.to_owned());
+        let options = known.len();
+        add_variables(command, &[], &mut known);
+        let unknown = self.environment.keys().filter(|name| !known.contains(*name));
+        unknown
+            .map(|name| {
+                let options = known[options..].iter().map(String::as_str);
+                format!("{}: no option has this variable{}", name.escape_debug(), nearest(name, options))
+            })
+            .collect()
+    }
+
+    fn lay(&self, command: Command, path: &[String], called: &[String], problems: &mut Problems) -> Command {
         command.mut_args(|arg| if is_settable(&arg) { self.lay_arg(arg, path, problems) } else { arg }).mut_subcommands(
             |subcommand| match subcommand.get_name() {
-                UNCONFIGURED => subcommand,
+                name if name == UNCONFIGURED || !concerns(called, name) => subcommand,
                 name => {
                     let path = [path, &[name.to_owned()]].concat();
-                    self.lay(subcommand, &path, problems)
+                    self.lay(subcommand, &path, called.get(1..).unwrap_or_default(), problems)
                 }
             },
         )
@@ -113,6 +135,7 @@ impl Layers {
         if let Some((name, value)) = variables.into_iter().find_map(|name| self.environment.get_key_value(&name)) {
             let value = value.to_str().ok_or_else(|| "is not UTF-8 text".to_owned()).map(|text| match form(arg) {
                 Form::Many => Value::Many(text.split(',').map(str::to_owned).collect()),
+                Form::Optional => is_on(text).map_or_else(|| Value::One(text.to_owned()), Value::Switch),
                 Form::Switch | Form::One => Value::One(text.to_owned()),
             });
             return Some((Origin::Variable(name.clone()), value));
@@ -124,7 +147,7 @@ impl Layers {
             section = inner;
             found = section.settings.get(&key).or(found);
         }
-        found.map(|setting| (self.line(setting.line), Ok(setting.value.clone())))
+        found.map(|setting| (self.line(setting.line), setting.value.clone()))
     }
 
     fn line(&self, line: usize) -> Origin {
@@ -132,16 +155,22 @@ impl Layers {
     }
 
     /// Complains of keys and tables that no command has.
-    fn find_unknown(&self, command: &Command, section: &Section, problems: &mut Problems) {
+    fn find_unknown(&self, command: &Command, section: &Section, called: &[String], problems: &mut Problems) {
+        let mut known = Vec::new();
+        add_keys(command, &mut known);
         for (key, setting) in &section.settings {
-            if !has_key(command, key) {
-                let problem = format!("unknown key `{key}`; `annotator config show` lists the known ones");
+            if !known.contains(key) {
+                let nearest = nearest(key, known.iter().map(String::as_str));
+                let problem = format!("unknown key `{key}`{nearest}; `annotator config show` lists the known ones");
                 problems.insert(self.line(setting.line), problem);
             }
         }
         for (name, section) in &section.sections {
             match configured(command).find(|subcommand| subcommand.get_name() == name) {
-                Some(subcommand) => self.find_unknown(subcommand, section, problems),
+                Some(_) if !concerns(called, name) => {}
+                Some(subcommand) => {
+                    self.find_unknown(subcommand, section, called.get(1..).unwrap_or_default(), problems);
+                }
                 None => {
                     let names: Vec<&str> = configured(command).map(Command::get_name).collect();
                     let there_are =
@@ -151,6 +180,11 @@ impl Layers {
             }
         }
     }
+}
+
+/// Whether a subcommand is called, or may be.
+fn concerns(called: &[String], subcommand: &str) -> bool {
+    called.first().is_none_or(|called| called == subcommand)
 }
 
 /// The subcommands that can be configured.
@@ -173,6 +207,7 @@ pub fn form(arg: &Arg) -> Form {
     match arg.get_action() {
         ArgAction::SetTrue => Form::Switch,
         ArgAction::Append => Form::Many,
+        _ if arg.get_num_args().is_some_and(|values| values.min_values() == 0) => Form::Optional,
         _ => Form::One,
     }
 }
@@ -183,18 +218,45 @@ pub fn variable(path: &[String], key: &str) -> String {
     format!("{PREFIX}{}", words.join("_").replace('-', "_").to_uppercase())
 }
 
-fn has_key(command: &Command, wanted: &str) -> bool {
-    command.get_arguments().any(|arg| is_settable(arg) && key(arg) == wanted)
-        || configured(command).any(|subcommand| has_key(subcommand, wanted))
+/// Adds the variables of every option: its own, and those that it shares with other commands.
+fn add_variables(command: &Command, path: &[String], known: &mut Vec<String>) {
+    for arg in command.get_arguments().filter(|arg| is_settable(arg)) {
+        known.extend((0..=path.len()).map(|depth| variable(&path[..depth], &key(arg))));
+    }
+    for subcommand in configured(command) {
+        add_variables(subcommand, &[path, &[subcommand.get_name().to_owned()]].concat(), known);
+    }
+}
+
+/// Adds the key of every option.
+fn add_keys(command: &Command, known: &mut Vec<String>) {
+    known.extend(command.get_arguments().filter(|arg| is_settable(arg)).map(key));
+    configured(command).for_each(|subcommand| add_keys(subcommand, known));
+}
+
+/// Asks for the known name that is most like a wrong one, if one is like it.
+fn nearest<'a>(wrong: &str, known: impl Iterator<Item = &'a str>) -> String {
+    let bare = |name: &str| name.strip_prefix(PREFIX).unwrap_or(name).to_owned();
+    known
+        .map(|name| (strsim::normalized_damerau_levenshtein(&bare(wrong), &bare(name)), name))
+        .max_by(|(a, _), (b, _)| a.total_cmp(b))
+        .filter(|(alike, _)| *alike >= ALIKE)
+        .map_or_else(String::new, |(_, name)| format!("; is {name} meant?"))
+}
+
+/// What a word for yes or no says.
+fn is_on(word: &str) -> Option<bool> {
+    BoolishValueParser::new().parse_ref(&Command::new("parser"), None, OsStr::new(word)).ok()
 }
 
 /// The values of an option as its own parser takes them, or why it does not.
 fn values(arg: &Arg, value: Value) -> Result<Vec<String>, String> {
     let values = match (form(arg), value) {
         (Form::Switch, Value::Switch(on)) => return Ok(vec![on.to_string()]),
+        (Form::Optional, Value::Switch(on)) => return Ok(if on { left_out(arg) } else { Vec::new() }),
         (Form::Switch, Value::Many(_)) => return Err("is on or off: write true or false".to_owned()),
         (Form::One | Form::Many, Value::Switch(_)) => return Err("takes a value, not true or false".to_owned()),
-        (Form::One, Value::Many(_)) => return Err("takes one value, not a list".to_owned()),
+        (Form::Optional | Form::One, Value::Many(_)) => return Err("takes one value, not a list".to_owned()),
         (Form::Many, Value::Many(values)) => values,
         (_, Value::One(value)) => vec![value],
     };
@@ -208,12 +270,20 @@ fn values(arg: &Arg, value: Value) -> Result<Vec<String>, String> {
     }
 }
 
+/// The value that an option has when the command line gives it without one.
+fn left_out(arg: &Arg) -> Vec<String> {
+    let alone = Command::new("parser").no_binary_name(true).arg(arg.clone());
+    let matches = alone.try_get_matches_from([format!("--{}", key(arg))]);
+    let values = matches.iter().filter_map(|matches| matches.get_raw(arg.get_id().as_str())).flatten();
+    values.map(|value| value.to_string_lossy().into_owned()).collect()
+}
+
 /// Why an option's own parser refuses a value.
 pub fn refusal(arg: &Arg, value: &str) -> Option<String> {
     let alone = Arg::new("value").long("value");
     let alone = match form(arg) {
         Form::Switch => alone.value_parser(BoolishValueParser::new()),
-        Form::One | Form::Many => alone.value_parser(arg.get_value_parser().clone()),
+        Form::Optional | Form::One | Form::Many => alone.value_parser(arg.get_value_parser().clone()),
     };
     let parsed =
         Command::new("parser").no_binary_name(true).arg(alone).try_get_matches_from([format!("--value={value}")]);

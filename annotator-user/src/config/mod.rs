@@ -9,6 +9,7 @@ mod show;
 
 use std::env;
 use std::ffi::OsString;
+use std::iter;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
@@ -43,14 +44,24 @@ pub fn parse() -> Result<Cli> {
     let named = first_look.get_one::<PathBuf>(OPTION).cloned();
     let file = named.or_else(|| environment.get(VARIABLE).map(PathBuf::from));
     let layers = Layers::new(file.as_deref(), environment)?;
-    let mut cli = cli(&revocable(layers.below(Cli::command())?).get_matches_from(arguments));
+    for problem in layers.unknown_variables(&Cli::command()) {
+        log::warn!("{problem}");
+    }
+    let layered = layers.below(Cli::command(), &called(&first_look))?;
+    let mut cli = cli(&revocable(layered).get_matches_from(arguments));
     cli.config = file;
     Ok(cli)
 }
 
 /// Whether every key of a file is known and every value is possible.
 pub fn check(file: &Path) -> Result<()> {
-    Layers::new(Some(file), Environment::new())?.below(Cli::command()).map(|_| ())
+    Layers::new(Some(file), Environment::new())?.below(Cli::command(), &[]).map(|_| ())
+}
+
+/// The names of the subcommands that a command line calls.
+fn called(matches: &ArgMatches) -> Vec<String> {
+    let subcommands = iter::successors(matches.subcommand(), |(_, matches)| matches.subcommand());
+    subcommands.map(|(name, _)| name.to_owned()).collect()
 }
 
 fn cli(matches: &ArgMatches) -> Cli {

@@ -16,6 +16,7 @@ const COMMENT: usize = 44;
 /// Every option of every command with its value and where that comes from, as TOML.
 pub fn show(file: Option<&Path>) -> Result<String> {
     let layers = Layers::new(file, super::environment())?;
+    layers.below(Cli::command(), &[])?;
     let mut page = String::new();
     tables(&layers, &Cli::command(), &[], &mut page);
     Ok(page)
@@ -53,8 +54,10 @@ fn line(layers: &Layers, arg: &Arg, path: &[String]) -> (String, String) {
 fn toml(form: Form, value: Value) -> toml::Value {
     match (form, value) {
         (_, Value::Switch(on)) => on.into(),
-        (Form::Switch | Form::One, Value::Many(values)) => values.into_iter().collect::<String>().into(),
-        (Form::Switch | Form::One, Value::One(value)) => value.into(),
+        (Form::Switch | Form::Optional | Form::One, Value::Many(values)) => {
+            values.into_iter().collect::<String>().into()
+        }
+        (Form::Switch | Form::Optional | Form::One, Value::One(value)) => value.into(),
         (Form::Many, Value::One(value)) => vec![value].into(),
         (Form::Many, Value::Many(values)) => values.into(),
     }

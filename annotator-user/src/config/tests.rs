@@ -52,7 +52,7 @@ impl Place {
     fn values(&self) -> [String; 2] {
         let possible: Vec<String> = match form(&self.arg) {
             Form::Switch => ["false", "true"].map(str::to_owned).to_vec(),
-            Form::One | Form::Many => {
+            Form::Optional | Form::One | Form::Many => {
                 let listed = self.arg.get_possible_values();
                 let names = listed.iter().map(|value| value.get_name().to_owned());
                 names.chain(SAMPLES.map(str::to_owned)).filter(|value| refusal(&self.arg, value).is_none()).collect()
@@ -69,7 +69,7 @@ impl Place {
         let header = if shared { String::new() } else { format!("[{}]\n", self.path.join(".")) };
         let value = match form(&self.arg) {
             Form::Switch => value.to_owned(),
-            Form::One => format!("{value:?}"),
+            Form::Optional | Form::One => format!("{value:?}"),
             Form::Many => format!("[{value:?}]"),
         };
         format!("{header}{} = {value}\n", key(&self.arg))
@@ -89,7 +89,7 @@ impl Place {
     /// What the option is, given all three places. Other options may be missing.
     fn outcome(&self, file: &str, environment: &[(String, &str)], typed: Option<&str>) -> Vec<String> {
         let layers = layers(file, environment);
-        let layered = relaxed(revocable(layers.below(Cli::command()).unwrap()));
+        let layered = relaxed(revocable(layers.below(Cli::command(), &[]).unwrap()));
         let words = match typed {
             Some(value) => self.typed(value),
             None => self.typed("")[..=self.path.len()].to_vec(),
@@ -167,7 +167,7 @@ fn no_two_options_share_a_variable() {
 fn what_a_file_switches_on_can_be_switched_off() {
     let tool = || Command::new("tool").arg(Arg::new("quiet").long("quiet").action(ArgAction::SetTrue));
     let is_quiet = |file: &str, words: &[&str]| {
-        let layered = revocable(layers(file, &[]).below(tool()).unwrap());
+        let layered = revocable(layers(file, &[]).below(tool(), &[]).unwrap());
         layered.try_get_matches_from([&["tool"], words].concat()).unwrap().get_flag("quiet")
     };
     assert!(!is_quiet("", &[]));
@@ -175,7 +175,29 @@ fn what_a_file_switches_on_can_be_switched_off() {
     assert!(is_quiet("quiet = true", &[]));
     assert!(!is_quiet("quiet = true", &["--quiet=no"]));
     assert!(!is_quiet("quiet = false", &[]));
-    assert!(layers("quiet = [\"yes\"]", &[]).below(tool()).is_err());
+    assert!(layers("quiet = [\"yes\"]", &[]).below(tool(), &[]).is_err());
+}
+
+#[test]
+fn what_needs_no_value_can_be_switched_on_and_off() {
+    let optional: Vec<Place> = Place::all().into_iter().filter(|place| form(&place.arg) == Form::Optional).collect();
+    assert!(optional.iter().any(|place| key(&place.arg) == "pin"), "the walk has missed --pin");
+    for place in &optional {
+        let name = format!("`{}` of {:?}", key(&place.arg), place.path);
+        let file = |value: &str| format!("[{}]\n{} = {value}\n", place.path.join("."), key(&place.arg));
+        let variable = |value| [(variable(&place.path, &key(&place.arg)), value)];
+        let mut bare = place.typed("");
+        if let Some(typed) = bare.last_mut() {
+            *typed = typed.trim_end_matches('=').to_owned();
+        }
+        let matches = without_demands(relaxed(command())).try_get_matches_from(bare).unwrap();
+        let on = raw(&matches, &place.path, &place.arg);
+        assert_eq!(on.len(), 1, "{name}");
+        assert_eq!(place.outcome(&file("true"), &[], None), on, "{name}");
+        assert!(place.outcome(&file("false"), &[], None).is_empty(), "{name}");
+        assert_eq!(place.outcome("", &variable("yes"), None), on, "{name}");
+        assert!(place.outcome(&file("true"), &variable("no"), None).is_empty(), "{name}");
+    }
 }
 
 #[test]
