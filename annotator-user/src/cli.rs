@@ -12,6 +12,7 @@ use crate::observation::{Locality, Prefix};
 use crate::telemetry::TelemetryOptions;
 use crate::top::TopOptions;
 use crate::write::lines::Rotation;
+use crate::write::output::Target;
 
 /// How options are set elsewhere than on the command line.
 const CONFIGURATION: &str = "\
@@ -166,7 +167,7 @@ pub struct ReportOptions {
     pub captures: CaptureOptions,
     /// The file that the page is written to; `-` is standard output.
     #[arg(long, value_name = "FILE")]
-    pub html: PathBuf,
+    pub html: Target,
 }
 
 /// Options of `annotator export`.
@@ -175,9 +176,9 @@ pub struct ExportOptions {
     /// What is read.
     #[command(flatten)]
     pub captures: CaptureOptions,
-    /// Write to this file (pcapng) instead of standard output.
-    #[arg(long, value_name = "FILE")]
-    pub output: Option<PathBuf>,
+    /// Write to this file (pcapng); `-` is standard output.
+    #[arg(long, value_name = "FILE", default_value = "-")]
+    pub output: Target,
 }
 
 /// Which captures are read, and how.
@@ -293,9 +294,9 @@ pub struct WriteOptions {
     /// Write findings instead of reports: JSON with ECS field names, one a line. A running agent writes one when it is new or has changed.
     #[arg(long)]
     pub findings: bool,
-    /// Write to this file instead of standard output.
-    #[arg(long, value_name = "FILE")]
-    pub output: Option<PathBuf>,
+    /// Write to this file; `-` is standard output.
+    #[arg(long, value_name = "FILE", default_value = "-")]
+    pub output: Target,
 }
 
 /// Output formats.

@@ -17,7 +17,7 @@ use annotator::live::supervisor::StatusLine;
 use annotator::read::Outcome;
 use annotator::telemetry::{self, metrics::Metrics};
 use annotator::write::html::{self, Pages};
-use annotator::write::output;
+use annotator::write::output::{self, Target};
 use annotator::write::pcapng::{self, Export};
 use annotator::write::style::safe;
 use anyhow::{Result, bail};
@@ -55,35 +55,34 @@ fn run(cli: Cli) -> Result<ExitCode> {
 }
 
 fn read(options: &ReadOptions) -> Result<ExitCode> {
-    let outcome = read_captures(&options.captures, options.writing.output.as_deref())?;
+    let outcome = read_captures(&options.captures, &options.writing.output)?;
     annotator::write::once(&outcome.report, &options.writing)?;
     Ok(code(&outcome))
 }
 
 fn report(options: &ReportOptions) -> Result<ExitCode> {
-    let file = (options.html != Path::new("-")).then_some(&*options.html);
-    // Before a long capture is read for nothing.
-    file.map_or(Ok(()), output::check_replaceable)?;
-    let outcome = read_captures(&options.captures, file)?;
-    html::once(&outcome.report, file)?;
+    let outcome = read_captures(&options.captures, &options.html)?;
+    html::once(&outcome.report, &options.html)?;
     Ok(code(&outcome))
 }
 
 fn export(options: &ExportOptions) -> Result<ExitCode> {
-    if options.output.is_none() && io::stdout().is_terminal() {
+    if options.output == Target::StandardOutput && io::stdout().is_terminal() {
         bail!(
             "a capture is nothing for a terminal; name a file with --output, or pipe it, as in `… | wireshark -k -i -`"
         );
     }
-    let outcome = read_captures(&options.captures, options.output.as_deref())?;
-    output::put(options.output.as_deref(), pcapng::capture(&outcome.report)?)?;
+    let outcome = read_captures(&options.captures, &options.output)?;
+    output::put(&options.output, pcapng::capture(&outcome.report)?)?;
     Ok(code(&outcome))
 }
 
 /// Reads captures, none of which is the file that is to be written.
-fn read_captures(options: &CaptureOptions, output: Option<&Path>) -> Result<Outcome> {
-    if let Some(path) = output {
+fn read_captures(options: &CaptureOptions, target: &Target) -> Result<Outcome> {
+    if let Some(path) = target.file() {
         output::check_apart(path, &options.files)?;
+        // Before a long capture is read for nothing.
+        output::check_replaceable(path)?;
     }
     let outcome = annotator::read::read(options)?;
     for note in &outcome.report.notes {

@@ -1,6 +1,11 @@
 //! How a running agent comes and goes: it attaches politely, gives up what it does not need, and leaves nothing behind. Takes
 //! root, and the `ip` command.
 
+use std::{
+    thread,
+    time::{Duration, Instant},
+};
+
 use annotator::live::egress::{self, Way};
 use annotator::live::kernel::{Kernel, OBJECT};
 use annotator_common::Settings;
@@ -51,6 +56,24 @@ fn it_ends_by_itself_after_its_duration() -> Result<()> {
     let finished = agent.wait()?.expect_success()?;
     ensure!(packets(&finished)? == 5, "{}", finished.stdout);
     expect_detached(&wire)
+}
+
+/// A moment before the end there is no summary: the last one is due, and holds what would have been in it.
+#[test]
+fn the_last_summary_is_that_of_the_end() -> Result<()> {
+    let wire = Wire::new(1500)?;
+    for is_busy in [true, false] {
+        let agent = Agent::start(&wire.here, &[HERE], &["--interval=1s", "--duration=1050ms"])?;
+        let start = Instant::now();
+        while is_busy && start.elapsed() < Duration::from_millis(1500) {
+            send(&wire, 1)?;
+            thread::sleep(Duration::from_millis(2));
+        }
+        let finished = agent.wait()?.expect_success()?;
+        ensure!(finished.reports()?.len() == 1, "{}", finished.stdout);
+        ensure!((packets(&finished)? > 0) == is_busy, "{}", finished.stdout);
+    }
+    Ok(())
 }
 
 #[test]

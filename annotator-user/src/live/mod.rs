@@ -36,6 +36,9 @@ use sinks::Sinks;
 use supervisor::Watchdog;
 use watched::Watched;
 
+/// Where a summary and the end are less than this part of an interval apart, one report is both.
+const NEAR: u32 = 10;
+
 /// How often samples are fetched. The ring buffer holds what the sample budgets allow in several times this.
 pub(crate) const FETCH_EVERY: Duration = Duration::from_millis(200);
 
@@ -71,6 +74,8 @@ async fn watch(options: &RunOptions, mut sinks: Sinks, metrics: &Rc<Metrics>) ->
     let mut summary = interval_at(start + options.interval, options.interval);
     summary.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let end = options.duration.map(|duration| start + duration);
+    let is_near_end = || end.is_some_and(|end| end.saturating_duration_since(Instant::now()) < options.interval / NEAR);
+    let mut last = None;
     let mut gone = Vec::new();
     loop {
         tokio::select! {
@@ -105,19 +110,21 @@ async fn watch(options: &RunOptions, mut sinks: Sinks, metrics: &Rc<Metrics>) ->
                     log::warn!("{names}; the others are still watched");
                 }
             }
-            _ = summary.tick() => {
+            _ = summary.tick() => if !is_near_end() {
                 let begun = Instant::now();
                 for one in &mut watched {
                     sinks.take(&one.report())?;
                     one.reported();
                 }
                 metrics.reported(begun.elapsed());
+                last = Some(begun);
             }
         }
     }
     supervisor::stopping();
+    let is_due = last.is_none_or(|last| last.elapsed() >= options.interval - options.interval / NEAR);
     for one in &mut watched {
-        if let Some(report) = one.stop() {
+        if let Some(report) = one.stop().or_else(|| is_due.then(|| one.report())) {
             sinks.take(&report)?;
             one.reported();
         }

@@ -13,6 +13,8 @@ pub mod style;
 pub mod table;
 pub mod text;
 
+use std::path::Path;
+
 use anyhow::{Result, bail};
 use jiff::tz::TimeZone;
 
@@ -21,6 +23,7 @@ use crate::cli::{Format, WriteOptions};
 use crate::live::sinks::Sinks;
 use crate::report::Report;
 use lines::Rotation;
+use output::Target;
 use pages::Pages;
 use records::Records;
 use style::Style;
@@ -34,17 +37,17 @@ pub fn once(report: &Report, options: &WriteOptions) -> Result<()> {
         }
         Format::Json => json::document(report)?,
         Format::Text => {
-            let style = if options.output.is_some() { Style::PLAIN } else { Style::of_stdout() };
+            let style = if options.output.file().is_some() { Style::PLAIN } else { Style::of_stdout() };
             text::page(report, None, style, &TimeZone::system())
         }
     };
-    output::put(options.output.as_deref(), &text)
+    output::put(&options.output, &text)
 }
 
 /// Adds the place that the reports of `annotator run` go to.
 pub fn follow(options: &WriteOptions, rotation: Rotation, sinks: &mut Sinks) -> Result<()> {
     let is_lines = options.format == Format::Json || options.findings;
-    if rotation.rotate_size.is_some() && options.output.is_none() {
+    if rotation.rotate_size.is_some() && options.output == Target::StandardOutput {
         bail!("--rotate-size is for a file: name it with --output");
     }
     if rotation.rotate_size.is_some() && !is_lines {
@@ -53,7 +56,7 @@ pub fn follow(options: &WriteOptions, rotation: Rotation, sinks: &mut Sinks) -> 
     if is_lines {
         sinks.add(Records::open(options, rotation)?);
     } else {
-        sinks.add(Pages::open(options.output.clone())?);
+        sinks.add(Pages::open(options.output.file().map(Path::to_owned))?);
     }
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! Where reports go: standard output, a file that is replaced.
 
+use std::ffi::OsString;
 use std::fs::{self, OpenOptions, Permissions};
 use std::io::{self, Write};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
@@ -7,17 +8,42 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow, bail};
 
+/// Where something is written to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// Standard output, which the command line calls `-`.
+    StandardOutput,
+    /// A file.
+    File(PathBuf),
+}
+
+impl Target {
+    /// The file, if it is one.
+    pub fn file(&self) -> Option<&Path> {
+        match self {
+            Target::StandardOutput => None,
+            Target::File(path) => Some(path),
+        }
+    }
+}
+
+impl From<OsString> for Target {
+    fn from(name: OsString) -> Self {
+        if name == "-" { Target::StandardOutput } else { Target::File(name.into()) }
+    }
+}
+
 /// Prints to standard output. A closed pipe is an error of kind `BrokenPipe` for the caller to meet.
 pub fn print(contents: impl AsRef<[u8]>) -> Result<()> {
     let mut out = io::stdout().lock();
     out.write_all(contents.as_ref()).and_then(|()| out.flush()).context("cannot write to standard output")
 }
 
-/// Puts something in place of what a file held, or prints it where no file is named.
-pub fn put(path: Option<&Path>, contents: impl AsRef<[u8]>) -> Result<()> {
-    match path {
-        Some(path) => replace(path, contents),
-        None => print(contents),
+/// Puts something in place of what a file held, or prints it.
+pub fn put(target: &Target, contents: impl AsRef<[u8]>) -> Result<()> {
+    match target {
+        Target::StandardOutput => print(contents),
+        Target::File(path) => replace(path, contents),
     }
 }
 
@@ -25,7 +51,7 @@ pub fn put(path: Option<&Path>, contents: impl AsRef<[u8]>) -> Result<()> {
 /// are written to.
 pub fn replace(path: &Path, contents: impl AsRef<[u8]>) -> Result<()> {
     let contents = contents.as_ref();
-    let failed = || format!("cannot write the report to {}", path.display());
+    let failed = || format!("cannot write to {}", path.display());
     // A link stays a link: what it points to is replaced.
     let path = &fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     if fs::metadata(path).is_ok_and(|data| !data.is_file()) {
@@ -52,7 +78,10 @@ pub fn replace(path: &Path, contents: impl AsRef<[u8]>) -> Result<()> {
 
 /// Whether [`replace`] could put something there; changes nothing.
 pub fn check_replaceable(path: &Path) -> Result<()> {
-    let failed = || format!("cannot write the report to {}", path.display());
+    if path == Path::new("-") {
+        bail!("what is replaced again and again cannot go to standard output; name a file instead of `-`");
+    }
+    let failed = || format!("cannot write to {}", path.display());
     let path = &fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     match fs::metadata(path) {
         Ok(data) if data.is_dir() => Err(anyhow!("it is a folder; name a file in it")).with_context(failed),
@@ -83,16 +112,6 @@ pub fn check_apart(path: &Path, inputs: &[PathBuf]) -> Result<()> {
     }
 }
 
-/// Whether a file can be written to; makes it if need be and changes nothing in it.
-pub fn check(path: &Path) -> Result<()> {
-    OpenOptions::new()
-        .append(true)
-        .create(true)
-        .open(path)
-        .map(|_| ())
-        .with_context(|| format!("cannot write reports to {}", path.display()))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -107,6 +126,13 @@ mod tests {
         assert_eq!(fs::read_to_string(&path).unwrap(), "two");
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o640);
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_dash_is_standard_output() {
+        assert_eq!(Target::from(OsString::from("-")), Target::StandardOutput);
+        assert_eq!(Target::from(OsString::from("./-")).file(), Some(Path::new("./-")));
+        assert!(check_replaceable(Path::new("-")).is_err());
     }
 
     #[test]

@@ -23,9 +23,7 @@ pub struct Pages {
 impl Pages {
     /// Opens the place. Fails where a file cannot be written to, before anything else is done.
     pub fn open(file: Option<PathBuf>) -> Result<Self> {
-        if let Some(path) = &file {
-            output::check(path)?;
-        }
+        file.as_deref().map_or(Ok(()), output::check_replaceable)?;
         Ok(Pages { file, told: HashMap::new() })
     }
 

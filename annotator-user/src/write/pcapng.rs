@@ -127,7 +127,7 @@ pub struct Export {
 impl Export {
     /// Fails where the file cannot be written to.
     pub fn open(path: &Path) -> Result<Self> {
-        output::check(path)?;
+        output::check_replaceable(path)?;
         Ok(Export { path: path.to_owned(), sections: BTreeMap::new() })
     }
 }

@@ -29,7 +29,7 @@ impl Records {
             true => Form::Findings { told: Told::default(), hostname: gethostname().to_string_lossy().into_owned() },
             false => Form::Reports,
         };
-        let file = options.output.as_deref().map(|path| LineFile::open(path, rotation)).transpose()?;
+        let file = options.output.file().map(|path| LineFile::open(path, rotation)).transpose()?;
         Ok(Records { form, file })
     }
 }

@@ -44,6 +44,21 @@ fn a_file_is_replaced_by_either_format() {
 }
 
 #[test]
+fn a_dash_is_standard_output() {
+    let folder = Folder::create();
+    let capture = folder.file("capture.pcap", &Pcap::ETHERNET.of(&three()));
+    for arguments in [["read", "--format=json"], ["read", "--findings"], ["export", "--local=192.0.2.0/24"]] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_annotator"));
+        command.args(arguments).arg(&capture).current_dir(folder.path());
+        let unnamed = command.output().unwrap();
+        let named = command.args(["--output", "-"]).output().unwrap();
+        assert!(named.status.success() && !named.stdout.is_empty());
+        assert_eq!(named.stdout, unnamed.stdout);
+    }
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "a file has been made");
+}
+
+#[test]
 fn output_that_cannot_be_written() {
     let folder = Folder::create();
     let capture = folder.file("capture.pcap", &Pcap::ETHERNET.of(&three()));

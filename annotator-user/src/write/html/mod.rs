@@ -11,7 +11,6 @@ mod pages;
 mod sources;
 mod tables;
 
-use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Result;
@@ -20,7 +19,7 @@ use jiff::tz::TimeZone;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use sha2::{Digest, Sha256};
 
-use super::output;
+use super::output::{self, Target};
 use super::phrases;
 use super::style::{self, count, seconds};
 use crate::finding::Verdict;
@@ -93,10 +92,10 @@ pub fn page<'a>(parts: impl IntoIterator<Item = &'a Part> + Clone, interval: Opt
     style::safe(&markup.into_string())
 }
 
-/// Writes the page of one report: to standard output (`-`), or in place of what a file held.
-pub fn once(report: &Report, path: Option<&Path>) -> Result<()> {
+/// Writes the page of one report: to standard output, or in place of what a file held.
+pub fn once(report: &Report, target: &Target) -> Result<()> {
     let page = page([&Part::new(report, &TimeZone::system())], None);
-    output::put(path, page)
+    output::put(target, page)
 }
 
 /// The answers of several reports, as a way to them.

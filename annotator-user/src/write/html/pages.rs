@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use jiff::tz::TimeZone;
 
 use super::{Part, page};
@@ -22,9 +22,6 @@ pub struct Pages {
 impl Pages {
     /// Fails where the page cannot be written; it is there with the first report, and replaced at this interval.
     pub fn open(path: &Path, interval: Duration) -> Result<Self> {
-        if path == Path::new("-") {
-            bail!("a page on standard output cannot be replaced; name a file with --html");
-        }
         output::check_replaceable(path)?;
         Ok(Pages { path: path.to_owned(), interval, parts: BTreeMap::new() })
     }
