@@ -3,7 +3,10 @@
 use std::{
     fs,
     path::Path,
-    sync::atomic::{AtomicBool, Ordering},
+    sync::{
+        LazyLock,
+        atomic::{AtomicBool, Ordering},
+    },
     thread,
     time::Duration,
 };
@@ -20,6 +23,7 @@ use anyhow::{Context as _, Result, ensure};
 use aya::maps::{Array, MapData};
 use aya::programs::links::FdLink;
 use aya::programs::{Xdp, XdpMode};
+use jsonschema::Validator;
 use serde_json::Value;
 
 /// The folder that `--pin` means.
@@ -75,9 +79,18 @@ fn command(wire: &Wire, arguments: &[&str]) -> Result<Finished> {
     finish(wire.here.command(binary()).env_remove("RUST_LOG").args(arguments))
 }
 
+/// What is printed for machines, which must be what the schema says.
 fn status(wire: &Wire) -> Result<Value> {
+    static SCHEMA: LazyLock<Validator> = LazyLock::new(|| {
+        let schema = serde_json::from_str(include_str!("../../docs/schema/status-1.json")).expect("JSON");
+        jsonschema::options().should_validate_formats(true).build(&schema).expect("a schema")
+    });
     let finished = command(wire, &["status", "--format=json"])?.expect_success()?;
-    serde_json::from_str(&finished.stdout).with_context(|| finished.stdout.clone())
+    let status = serde_json::from_str(&finished.stdout).with_context(|| finished.stdout.clone())?;
+    let errors: Vec<_> =
+        SCHEMA.iter_errors(&status).map(|error| format!("{}: {error}", error.instance_path())).collect();
+    ensure!(errors.is_empty(), "{errors:#?}\n{status:#}");
+    Ok(status)
 }
 
 /// The program `clock`, which no agent attaches.
@@ -195,6 +208,7 @@ fn an_agent_at_work_is_not_disturbed() -> Result<()> {
         let seen = &status(&wire)?["attachments"][0];
         ensure!(seen["interface"] == HERE && seen["process"]["id"] == agent.process().id(), "{seen:#}");
         ensure!(seen["pinned"].as_str().is_some_and(|path| path.starts_with(DIR)), "{seen:#}");
+        ensure!(seen["link_id"].is_u64(), "{seen:#}");
         ensure!(seen["packets"] == 3 && seen["annotator"] == true && seen["xdp_mode"] == "native", "{seen:#}");
         let finished = agent.interrupt()?.expect_success()?;
         ensure!(packets(&finished.last_report(HERE)?)? == 3, "{}", finished.stdout);

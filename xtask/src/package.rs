@@ -7,13 +7,13 @@ mod container;
 mod root;
 
 use std::{
-    env,
-    path::PathBuf,
+    env, fs,
+    path::{Path, PathBuf},
     thread,
     time::{Duration, Instant},
 };
 
-use annotator_toolchain::command;
+use annotator_toolchain::{command, workspace};
 use anyhow::{Context as _, Result, bail, ensure};
 use clap::Args;
 use serde_json::Value;
@@ -26,6 +26,12 @@ const NETWORK: &str = "ip link add watched type veth peer name far && ip netns a
     && ip address add 198.18.0.10/24 dev watched && ip link set watched up \
     && ip -n outside address add 198.18.0.1/24 dev far && ip -n outside link set far up";
 const CONFIGURATION: &str = "/etc/annotator/annotator.toml";
+/// What systemd does at boot, but not in a container.
+const BPF_FILE_SYSTEM: &str = "mount -o remount,rw /sys && mkdir -p /sys/fs/bpf && mount -t bpf -o mode=700 bpf /sys/fs/bpf \
+    && mount -o remount,ro /sys";
+/// What makes the service pin, as the package brings it and where it takes effect.
+const PIN: [&str; 2] =
+    ["/usr/share/annotator/contrib/systemd/pin.conf", "/etc/systemd/system/annotator.service.d/pin.conf"];
 const REPORTS: &str = "/var/log/annotator/reports.ndjson";
 const PINGS: u64 = 5;
 /// Ten times the exposure that `systemd-analyze security` finds at most. What is left is mainly the network itself, which is the service's business.
@@ -36,7 +42,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 type Step = fn(&Container) -> Result<()>;
 
 /// In this order: each builds on what those before it have left.
-const STEPS: [(&str, Step); 10] = [
+const STEPS: [(&str, Step); 11] = [
     ("it installs, and brings what it promises", installs),
     ("the unit is sound and confined", is_confined),
     ("without an interface the service does not start, and says why", needs_an_interface),
@@ -46,6 +52,7 @@ const STEPS: [(&str, Step); 10] = [
     ("it reloads", reloads),
     ("it is started again when it hangs", is_watched_over),
     ("it stops and leaves nothing attached", stops),
+    ("with its drop-in it goes on counting while it is stopped", pins),
     ("removing leaves the configuration, purging leaves nothing", goes),
 ];
 
@@ -117,6 +124,12 @@ fn installs(container: &Container) -> Result<()> {
     container.run(&["bash", "-n", "/usr/share/bash-completion/completions/annotator"])?;
     for file in ["README.md", "meanings.md", "LICENSE-MIT", "LICENSE-APACHE", "LICENSE-GPL2", "copyright"] {
         container.run(&["test", "-s", &format!("/usr/share/doc/annotator/{file}")])?;
+    }
+    for folder in ["contrib", "docs/schema"] {
+        for file in files(&workspace().join(folder))? {
+            let name = file.strip_prefix(workspace().join("docs")).or_else(|_| file.strip_prefix(workspace()))?;
+            container.run(&["test", "-s", &format!("/usr/share/annotator/{}", name.display())])?;
+        }
     }
     ensure!(property(container, "UnitFileState")? == "disabled", "the service is enabled before it is configured");
     ensure!(property(container, "ActiveState")? == "inactive", "the service runs before it is configured");
@@ -207,11 +220,43 @@ fn stops(container: &Container) -> Result<()> {
     Ok(())
 }
 
+fn pins(container: &Container) -> Result<()> {
+    container.run(&["sh", "-c", BPF_FILE_SYSTEM])?;
+    let [from, to] = PIN;
+    container.run(&["install", "-D", "--mode=644", from, to])?;
+    container.run(&["systemctl", "daemon-reload"])?;
+    container.run(&["systemctl", "start", "annotator"])?;
+    is_unprivileged(container)?;
+    let before = status(container)?;
+    let number = |status: &Value, name: &str| status[name].as_u64().with_context(|| format!("no {name}: {status:#}"));
+    let pinned = before["pinned"].as_str().unwrap_or_default();
+    ensure!(pinned.starts_with("/sys/fs/bpf/annotator/"), "not pinned where it should be: {before:#}");
+    ping(container)?;
+    container.run(&["systemctl", "stop", "annotator"])?;
+    ensure!(is_attached(container)?, "nothing counts while it is stopped");
+    ping(container)?;
+    container.run(&["systemctl", "start", "annotator"])?;
+    ping(container)?;
+    let after = status(container)?;
+    ensure!(number(&after, "link_id")? == number(&before, "link_id")?, "another link: {before:#} {after:#}");
+    ensure!(number(&after, "program_id")? != number(&before, "program_id")?, "no agent has taken over: {after:#}");
+    ensure!(number(&after, "packets")? >= number(&before, "packets")? + 3 * PINGS, "packets are missing: {after:#}");
+    eventually("the reports do not show what came while it was stopped", || {
+        Ok(container.run(&["cat", REPORTS])?.contains("taken over from an earlier agent"))
+    })
+}
+
+/// What is attached to the interface.
+fn status(container: &Container) -> Result<Value> {
+    let status: Value = serde_json::from_str(&container.run(&["annotator", "status", "--format", "json"])?)?;
+    Ok(status["attachments"][0].clone())
+}
+
 fn goes(container: &Container) -> Result<()> {
     let exists = |file: &str| container.run(&["test", "-e", file]).is_ok();
     container.run(&["systemctl", "start", "annotator"])?;
     container.run(&["dpkg", "--remove", "annotator"])?;
-    ensure!(!is_attached(container)?, "it is still attached");
+    ensure!(!is_attached(container)? && !exists("/sys/fs/bpf/annotator"), "it is still attached");
     ensure!(!exists("/usr/bin/annotator"), "the program is still there");
     ensure!(exists(CONFIGURATION) && exists(REPORTS), "removing has taken the configuration or the reports");
     container.run(&["dpkg", "--purge", "annotator"])?;
@@ -234,6 +279,16 @@ fn ping(container: &Container) -> Result<()> {
 
 fn is_attached(container: &Container) -> Result<bool> {
     Ok(container.run(&["ip", "link", "show", "watched"])?.contains("xdp"))
+}
+
+/// The files below a folder.
+fn files(folder: &Path) -> Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))? {
+        let path = entry?.path();
+        if path.is_dir() { found.extend(files(&path)?) } else { found.push(path) }
+    }
+    Ok(found)
 }
 
 /// Looks again and again until it is so.

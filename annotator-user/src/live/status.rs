@@ -6,6 +6,7 @@ use std::time::UNIX_EPOCH;
 
 use anyhow::Result;
 use jiff::tz::TimeZone;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::attach::{self, Mode};
@@ -20,10 +21,14 @@ use crate::quantity::count;
 use crate::write::phrases::local_time;
 use crate::write::style::{bytes, safe};
 
+/// Name and version of the form of [`Status`].
+const SCHEMA: &str = "annotator.status/1";
+
 /// What is attached to the interfaces of this network namespace, and what is pinned.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct Status {
     /// Name and version of this form.
+    #[schemars(extend("const" = SCHEMA))]
     pub schema: &'static str,
     /// XDP programs on interfaces, ours and others'.
     pub attachments: Vec<Attachment>,
@@ -34,12 +39,13 @@ pub struct Status {
 }
 
 /// An XDP program on an interface.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct Attachment {
     /// The interface.
     pub interface: String,
     /// Where the program runs.
     #[serde(serialize_with = "shown")]
+    #[schemars(with = "String", extend("enum" = ["native", "generic", "offloaded"]))]
     pub xdp_mode: Mode,
     /// The program's id.
     pub program_id: u32,
@@ -51,6 +57,8 @@ pub struct Attachment {
     pub since: Option<Moment>,
     /// The process that holds it.
     pub process: Option<Process>,
+    /// The id of the link that attaches it, which outlives a program that is replaced; known of what is pinned or held by a process.
+    pub link_id: Option<u32>,
     /// Where it is pinned.
     pub pinned: Option<PathBuf>,
     /// Version of the layout of its counters.
@@ -64,7 +72,7 @@ pub struct Attachment {
 }
 
 /// A process that holds an attachment.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct Process {
     /// Its id.
     pub id: i32,
@@ -73,7 +81,7 @@ pub struct Process {
 }
 
 /// Pins that belong to no interface here.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct Leftover {
     /// Where they are.
     pub path: PathBuf,
@@ -94,20 +102,22 @@ pub fn look(options: &StatusOptions) -> Result<Status> {
         for program in programs {
             let is_it =
                 |pinned: &Result<Option<Pinned>>| matches!(pinned, Ok(Some(pinned)) if pinned.program == program.id);
-            let folder = folders.iter().position(|(_, pinned)| is_it(pinned)).map(|at| folders.remove(at).0);
-            attachments.push(Attachment::of(&interface, program, folder.as_ref(), &held));
+            let pinned = folders.iter().position(|(_, pinned)| is_it(pinned)).map(|at| folders.remove(at));
+            let pinned = pinned.and_then(|(folder, pinned)| Some((folder, pinned.ok()??.link)));
+            attachments.push(Attachment::of(&interface, program, pinned, &held));
         }
     }
     let leftovers = folders.into_iter().map(|(folder, pinned)| Leftover::of(folder, pinned)).collect();
-    Ok(Status { schema: "annotator.status/1", attachments, leftovers, dir: options.pin.clone() })
+    Ok(Status { schema: SCHEMA, attachments, leftovers, dir: options.pin.clone() })
 }
 
 impl Attachment {
-    fn of(interface: &str, XdpProgram { mode, id }: XdpProgram, folder: Option<&Folder>, held: &[Held]) -> Self {
+    fn of(interface: &str, XdpProgram { mode, id }: XdpProgram, pinned: Option<(Folder, u32)>, held: &[Held]) -> Self {
         let program = attach::program(id);
         let name = program.as_ref().and_then(|program| program.name_as_str()).unwrap_or_default().to_owned();
         let loaded = program.and_then(|program| program.loaded_at()?.duration_since(UNIX_EPOCH).ok());
         let holder = held.iter().find(|held| held.program == id);
+        let (folder, link) = pinned.unzip();
         let mut attachment = Attachment {
             interface: interface.to_owned(),
             xdp_mode: mode,
@@ -116,13 +126,14 @@ impl Attachment {
             program: name,
             since: loaded.map(|since| Moment(since.as_nanos() as i64)),
             process: holder.map(|held| Process { id: held.process, name: held.name.clone() }),
-            pinned: folder.map(|folder| folder.path.clone()),
-            layout: folder.map(|folder| folder.version.clone()),
+            link_id: link.or(holder.map(|held| held.link)),
+            pinned: folder.as_ref().map(|folder| folder.path.clone()),
+            layout: folder.as_ref().map(|folder| folder.version.clone()),
             packets: None,
             bytes: None,
             problem: None,
         };
-        match folder.map(Folder::counted) {
+        match folder.as_ref().map(Folder::counted) {
             Some(Ok(counted)) => {
                 let total = counted.reported + counted.unreported;
                 attachment.since = Some(Moment(counted.since + wall_offset()));

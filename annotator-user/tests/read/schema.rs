@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use annotator::live::status::Status;
 use annotator::report::Report;
 use annotator::write::ecs::Line;
 use jsonschema::Validator;
@@ -43,6 +44,7 @@ fn compare<T: JsonSchema>(name: &str, title: &str) {
 fn the_schemas_are_those_of_the_types() {
     compare::<Report>("report-1.json", "annotator.report/1");
     compare::<Line>("finding-1.json", "annotator.finding/1");
+    compare::<Status>("status-1.json", "annotator.status/1");
 }
 
 /// Captures of everything there is a name for, of a few packets, and of none.
