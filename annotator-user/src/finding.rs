@@ -167,3 +167,13 @@ pub struct Finding {
     /// Where the knowledge comes from.
     pub references: Vec<String>,
 }
+
+/// What the ids of [remarks](Finding::is_remark) begin with.
+const REMARKS: [&str; 4] = ["advice.", "icmp.not-a-port", "perspective.", "zen."];
+
+impl Finding {
+    /// Whether it says how to read the rest, or what headers tell of their senders, rather than what somebody did.
+    pub fn is_remark(&self) -> bool {
+        REMARKS.iter().any(|beginning| self.id.starts_with(beginning))
+    }
+}

@@ -5,6 +5,7 @@ use std::fmt::Write;
 use super::rules::{Checked, Listed};
 use super::{Answer, Answers};
 use crate::knowledge::lookup::Told;
+use crate::write::style::wrapping;
 
 /// Columns of a page on a terminal that does not say; text beyond is wrapped.
 const COLUMNS_MAX: usize = 100;
@@ -75,7 +76,7 @@ fn labelled(page: &mut String, label: &str, text: &str) {
 }
 
 fn paragraph(page: &mut String, indent: &str, text: &str) {
-    let options = textwrap::Options::new(columns()).initial_indent(indent).subsequent_indent(indent).break_words(false);
+    let options = wrapping(columns()).initial_indent(indent).subsequent_indent(indent).break_words(false);
     let _ = writeln!(page, "{}", textwrap::fill(text, options));
 }
 

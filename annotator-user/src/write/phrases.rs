@@ -10,6 +10,11 @@ use crate::finding::Verdict;
 use crate::observation::Moment;
 use crate::report::{Report, SourceRow, timestamp};
 
+/// Over findings that need no attention.
+pub const ORDINARY: &str = "As it should be";
+/// Over findings that say how to read the others.
+pub const REMARKS: &str = "To read it by";
+
 /// One or two sentences that say whether to worry.
 pub fn answer(report: &Report) -> String {
     if report.totals.packets == 0 {

@@ -108,6 +108,14 @@ pub fn safe(text: &str) -> String {
         .collect()
 }
 
+/// How text is broken into lines of a width. No line is longer, which the crate's own choice of breaks does not promise, and there is no break at a hyphen:
+/// commands are to be copied from here.
+pub fn wrapping<'a>(width: usize) -> textwrap::Options<'a> {
+    textwrap::Options::new(width)
+        .wrap_algorithm(textwrap::WrapAlgorithm::FirstFit)
+        .word_splitter(textwrap::WordSplitter::NoHyphenation)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -132,5 +140,16 @@ mod tests {
         assert_eq!(safe("plain text, é and 中"), "plain text, é and 中");
         assert_eq!(safe("a\x1b[2Jb\u{9b}c\u{202e}d\ne"), "a\u{fffd}[2Jb\u{fffd}c\u{fffd}d e");
         assert_eq!(safe("a\u{200b}b\u{61c}c\u{e0041}"), "a\u{fffd}b\u{fffd}c\u{fffd}");
+    }
+
+    #[test]
+    fn no_line_is_longer_than_asked_for() {
+        let width = 78;
+        // Where a long word leaves much of a line empty, one line that stands out looks better to some.
+        for long in 70..=90 {
+            let text = format!("see {} there", "x".repeat(long));
+            let lines = textwrap::wrap(&text, wrapping(width));
+            assert!(lines.iter().all(|line| line.chars().count() <= width), "{lines:#?}");
+        }
     }
 }

@@ -15,7 +15,7 @@ use crate::top::pane::Pane;
 use crate::top::state::State;
 use crate::top::walk::{STEPS, Walk};
 use crate::write::phrases::{answer, local_time, stretch};
-use crate::write::style::{safe, seconds};
+use crate::write::style::{safe, seconds, wrapping};
 
 /// From this height on sparklines and the answer have more than one line each.
 const ROOMY: u16 = 20;
@@ -116,7 +116,7 @@ fn draw_answer(frame: &mut Frame, area: Rect, report: Option<&Report>, theme: Th
     };
     let verdict = report.findings.first().map_or(Verdict::Normal, |finding| finding.verdict);
     let answer = answer(report);
-    let mut lines = textwrap::wrap(&answer, usize::from(area.width));
+    let mut lines = textwrap::wrap(&answer, wrapping(usize::from(area.width)));
     if lines.len() > usize::from(area.height) {
         lines.truncate(usize::from(area.height));
         if let Some(last) = lines.last_mut() {

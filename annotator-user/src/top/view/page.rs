@@ -9,6 +9,7 @@ use ratatui::widgets;
 use super::theme::Theme;
 use crate::top::detail::{Page, Paragraph, Tone};
 use crate::top::state::{Mode, State};
+use crate::write::style::wrapping;
 
 /// Lines longer than this are hard to read.
 const WIDTH_MAX: usize = 100;
@@ -41,11 +42,7 @@ fn paragraph_lines(paragraph: &Paragraph, width: usize, theme: Theme) -> Vec<Lin
         Tone::Aside => theme.faint(),
     };
     let margin = " ".repeat(paragraph.indent);
-    // Commands are to be copied from here: no break at a hyphen.
-    let options = textwrap::Options::new(width)
-        .initial_indent(&margin)
-        .subsequent_indent(&margin)
-        .word_splitter(textwrap::WordSplitter::NoHyphenation);
+    let options = wrapping(width).initial_indent(&margin).subsequent_indent(&margin);
     let text = format!("{}{}", paragraph.label, paragraph.text);
     let label = format!("{margin}{}", paragraph.label.trim_end());
     let wrapped = textwrap::wrap(&text, options);

@@ -8,28 +8,31 @@ use maud::{Markup, html};
 use super::{Anchors, bytes};
 use crate::finding::{Finding, Verdict};
 use crate::report::Report;
-use crate::write::phrases::stretch;
+use crate::write::phrases::{self, stretch};
 use crate::write::style::count;
 
 /// All findings, those that are as it should be apart from the others.
 pub fn section(report: &Report, anchors: &Anchors, zone: &TimeZone) -> Markup {
     // They are in order of gravity.
     let notable = report.findings.partition_point(|finding| finding.verdict != Verdict::Normal);
-    let (notable, ordinary) = report.findings.split_at(notable);
+    let (remarks, ordinary): (Vec<_>, Vec<_>) =
+        report.findings.iter().enumerate().skip(notable).partition(|(_, finding)| finding.is_remark());
     html! {
         section {
             h2 { "Findings" }
             @if report.findings.is_empty() {
                 p { "Nothing was found that stands out." }
             }
-            @for (index, finding) in notable.iter().enumerate() {
+            @for (index, finding) in report.findings[..notable].iter().enumerate() {
                 (one(finding, &anchors.finding(index), zone))
             }
-            @if !ordinary.is_empty() {
-                details.more {
-                    summary { "As it should be: " (count(ordinary.len() as u64, "finding")) }
-                    @for (index, finding) in ordinary.iter().enumerate() {
-                        (one(finding, &anchors.finding(notable.len() + index), zone))
+            @for (title, findings) in [(phrases::ORDINARY, ordinary), (phrases::REMARKS, remarks)] {
+                @if !findings.is_empty() {
+                    details.more {
+                        summary { (title) ": " (count(findings.len() as u64, "finding")) }
+                        @for (index, finding) in findings {
+                            (one(finding, &anchors.finding(index), zone))
+                        }
                     }
                 }
             }

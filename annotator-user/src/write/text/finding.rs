@@ -88,12 +88,12 @@ impl Page {
         sentence(&parts.join("; "))
     }
 
-    /// What is as it should be takes a line each: enough to find it by, if somebody is curious.
-    pub(super) fn ordinary(&mut self, findings: &[&Finding]) {
+    /// What takes a line each: enough to find it by, if somebody is curious.
+    pub(super) fn in_short(&mut self, title: &str, findings: &[&Finding]) {
         if findings.is_empty() {
             return;
         }
-        let title = self.style.bold("As it should be (for more: annotator explain ID)");
+        let title = self.style.bold(&format!("{title} (for more: annotator explain ID)"));
         self.line(&title);
         let mut table = Table::new(&[("what", Align::Left), ("id", Align::Left), ("packets", Align::Right)]);
         for finding in findings {

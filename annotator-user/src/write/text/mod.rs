@@ -7,10 +7,10 @@ mod tables;
 use annotator_common::Reason;
 use jiff::tz::TimeZone;
 
-use super::phrases::{answer, coverage, stretch};
-use super::style::{Style, bytes, count, number, safe, seconds};
+use super::phrases::{self, answer, coverage, stretch};
+use super::style::{Style, bytes, count, number, safe, seconds, wrapping};
 use crate::changes::{Change, Changes};
-use crate::finding::{Finding, Verdict};
+use crate::finding::Verdict;
 use crate::report::{OriginKind, Report};
 
 pub use changed::quiet;
@@ -73,11 +73,7 @@ impl Page {
 
     /// Text as lines, the first with one margin and the others with another. It may have colours of ours in it.
     fn wrapped(&mut self, first: &str, others: &str, text: &str) {
-        // Commands are to be copied from here: no break at a hyphen.
-        let options = textwrap::Options::new(self.style.width)
-            .initial_indent(first)
-            .subsequent_indent(others)
-            .word_splitter(textwrap::WordSplitter::NoHyphenation);
+        let options = wrapping(self.style.width).initial_indent(first).subsequent_indent(others);
         for line in textwrap::wrap(text, options) {
             self.line(&line);
         }
@@ -112,14 +108,14 @@ impl Page {
         let gravest = report.findings.first();
         let verdict = gravest.map_or(Verdict::Normal, |finding| finding.verdict);
         let answer = answer(report);
-        for line in textwrap::wrap(&answer, self.style.width) {
+        for line in textwrap::wrap(&answer, wrapping(self.style.width)) {
             let line = self.style.verdict(verdict, &line);
             self.line(&line);
         }
         self.line("");
     }
 
-    /// What was found, gravest first. What is as it should be comes last, a line each.
+    /// What was found, gravest first. What is as it should be, and how to read it all, comes last, a line each.
     fn findings(&mut self, report: &Report, before: Option<Before<'_>>) {
         let change = |index: usize| match before {
             Some(before) if before.at_hand => before.changes.findings.get(index).copied().unwrap_or(Change::New),
@@ -139,8 +135,10 @@ impl Page {
         if told_before {
             self.line("");
         }
-        let ordinary: Vec<&Finding> = ordinary.into_iter().map(|(_, finding)| finding).collect();
-        self.ordinary(&ordinary);
+        let (remarks, ordinary): (Vec<_>, Vec<_>) =
+            ordinary.into_iter().map(|(_, finding)| finding).partition(|finding| finding.is_remark());
+        self.in_short(phrases::ORDINARY, &ordinary);
+        self.in_short(phrases::REMARKS, &remarks);
     }
 
     fn coverage(&mut self, report: &Report) {
@@ -157,7 +155,7 @@ impl Page {
 mod tests {
     use super::*;
     use crate::changes::Baseline;
-    use crate::finding::Confidence;
+    use crate::finding::{Confidence, Finding};
     use crate::observation::{Moment, Rate};
     use crate::report::{Totals, Window};
 
@@ -198,8 +196,9 @@ mod tests {
     #[test]
     fn the_gravest_finding_answers_first() {
         let findings =
-            vec![finding("a.b", Verdict::Attack), finding("c.d", Verdict::Attack), finding("e", Verdict::Normal)];
-        let text = page_of(findings, Style::PLAIN);
+            [("a.b", Verdict::Attack), ("c.d", Verdict::Attack), ("e", Verdict::Normal), ("zen.ttl", Verdict::Normal)]
+                .map(|(id, verdict)| finding(id, verdict));
+        let text = page_of(findings.into(), Style::PLAIN);
         let lines: Vec<_> = text.lines().collect();
         assert_eq!(lines[0], "annotator: x.pcap");
         assert_eq!(lines[1], "1970-01-01 00:00:00 to 01:00:00 UTC, 60 min 0 s: 5 packets, 300 B");
@@ -210,6 +209,8 @@ mod tests {
         assert!(text.contains("From 192.0.2.1, 192.0.2.2, 192.0.2.3, 192.0.2.4, 5 more."));
         assert!(text.contains("echo-request limit"), "commands stay whole");
         assert_eq!(text.matches("story").count(), 40, "ordinary findings take one line");
+        let below = |title: &str| text.lines().skip_while(|line| !line.starts_with(title)).nth(1).unwrap_or_default();
+        assert!(below("As it should be").contains("What e is") && below("To read it by").contains("zen.ttl"), "{text}");
         assert!(text.contains("Coverage: 100% parsed, 12.3% explained"));
     }
 
