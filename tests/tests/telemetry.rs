@@ -511,5 +511,5 @@ fn a_collector_that_hangs_disturbs_nothing() -> Result<()> {
     let wire = wire()?;
     // Connections are accepted by the kernel, and nobody ever reads from them.
     let _listener = wire.here.enter(|| TcpListener::bind((Ipv4Addr::LOCALHOST, 4318)))?;
-    expect_undisturbed(&wire, "were not sent")
+    expect_undisturbed(&wire, "not sent")
 }

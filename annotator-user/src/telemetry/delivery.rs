@@ -13,6 +13,7 @@ use tokio::time::sleep;
 
 use super::collector::{Collector, Item, Outcome};
 use super::metrics::DeliveryMetrics;
+use crate::quantity::count;
 
 /// Records that wait at most.
 pub const QUEUE: usize = 1024;
@@ -55,12 +56,15 @@ pub struct Delivery {
     hurried: bool,
     /// Since the collector cannot be reached: how many records had been lost until then.
     trouble: Option<u64>,
+    /// What was given up at the end, and why.
+    unsent: Option<(u64, String)>,
 }
 
 /// A queue with both its ends. `hurry` ends all waiting for a collector that cannot be reached: from then on records are tried once.
 pub fn queue(collector: Collector, metrics: DeliveryMetrics, hurry: Arc<Notify>) -> (Queue, Delivery) {
     let (sender, receiver) = mpsc::channel(QUEUE);
-    let delivery = Delivery { receiver, collector, metrics: metrics.clone(), hurry, hurried: false, trouble: None };
+    let delivery =
+        Delivery { receiver, collector, metrics: metrics.clone(), hurry, hurried: false, trouble: None, unsent: None };
     (Queue { sender, metrics }, delivery)
 }
 
@@ -75,6 +79,9 @@ impl Delivery {
             self.metrics.sent.inc_by(all - lost);
             self.metrics.waiting.sub(batch.len() as i64);
             batch.clear();
+        }
+        if let Some((unsent, why)) = self.unsent {
+            log::error!("{} not sent to {}: {why}", count(unsent, "finding"), self.collector.url());
         }
     }
 
@@ -100,7 +107,7 @@ impl Delivery {
                     return all as u64;
                 }
                 Outcome::Later(why) if self.hurried => {
-                    log::error!("{all} findings were not sent to {url}: {why}");
+                    self.unsent = Some((self.unsent.take().map_or(0, |(unsent, _)| unsent) + all as u64, why));
                     return all as u64;
                 }
                 Outcome::Later(why) => {

@@ -24,6 +24,7 @@ use crate::changes::{Change, Told};
 use crate::finding::{Finding, Verdict};
 use crate::live::sinks::Sink;
 use crate::observation::Moment;
+use crate::quantity::count;
 use crate::report::{Report, timestamp};
 
 /// The name of the service, and of the scope that records are made in.
@@ -88,14 +89,13 @@ impl Sink for Findings {
             // The queue closes with the last of those who can fill it.
             self.log = None;
             self.hurry.notify_one();
+            let lost = self.metrics.lost.get();
             if let Some(mut running) = self.running.take()
                 && timeout(LAST_PATIENCE, &mut running).await.is_err()
             {
                 running.abort();
-            }
-            let left = self.metrics.waiting.get();
-            if left > 0 {
-                log::error!("{left} findings were not sent: the collector does not answer");
+                let unsent = self.metrics.lost.get() - lost + self.metrics.waiting.get().cast_unsigned();
+                log::error!("{} not sent: the collector does not answer", count(unsent, "finding"));
             }
         }
         .boxed_local()

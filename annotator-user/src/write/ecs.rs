@@ -22,7 +22,7 @@ const ECS_VERSION: &str = "8.17.0";
 /// A finding as it is shipped.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct Line<'a> {
-    /// When the last sampled packet of it came; where there is none, when the finding was made.
+    /// When the last sampled packet of it came; where there is none, the end of the window.
     #[serde(rename = "@timestamp")]
     timestamp: Moment,
     /// One sentence for people.
@@ -78,8 +78,9 @@ struct Event {
     module: &'static str,
     /// The kind of line.
     dataset: &'static str,
-    /// When the finding was made.
-    created: Moment,
+    /// When the finding was made. Left out for captures, whose time is another.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    created: Option<Moment>,
     /// The first sampled packet.
     #[serde(skip_serializing_if = "Option::is_none")]
     start: Option<Moment>,
@@ -237,7 +238,7 @@ impl<'a> Line<'a> {
                 risk_score,
                 module: "annotator",
                 dataset: "annotator.finding",
-                created: report.window.to,
+                created: is_live.then_some(report.window.to),
                 start: extent.first,
                 end: extent.last,
             },
