@@ -232,7 +232,9 @@ fn of_word(knowledge: &Knowledge, word: &str) -> Answer {
     if answer.told.is_empty() {
         for (proto, port) in names::service_ports(&lower) {
             let of_port = of_port(knowledge, Some(proto), Side::Destination, port);
-            answer.notes.extend(of_port.notes);
+            let known = |note: &String| answer.notes.contains(note);
+            let notes: Vec<String> = of_port.notes.into_iter().filter(|note| !known(note)).collect();
+            answer.notes.extend(notes);
             add(&mut answer.told, of_port.told);
         }
     }

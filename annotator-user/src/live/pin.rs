@@ -326,11 +326,11 @@ fn require_bpf_file_system(dir: &Path) -> Result<()> {
     if kind == libc::BPF_FS_MAGIC {
         return Ok(());
     }
-    let mount = if dir.starts_with("/sys/fs/bpf") { Path::new("/sys/fs/bpf") } else { there };
+    // Not where it would hide what is there.
+    let place = if dir.starts_with("/sys/fs/bpf") { Path::new("/sys/fs/bpf") } else { dir }.display();
     bail!(
-        "nothing can be pinned in {}: that is not on a BPF file system. To mount one: mount -t bpf bpf {}",
-        dir.display(),
-        mount.display()
+        "nothing can be pinned in {}: that is not on a BPF file system. To mount one: mkdir -p {place} && mount -t bpf bpf {place}",
+        dir.display()
     );
 }
 
