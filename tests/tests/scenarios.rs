@@ -85,6 +85,24 @@ fn nmap_syn_scan() -> Result<()> {
 }
 
 #[test]
+fn a_scan_over_many_intervals_is_told_once() -> Result<()> {
+    let wire = Wire::talking()?;
+    let _open = wire.here.enter(|| TcpListener::bind((HERE_ADDRESS, 80)))?;
+    let agent = Agent::start(&wire.here, &[HERE], &["--interval=1s", "--findings"])?;
+    tool(&wire, "nmap", &format!("-n -Pn -sS --max-retries 0 --scan-delay 20ms -p 1-500 {HERE_ADDRESS}"))?;
+    let told = agent.interrupt()?.expect_success()?.stdout;
+    let told = told.lines().map(serde_json::from_str).collect::<Result<Vec<Value>, _>>()?;
+    let begins = told.iter().position(|line| line["rule"]["id"] == "scan.vertical").context("no scan is found")?;
+    // What each of its packets would be told as, if it came alone.
+    let is_of_one = |id: &str| ["port.", "range.", "pattern.port-probe"].iter().any(|family| id.starts_with(family));
+    for line in &told[begins..] {
+        let id = line["rule"]["id"].as_str().context("a finding without an id")?;
+        ensure!(!is_of_one(id), "{id} is told beside the scan: {}", line["message"]);
+    }
+    Ok(())
+}
+
+#[test]
 fn nmap_connect_scan() -> Result<()> {
     nmap("-sT -F", &["scan.vertical", "scan.connect"])
 }
