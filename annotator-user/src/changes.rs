@@ -161,7 +161,22 @@ fn compare<'a>(before: &'a [Finding], now: &[Finding]) -> (Vec<(Option<&'a Findi
         let earlier = place.map(|place| gone.remove(place));
         (earlier, Change::of(earlier, finding))
     });
-    (pairs.collect(), gone)
+    let mut pairs: Vec<_> = pairs.collect();
+    for ((before, change), finding) in pairs.iter_mut().zip(now) {
+        if before.is_none() && gone.iter().any(|gone| is_left_of(gone, finding)) {
+            *change = Change::None;
+        }
+    }
+    (pairs, gone)
+}
+
+/// Whether a finding is no more than the last packets of one that is gone: the window moves on, and what remains of a scan is too little for one.
+fn is_left_of(gone: &Finding, now: &Finding) -> bool {
+    !now.sources.is_empty()
+        && now.sources.iter().all(|source| gone.sources.contains(source))
+        && now.verdict <= gone.verdict
+        && now.extent.last.is_some()
+        && now.extent.last <= gone.extent.last
 }
 
 /// Whether two findings are one that goes on: the same thing, done by one of the same. Lists of sources that were cut cannot be compared.
@@ -200,6 +215,26 @@ mod tests {
         let judged = Change::Judged(Verdict::Reconnaissance, Confidence::Possible);
         assert_eq!(changes(&before, &now), [Change::None, judged, Change::Grown(10), Change::New, Change::New]);
         assert_eq!(compare(&before, &now).1, [&before[0]]);
+    }
+
+    #[test]
+    fn what_is_left_of_a_scan_is_no_news() {
+        let until = |id: &str, verdict: Verdict, second: i64| {
+            let mut finding = Finding { verdict, ..finding(id, 1, 10) };
+            finding.extent.last = Some(Moment(second));
+            finding
+        };
+        let scan = until("scan", Verdict::Reconnaissance, 100);
+        let change = |now: Finding| changes(std::slice::from_ref(&scan), &[now])[0];
+        assert_eq!(change(until("port.23", Verdict::Background, 100)), Change::None);
+        assert_eq!(change(until("port.23", Verdict::Background, 101)), Change::New, "it came after the scan");
+        assert_eq!(change(until("exploit", Verdict::Attack, 100)), Change::New, "it is graver");
+        assert_eq!(change(finding("port.23", 1, 1)), Change::New, "nobody knows when it came");
+        let other =
+            Finding { sources: vec![IpAddr::from([192, 0, 2, 9])], ..until("port.23", Verdict::Background, 100) };
+        assert_eq!(change(other), Change::New);
+        let stays = [scan.clone(), until("port.23", Verdict::Background, 100)];
+        assert_eq!(changes(std::slice::from_ref(&scan), &stays), [Change::None, Change::New], "the scan still stands");
     }
 
     #[test]
