@@ -1,6 +1,6 @@
 //! A [`Match`] in words.
 
-use super::schema::{Destination, Embedded, FamilyNumber, Match, PayloadMatch, Prefixes, Segment, Wanted};
+use super::schema::{Destination, Embedded, FamilyNumber, Match, PayloadMatch, Prefixes, Segment, Source, Wanted};
 
 impl Match {
     /// When it holds, in words: "udp to port 137 from port 137".
@@ -29,7 +29,10 @@ impl Match {
             Segment::Ack => "ACK without SYN, FIN and RST".to_owned(),
             Segment::Any => "whatever its flags".to_owned(),
         }));
-        words.extend(self.src.as_ref().map(|prefixes| format!("from {}", list(prefixes))));
+        words.extend(self.src.as_ref().map(|source| match source {
+            Source::Local => "from the local network".to_owned(),
+            Source::In(prefixes) => format!("from {}", list(prefixes)),
+        }));
         words.extend(self.dst.as_ref().map(|destination| match destination {
             Destination::Broadcast => "to a broadcast address".to_owned(),
             Destination::LimitedBroadcast => "to 255.255.255.255".to_owned(),

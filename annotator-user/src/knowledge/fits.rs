@@ -2,7 +2,7 @@
 
 use annotator_common::{Family, Flag, Flags, Transport};
 
-use super::schema::{Destination, Embedded, FamilyNumber, Match, PayloadMatch, Proto, Segment};
+use super::schema::{Destination, Embedded, FamilyNumber, Match, PayloadMatch, Proto, Segment, Source};
 use super::seen::Seen;
 use crate::counters::PortProto;
 
@@ -107,10 +107,7 @@ impl Match {
             && self.proto.is_none_or(|proto| packet.has_protocol && packet.protocol == proto.0)
             && contains_all(packet.flags, self.flags.0)
             && !packet.flags.intersects(self.flags_not.0)
-            && self
-                .src
-                .as_ref()
-                .is_none_or(|prefixes| packet.family != Family::None && prefixes.contains(seen.sighting.source()))
+            && self.src.as_ref().is_none_or(|source| packet.family != Family::None && source.fits(seen))
             && self.dst.as_ref().is_none_or(|destination| packet.family != Family::None && destination.fits(seen))
     }
 
@@ -185,6 +182,15 @@ fn contains_all(flags: Flags, wanted: Flags) -> bool {
 
 fn matches_segment(wanted: Segment, found: Option<Segment>) -> bool {
     wanted == Segment::Any || found == Some(wanted)
+}
+
+impl Source {
+    fn fits(&self, seen: &Seen<'_>) -> bool {
+        match self {
+            Source::Local => seen.local,
+            Source::In(prefixes) => prefixes.contains(seen.sighting.source()),
+        }
+    }
 }
 
 impl Destination {

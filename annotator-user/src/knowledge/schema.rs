@@ -158,9 +158,9 @@ pub struct Match {
     /// Destination of this kind, or in one of these prefixes.
     #[serde(default)]
     pub dst: Option<Destination>,
-    /// Source in one of these prefixes.
+    /// Source on the local network, or in one of these prefixes.
     #[serde(default)]
-    pub src: Option<Prefixes>,
+    pub src: Option<Source>,
     /// All these flags.
     #[serde(default)]
     pub flags: FlagNames,
@@ -320,6 +320,37 @@ pub enum Segment {
     Ack,
     /// Whatever its flags.
     Any,
+}
+
+/// Kinds of sources.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Source {
+    /// Of private or otherwise local use, or in a prefix of ours.
+    Local,
+    /// In one of these prefixes.
+    In(Prefixes),
+}
+
+impl<'de> Deserialize<'de> for Source {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visit;
+        impl<'de> Visitor<'de> for Visit {
+            type Value = Source;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("`local`, or a list of prefixes")
+            }
+            fn visit_str<E: de::Error>(self, name: &str) -> Result<Source, E> {
+                match name {
+                    "local" => Ok(Source::Local),
+                    _ => Err(E::custom(format!("unknown source `{name}`: local, or a list of prefixes"))),
+                }
+            }
+            fn visit_seq<A: de::SeqAccess<'de>>(self, list: A) -> Result<Source, A::Error> {
+                Prefixes::deserialize(de::value::SeqAccessDeserializer::new(list)).map(Source::In)
+            }
+        }
+        deserializer.deserialize_any(Visit)
+    }
 }
 
 /// Kinds of destinations.

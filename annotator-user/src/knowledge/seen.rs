@@ -9,6 +9,7 @@ use crate::counters::PortProto;
 use crate::observation::{Locality, Sighting};
 use crate::payload::embedded::Original;
 use crate::payload::{Reader, Shape};
+use crate::recognise::scene::is_private;
 
 /// A sighting, decoded.
 pub struct Seen<'a> {
@@ -20,6 +21,8 @@ pub struct Seen<'a> {
     pub original: Option<Original>,
     /// Whether it left one of our own addresses: captures hold both directions.
     pub outgoing: bool,
+    /// Whether its source is on the local network, as far as that is known.
+    pub local: bool,
     /// Whether packets of the destination to the source were seen, too.
     pub answered: bool,
 }
@@ -50,6 +53,8 @@ impl<'a> Seen<'a> {
             shapes: reader.read(sighting),
             original: Original::of(sighting),
             outgoing,
+            local: is_private(sighting.source())
+                || locality.prefixes.iter().any(|prefix| prefix.contains(sighting.source())),
             answered: directions.contains(&(sighting.packet.destination, sighting.packet.source)),
         }
     }

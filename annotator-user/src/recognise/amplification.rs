@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use annotator_common::Transport;
 
-use super::scene::{Half, is_private, is_to_many};
+use super::scene::{Half, is_to_many};
 use super::{Case, Claims, Scene, words};
 use crate::counters::{PortProto, Side};
 use crate::finding::{Confidence, Recognition, Verdict};
@@ -27,10 +27,7 @@ pub fn recognise(scene: &Scene<'_>, claims: &Claims) -> Vec<Recognition> {
 
 fn hunts(scene: &Scene<'_>, claims: &Claims) -> Vec<Recognition> {
     let mut found = Vec::new();
-    for (source, indices) in scene.sources() {
-        if is_private(source) || scene.is_near(source) {
-            continue;
-        }
+    for (_, indices) in scene.sources() {
         let members: Vec<usize> = claims.free(indices).filter(|i| is_request(scene, scene.sighting(*i))).collect();
         let limits = &scene.thresholds.amplification;
         let targets: BTreeSet<(IpAddr, u16)> = members
@@ -48,7 +45,11 @@ fn hunts(scene: &Scene<'_>, claims: &Claims) -> Vec<Recognition> {
 fn is_request(scene: &Scene<'_>, sighting: &Sighting) -> bool {
     let limits = &scene.thresholds.amplification;
     let packet = &sighting.packet;
-    if packet.transport != Transport::Udp || is_to_many(sighting) || !scene.is_inbound(sighting) {
+    if packet.transport != Transport::Udp
+        || is_to_many(sighting)
+        || !scene.is_inbound(sighting)
+        || scene.is_from_around(sighting)
+    {
         return false;
     }
     let payload = sighting.payload();

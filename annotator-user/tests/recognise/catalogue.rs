@@ -17,7 +17,7 @@ const SCAN: [u16; 20] =
 const SERVICES: [u16; 13] = [22, 23, 25, 53, 79, 80, 110, 111, 143, 1114, 2766, 6000, 31337];
 
 /// The network of [`HOME`], where that matters.
-const PREFIX: Prefix = Prefix { address: IpAddr::V4(Ipv4Addr::new(93, 184, 216, 0)), bits: 24 };
+pub const PREFIX: Prefix = Prefix { address: IpAddr::V4(Ipv4Addr::new(93, 184, 216, 0)), bits: 24 };
 
 /// What is to be found: a title, the finding's id, the traffic.
 pub const SCENARIOS: [(&str, &str, Fill); 50] = [

@@ -2,6 +2,7 @@
 
 mod attacks;
 mod catalogue;
+mod everyday;
 mod lookalikes;
 mod ordinary;
 mod page;

@@ -9,7 +9,7 @@ use annotator::capture::{self, Ending, Input, Opened};
 use annotator::finding::Finding;
 
 use crate::catalogue::{HOME, NEAR_MISSES, SCENARIOS};
-use crate::ordinary::{ORDINARY, calm};
+use crate::ordinary::{calm, ordinary};
 use crate::pcap::Pcap;
 use crate::traffic::{Fill, Scenario};
 
@@ -58,14 +58,17 @@ fn page() -> Result<String, std::fmt::Error> {
         assert!(capture.find(capture.frames.len(), id).is_none(), "{title}: {id} is found");
         writeln!(page, "| {title} | `{id}` | {} |", told(&capture.findings(capture.frames.len())))?;
     }
-    page.push_str("\n## Ordinary traffic\n\nA false finding would be one with a verdict above `background`.\n\n");
-    page.push_str("| traffic | packets | time | false findings | told |\n|---|---:|---:|---:|---|\n");
-    for (title, fill) in ORDINARY {
+    page.push_str("\n## Ordinary traffic\n\nA false finding would be one with a verdict above `background`. Each capture is read twice: with both directions, and with what\narrives alone, as an interface sees it.\n\n");
+    page.push_str("| traffic | packets | time | arriving | false findings | of what arrives | told |\n|---|---:|---:|---:|---:|---:|---|\n");
+    for (title, fill) in ordinary() {
         let capture = Capture::of(fill);
         let findings = capture.findings(capture.frames.len());
         calm(title, &findings);
         let (packets, time) = (capture.frames.len(), capture.seconds(capture.frames.len()));
-        writeln!(page, "| {title} | {packets} | {time} | 0 | {} |", told(&findings))?;
+        let arriving = capture.scenario.arriving(HOME);
+        calm(title, &capture.scenario.findings_of(&arriving, capture.scenario.now));
+        let told = told(&findings);
+        writeln!(page, "| {title} | {packets} | {time} | {} | 0 | 0 | {told} |", arriving.len())?;
     }
     Ok(page)
 }

@@ -1,0 +1,246 @@
+//! What networks are busy with besides people: tunnels, calls, upkeep, and the talk of neighbours.
+
+use crate::catalogue::{HOME, PREFIX};
+use crate::traffic::*;
+
+const ROUTER: &str = "93.184.216.1";
+const AWAY: &str = "116.90.231.77";
+const EVERYBODY: &str = "255.255.255.255";
+
+/// All of it, by what it is.
+pub const EVERYDAY: [(&str, Fill); 17] = [
+    ("Tunnels: WireGuard, OpenVPN, IPsec, GRE", tunnels),
+    ("Browsing over QUIC", browsing_over_quic),
+    ("A server that speaks QUIC", a_quic_server),
+    ("Telephone calls by SIP and RTP", calls),
+    ("Conferences by WebRTC", conferences),
+    ("A node of a distributed hash table", a_node_of_a_hash_table),
+    ("Addresses by DHCP", addresses_by_dhcp),
+    ("Devices that send their logs", logs_of_devices),
+    ("Files by NFS", files_by_nfs),
+    ("A workstation in a Windows domain", a_domain_member),
+    ("Names of neighbours by LLMNR, NetBIOS and mDNS", names_of_neighbours),
+    ("Routers among themselves", routers),
+    ("Players on a game server here", players),
+    ("Mail that comes and goes", mail),
+    ("A balancer that looks whether we are well", a_balancer),
+    ("Somebody here who pings and looks up", own_diagnosis),
+    ("A public time server", a_public_time_server),
+];
+
+fn both(scenario: &mut Scenario, (ours, our_port): (&str, u16), (theirs, port): (&str, u16), bytes: [usize; 2]) {
+    scenario.send(udp(ours, our_port, theirs, port, &vec![0x5a; bytes[0]]).ttl(64));
+    scenario.send(udp(theirs, port, ours, our_port, &vec![0xa5; bytes[1]]));
+}
+
+fn tunnels(scenario: &mut Scenario) {
+    for i in 0..400 {
+        both(scenario, (HOME, 51820), (AWAY, 51820), [if i % 100 == 0 { 148 } else { 1400 }, 92]);
+        both(scenario, (HOME, 51820), (&crowd(i % 5), 40000 + i as u16 % 5), [120, 1400]);
+        both(scenario, (HOME, 40001), ("116.90.231.78", 1194), [90, 1300]);
+        both(scenario, (HOME, 4500), ("116.90.231.79", 4500), [140, 1400]);
+        if i % 50 == 0 {
+            both(scenario, (HOME, 500), ("116.90.231.79", 500), [400, 380]);
+        }
+        for protocol in [50, 47] {
+            scenario.send(Packet::new(HOME, "116.90.231.80", protocol, vec![0x45; 200]));
+            scenario.send(Packet::new("116.90.231.80", HOME, protocol, vec![0x45; 900]));
+        }
+    }
+}
+
+fn browsing_over_quic(scenario: &mut Scenario) {
+    for i in 0..150 {
+        let (server, port) = (crowd(i % 40), 33_000 + 7 * i as u16);
+        for _ in 0..6 {
+            both(scenario, (HOME, port), (&server, 443), [80, 1252]);
+        }
+    }
+}
+
+fn a_quic_server(scenario: &mut Scenario) {
+    for i in 0..500 {
+        let (client, port) = (crowd(i), 1024 + (i * 7919 % 64_000) as u16);
+        scenario.send(udp(&client, port, HOME, 443, &[0xc3; 1200])).send(udp(HOME, 443, &client, port, &[0xc3; 1200]));
+        scenario.send(udp(&client, port, HOME, 443, &[0x43; 60])).send(udp(HOME, 443, &client, port, &[0x43; 1200]));
+    }
+}
+
+fn calls(scenario: &mut Scenario) {
+    for call in 0..20 {
+        both(scenario, (HOME, 5060), (AWAY, 5060), [700, 500]);
+        for _ in 0..50 {
+            both(scenario, (HOME, 16384 + 2 * call), (AWAY, 20000 + 4 * call), [172, 172]);
+        }
+        both(scenario, (HOME, 16385 + 2 * call), (AWAY, 20001 + 4 * call), [80, 80]);
+    }
+}
+
+fn conferences(scenario: &mut Scenario) {
+    for i in 0..40 {
+        let (peer, port) = (crowd(i), 49152 + 131 * i as u16);
+        both(scenario, (HOME, port), (AWAY, 3478), [20, 68]);
+        for _ in 0..20 {
+            both(scenario, (HOME, port), (&peer, 50000 + 211 * (i as u16 % 70)), [900, 900]);
+        }
+    }
+}
+
+fn a_node_of_a_hash_table(scenario: &mut Scenario) {
+    for i in 0..1500 {
+        let (node, port) = (crowd(i * 3 % 1100), 1024 + (i * 6151 % 64_000) as u16);
+        let question = udp(&node, port, HOME, 6881, b"d1:ad2:id20:aaaaaaaaaaaaaaaaaaaae1:q4:ping1:t2:aa1:y1:qe");
+        match i % 4 {
+            0 => both(scenario, (HOME, 6881), (&node, port), [100, 300]),
+            1 => _ = scenario.send(question),
+            2 => _ = scenario.send(question).send(udp(HOME, 6881, &node, port, &[b'd'; 60])),
+            _ => {
+                let dead = udp(HOME, 6881, &node, port, &[b'd'; 60]);
+                scenario.send(dead.clone()).send(error(&node, 3, 3, &dead));
+            }
+        }
+    }
+}
+
+fn addresses_by_dhcp(scenario: &mut Scenario) {
+    scenario.locality.prefixes.push(PREFIX);
+    for _ in 0..20 {
+        scenario.send(udp("0.0.0.0", 68, EVERYBODY, 67, &[1; 300]).ttl(64));
+        scenario.send(udp(ROUTER, 67, EVERYBODY, 68, &[2; 300]).ttl(64)).wait(3.0);
+        scenario.send(udp(HOME, 68, ROUTER, 67, &[1; 300]).ttl(64));
+        scenario.send(udp(ROUTER, 67, HOME, 68, &[2; 300]).ttl(64)).wait(600.0);
+    }
+}
+
+fn logs_of_devices(scenario: &mut Scenario) {
+    scenario.locality.prefixes.push(PREFIX);
+    for i in 0..600 {
+        let device = format!("93.184.216.{}", 100 + i % 20);
+        scenario.send(udp(&device, 514, HOME, 514, b"<134>Oct 11 22:14:15 switch port 3 up").ttl(64));
+        scenario.send(udp(&device, 40000 + i % 20, HOME, 514, b"<134>Oct 11 22:14:15 switch port 3 up").ttl(64));
+        scenario.send(udp(&device, 40000 + i % 20, HOME, 162, &[0x30; 90]).ttl(64)).wait(1.0);
+    }
+}
+
+fn files_by_nfs(scenario: &mut Scenario) {
+    scenario.locality.prefixes.push(PREFIX);
+    for i in 0..60 {
+        let client = format!("93.184.216.{}", 20 + i % 6);
+        for (port, service) in [(700, 111), (701, 20048), (702, 2049)] {
+            scenario.send(udp(&client, port + i, HOME, service, &[0; 80]).ttl(64));
+            scenario.send(udp(HOME, service, &client, port + i, &[0; 60]).ttl(64));
+        }
+        scenario.connection(&client, 800 + i, HOME, 2049).connection(&client, 900 + i, HOME, 111);
+        let mut first = udp(&client, 702, HOME, 2049, &[0; 1472]).id(1000 + i).fragment(0, true);
+        first.body[4..6].copy_from_slice(&4440_u16.to_be_bytes());
+        let rest = |offset, more| Packet::new(&client, HOME, 17, vec![0; 1480]).id(1000 + i).fragment(offset, more);
+        scenario.send(first).send(rest(1480, true)).send(rest(2960, false)).wait(1.0);
+    }
+}
+
+fn a_domain_member(scenario: &mut Scenario) {
+    scenario.locality.prefixes.push(PREFIX);
+    let controller = "93.184.216.5";
+    for i in 0..60_u16 {
+        both(scenario, (HOME, 50000 + i), (controller, 53), [40, 200]);
+        both(scenario, (HOME, 51000 + i), (controller, 389), [120, 180]);
+        both(scenario, (HOME, 52000 + i), (controller, 88), [300, 1200]);
+        for (k, port) in [88, 135, 389, 445, 49670].into_iter().enumerate() {
+            scenario.connection(HOME, 53000 + 8 * i + k as u16, controller, port);
+        }
+        scenario.connection("93.184.216.40", 50000 + i, HOME, 445).connection("93.184.216.41", 50000 + i, HOME, 3389);
+        scenario.wait(10.0);
+    }
+}
+
+fn names_of_neighbours(scenario: &mut Scenario) {
+    scenario.locality.prefixes.push(PREFIX);
+    for i in 0..200 {
+        let host = format!("93.184.216.{}", 20 + i % 50);
+        scenario.send(udp(&host, 50000 + i, "224.0.0.252", 5355, &[0; 30]).ttl(1));
+        scenario.send(udp(&host, 5353, "224.0.0.251", 5353, &[0; 80]).ttl(255));
+        scenario.send(udp(&host, 137, "93.184.216.255", 137, &[0; 50]).ttl(128));
+        scenario.send(udp(&host, 50001 + i, "239.255.255.250", 3702, &[b'<'; 600]).ttl(1));
+        scenario.send(udp(&host, 17500, EVERYBODY, 17500, &[b'{'; 150]).ttl(128));
+        scenario.send(udp(&host, 5353, HOME, 5353, &[0x84; 200]).ttl(255));
+        scenario.send(udp(&host, 5355, HOME, 50123, &[0x84; 60]).ttl(64));
+        scenario.send(udp(&host, 137, HOME, 137, &[0x85; 60]).ttl(128));
+    }
+}
+
+fn routers(scenario: &mut Scenario) {
+    scenario.locality.prefixes.push(PREFIX);
+    for _ in 0..100 {
+        scenario.send(Packet::new(ROUTER, "224.0.0.18", 112, vec![0x21; 20]).ttl(255));
+        scenario.send(Packet::new(ROUTER, "224.0.0.5", 89, vec![2; 44]).ttl(1));
+        scenario.send(Packet::new(ROUTER, "224.0.0.1", 2, vec![0x11; 8]).ttl(1));
+        scenario.send(Packet::new("93.184.216.20", "224.0.0.251", 2, vec![0x16; 8]).ttl(1));
+        scenario.send(Packet::new(ROUTER, "224.0.0.13", 103, vec![0x20; 30]).ttl(1));
+        scenario.send(udp(ROUTER, 520, "224.0.0.9", 520, &[2; 24]).ttl(1)).wait(1.0);
+    }
+}
+
+fn players(scenario: &mut Scenario) {
+    for i in 0..400 {
+        let player = crowd(i);
+        for _ in 0..10 {
+            scenario.send(udp(&player, 27005 + i as u16 % 7, HOME, 27015, &[0; 60])).wait(-0.009);
+            scenario.send(udp(HOME, 27015, &player, 27005 + i as u16 % 7, &[0; 200])).wait(-0.009);
+        }
+        scenario.connection(&player, 50000 + i as u16, HOME, 25565);
+        scenario.send(udp(&crowd(5000 + i), 40000 + i as u16, HOME, 27015, b"\xff\xff\xff\xffTSource Engine Query\0"));
+    }
+}
+
+fn mail(scenario: &mut Scenario) {
+    for i in 0..200 {
+        let server = crowd(i);
+        scenario.connection(&server, 30000 + i as u16, HOME, 25).connection(HOME, 35000 + i as u16, &server, 25);
+        let client = crowd(1000 + i % 9);
+        for port in [993, 587, 465, 143] {
+            scenario.connection(&client, 40000 + i as u16, HOME, port);
+        }
+        scenario.send(syn(&client, 41000 + i as u16, HOME, 995)).send(tcp(
+            HOME,
+            995,
+            &client,
+            41000 + i as u16,
+            RST | ACK,
+        ));
+    }
+}
+
+fn a_balancer(scenario: &mut Scenario) {
+    scenario.locality.prefixes.push(PREFIX);
+    for i in 0..300 {
+        let balancer = "93.184.216.3";
+        for port in [80, 443, 8080] {
+            let there = |flags| tcp(balancer, 20000 + i, HOME, port, flags).ttl(64);
+            scenario.send(there(SYN)).send(tcp(HOME, port, balancer, 20000 + i, SYN | ACK)).send(there(RST));
+        }
+        scenario.send(ping(balancer, HOME)).send(icmp(HOME, balancer, 0, 0, &[0; 32])).wait(2.0);
+    }
+}
+
+fn own_diagnosis(scenario: &mut Scenario) {
+    for i in 0..40 {
+        let target = crowd(i);
+        scenario.send(ping(HOME, &target)).send(icmp(&target, HOME, 0, 0, &[0; 32]));
+        for ttl in 1..6 {
+            let probe = udp(HOME, 40000, &target, 33434 + u16::from(ttl), &[0; 32]).ttl(ttl);
+            scenario.send(probe.clone());
+            match ttl {
+                5 => scenario.send(error(&target, 3, 3, &probe)),
+                hop => scenario.send(error(&format!("185.60.112.{hop}"), 11, 0, &probe)),
+            };
+        }
+    }
+}
+
+fn a_public_time_server(scenario: &mut Scenario) {
+    for i in 0..3000 {
+        let (client, port) = (crowd(i), if i % 2 == 0 { 123 } else { 1024 + (i * 7919 % 64_000) as u16 });
+        scenario.send(udp(&client, port, HOME, 123, &[0x23; 48])).wait(-0.008);
+        scenario.send(udp(HOME, 123, &client, port, &[0x24; 48])).wait(-0.009);
+    }
+}
