@@ -2,36 +2,19 @@
 
 use crate::flags::rarely;
 use crate::settings::{LOCAL_MAX, local_bit};
-use crate::{Family, Flag, Flags, Packet, Settings};
-
-/// First octets of IPv4 addresses in which some range earns a source flag; all others need no further look.
-static NOTABLE_FIRST_OCTET: [bool; 256] = {
-    let mut table = [false; 256];
-    let mut i = 0;
-    let octets = [0, 10, 100, 127, 169, 172, 192, 198, 203];
-    while i < octets.len() {
-        table[octets[i]] = true;
-        i += 1;
-    }
-    let mut first = 224;
-    while first < 256 {
-        table[first] = true;
-        first += 1;
-    }
-    table
-};
+use crate::{Family, Flag, Flags, Frame, Packet, Settings};
 
 /// Adds to the packet the flags of its addresses.
 #[inline(always)]
-pub fn classify(packet: &mut Packet, settings: &Settings) {
+pub fn classify<F: Frame + ?Sized>(frame: &F, packet: &mut Packet, settings: &Settings) {
     match packet.family {
         Family::V4 => {
-            source_v4(packet, settings);
+            source_v4(frame, packet, settings);
             destination_v4(packet, settings);
             packet.flags.insert_if(Flag::Land, packet.source.low_word() == packet.destination.low_word());
         }
         Family::V6 => {
-            addresses_v6(packet, settings);
+            addresses_v6(frame, packet, settings);
             packet.flags.insert_if(Flag::Land, packet.source == packet.destination);
         }
         Family::None => {}
@@ -39,28 +22,31 @@ pub fn classify(packet: &mut Packet, settings: &Settings) {
 }
 
 #[inline(always)]
-fn source_v4(packet: &mut Packet, settings: &Settings) {
+fn source_v4<F: Frame + ?Sized>(frame: &F, packet: &mut Packet, settings: &Settings) {
     let word = packet.source.low_word();
     let octets = word.to_ne_bytes();
-    if rarely(NOTABLE_FIRST_OCTET[octets[0] as usize]) {
-        let flag = match octets {
-            [0, 0, 0, 0] => Some(Flag::ZeroSource),
-            [0, ..] => Some(Flag::ReservedSource),
-            [10, ..] => Some(Flag::PrivateSource),
-            [100, second, ..] if second & 0xc0 == 64 => Some(Flag::SharedSource),
-            [127, ..] => Some(Flag::LoopbackSource),
-            [169, 254, ..] => Some(Flag::LinkLocalSource),
-            [172, second, ..] if second & 0xf0 == 16 => Some(Flag::PrivateSource),
-            [192, 168, ..] => Some(Flag::PrivateSource),
-            [192, 0, 2, _] | [198, 51, 100, _] | [203, 0, 113, _] => Some(Flag::DocumentationSource),
-            [first, ..] if first >= 224 => Some(Flag::ReservedSource),
-            _ => None,
-        };
-        if let Some(flag) = flag {
-            packet.flags.insert(flag);
-        }
+    if !rarely(settings.notable_octets[octets[0] as usize] != 0) {
+        return;
+    }
+    let flag = match octets {
+        [0, 0, 0, 0] => Some(Flag::ZeroSource),
+        [0, ..] => Some(Flag::ReservedSource),
+        [10, ..] => Some(Flag::PrivateSource),
+        [100, second, ..] if second & 0xc0 == 64 => Some(Flag::SharedSource),
+        [127, ..] => Some(Flag::LoopbackSource),
+        [169, 254, ..] => Some(Flag::LinkLocalSource),
+        [172, second, ..] if second & 0xf0 == 16 => Some(Flag::PrivateSource),
+        [192, 168, ..] => Some(Flag::PrivateSource),
+        [192, 0, 2, _] | [198, 51, 100, _] | [203, 0, 113, _] => Some(Flag::DocumentationSource),
+        [first, ..] if first >= 224 => Some(Flag::ReservedSource),
+        _ => None,
+    };
+    if let Some(flag) = flag {
+        packet.flags.insert(flag);
     }
     if rarely(settings.local_bits & local_bit(word) != 0) {
+        // A copy: of the address itself the BPF verifier would know from here on which of ours it is, and go through what follows for each.
+        let word = frame.settled(word);
         for i in 0..LOCAL_MAX {
             if i as u32 >= settings.local_v4_count {
                 break;
@@ -110,7 +96,7 @@ fn destination_v4(packet: &mut Packet, settings: &Settings) {
 }
 
 #[inline(always)]
-fn addresses_v6(packet: &mut Packet, settings: &Settings) {
+fn addresses_v6<F: Frame + ?Sized>(frame: &F, packet: &mut Packet, settings: &Settings) {
     let words = packet.source.words();
     let [first, second, third, fourth] = words[0].to_ne_bytes();
     let flag = match first {
@@ -130,6 +116,8 @@ fn addresses_v6(packet: &mut Packet, settings: &Settings) {
         packet.flags.insert(flag);
     }
     if rarely(settings.local_bits & local_bit(words[3]) != 0) {
+        // As above.
+        let words = words.map(|word| frame.settled(word));
         for i in 0..LOCAL_MAX {
             if i as u32 >= settings.local_v6_count {
                 break;

@@ -21,6 +21,9 @@ unsafe impl<T: Pod, const N: usize> Pod for [T; N] {}
 
 /// A frame as it arrived: bounds-checked loads at byte offsets from its first byte.
 pub trait Frame {
+    /// Whether a word is loaded as easily as a byte. Where it is not, short cuts that load what the general way may load again are left out.
+    const CHEAP_LOADS: bool = true;
+
     /// Length of the frame in bytes. Where only the beginning can be read (a packet in several buffers), loads beyond
     /// that beginning fail although they lie before `len`.
     fn len(&self) -> u32;
@@ -45,6 +48,12 @@ pub trait Frame {
     #[inline(always)]
     fn host_order(&self, field: u16) -> u16 {
         u16::from_be(field)
+    }
+
+    /// A 16-bit field as it stands in the frame, to be used as an index. The kernel side makes its range visible where verifiers do not see it.
+    #[inline(always)]
+    fn wire_order(&self, field: u16) -> u16 {
+        field
     }
 
     /// `value`, of which neither the compiler nor the BPF verifier knows anything from here on. Where many ways through the code meet, this makes

@@ -1,8 +1,9 @@
-//! The counters. In the kernel one element of an array map per CPU, which the agent maps into its own memory; on the heap for a capture.
+//! The counters, on the heap for a capture. In the kernel they lie in two array maps with one element per CPU, which the agent maps into its
+//! own memory: [`Journal`] beside the source table, so that one look-up serves nearly every packet, and [`Types`] apart, because an element must
+//! not exceed 4 MiB.
 
-use crate::flags::rarely;
 use crate::packet::Family;
-use crate::{Flag, Flags, Reason};
+use crate::{Flag, Flags, Packet, Reason, Sources};
 
 /// Packets and bytes of one counter.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -91,11 +92,12 @@ const PORTS: usize = 1 << 16;
 /// Ports below this are counted as TCP sources, too.
 pub const LOW_PORTS: usize = 1024;
 const TYPES_AND_CODES: usize = 1 << 16;
+const ETHERTYPES: usize = 1 << 16;
 /// Flags are counted by the combinations of eight that occur together: four additions count any set.
 const FLAG_GROUPS: usize = 4;
 const COMBINATIONS: usize = 256;
 
-/// Index of IPv6 next headers in [`Ledger::protocols`].
+/// Index of IPv6 next headers in [`Journal::protocols`].
 const ROW_V6: usize = 256;
 /// Index of 802.3 frames.
 const ROW_8023: usize = 512;
@@ -125,33 +127,72 @@ const TALLIES: usize = 8;
 /// All counters of one CPU. Words throughout: [`Ledger::words`] reads it as such.
 #[repr(C)]
 pub struct Ledger {
-    /// See [`Ledger::settled`]. A whole cache line, so that the counters keep theirs.
+    /// By port, protocol, flag and reason.
+    pub journal: Journal,
+    /// By ICMP type and EtherType.
+    pub types: Types,
+}
+
+/// Counters by port, protocol, flag and reason.
+#[repr(C)]
+pub struct Journal {
+    /// See [`Journal::settled`]. A whole cache line, so that the counters keep theirs.
     settled: [u64; 8],
+    // By ports as they stand in the frame: turning them round costs the kernel more than finding the cell.
     tcp: [Cell; PORTS],
     tcp_syn: [Cell; PORTS],
     udp: [Cell; PORTS],
     udp_source: [Cell; PORTS],
+    // By number.
     tcp_low_source: [Cell; LOW_PORTS],
     tcp_low_source_syn: [Cell; LOW_PORTS],
-    icmp: [Cell; TYPES_AND_CODES],
-    icmpv6: [Cell; TYPES_AND_CODES],
-    ethertypes: [Cell; PORTS],
     protocols: [Cell; PROTOCOL_ROWS],
     flags: [[Cell; COMBINATIONS]; FLAG_GROUPS],
     reasons: [Cell; REASON_ROWS],
     tallies: [u64; TALLIES],
 }
 
-const _: () = assert!(size_of::<Ledger>().is_multiple_of(8));
-// Kernels up to 6.x refuse array map values above KMALLOC_MAX_SIZE, 4 MiB with pages of 4 KiB.
-const _: () = assert!(size_of::<Ledger>() == 3_699_008 && size_of::<Ledger>() <= 4 << 20);
+/// Counters by ICMP type and code, and by EtherType.
+#[repr(C)]
+pub struct Types {
+    icmp: [Cell; TYPES_AND_CODES],
+    icmpv6: [Cell; TYPES_AND_CODES],
+    ethertypes: [Cell; ETHERTYPES],
+}
+
+/// What one CPU needs for nearly every packet, in one element of an array map.
+#[repr(C)]
+pub struct Books {
+    /// The source table.
+    pub sources: Sources,
+    /// Counters.
+    pub journal: Journal,
+}
+
+const _: () = assert!(size_of::<Ledger>() == 3_699_008 && size_of::<Types>() == 3 << 19);
+// Kernels up to 6.x refuse array map values above KMALLOC_MAX_SIZE, 4 MiB with pages of 4 KiB. Elements follow each other, and each is to start
+// with a cache line.
+const _: () = assert!(size_of::<Books>() <= 4 << 20 && size_of::<Books>().is_multiple_of(64));
 const _: () = assert!(Reason::ALL.len() < REASON_ROWS);
 const _: () = assert!(Flag::ALL.len() <= FLAG_GROUPS * 8);
 
-impl Ledger {
-    /// Number of 64-bit words.
-    pub const WORDS: usize = size_of::<Ledger>() / 8;
+impl Types {
+    #[inline(always)]
+    pub(crate) fn count_icmp(&mut self, family: Family, icmp_type: u8, code: u8, one: Cell) {
+        let index = (icmp_type as usize) << 8 | code as usize;
+        match family {
+            Family::V6 => self.icmpv6[index].add(one),
+            _ => self.icmp[index].add(one),
+        }
+    }
 
+    #[inline(always)]
+    pub(crate) fn count_ethertype(&mut self, ethertype: u16, one: Cell) {
+        self.ethertypes[ethertype as usize].add(one);
+    }
+}
+
+impl Journal {
     /// The flags, by way of memory. What the BPF verifier knows of them ends there; else it goes through all that follows once for each
     /// combination of flags, because flags choose a counter.
     #[inline(always)]
@@ -165,34 +206,24 @@ impl Ledger {
     }
 
     #[inline(always)]
-    pub(crate) fn count_tcp(&mut self, source: u16, destination: u16, syn: bool, one: Cell) {
-        if syn {
-            self.tcp_syn[destination as usize].add(one);
-        } else {
-            self.tcp[destination as usize].add(one);
-        }
-        if (source as usize) < LOW_PORTS {
-            if syn {
-                self.tcp_low_source_syn[source as usize].add(one);
-            } else {
-                self.tcp_low_source[source as usize].add(one);
-            }
+    pub(crate) fn count_tcp(&mut self, packet: &Packet, one: Cell) {
+        let ports = if packet.is_syn() { &mut self.tcp_syn } else { &mut self.tcp };
+        ports[packet.wire_destination_port as usize].add(one);
+    }
+
+    /// Counts a TCP packet whose source port is below [`LOW_PORTS`].
+    #[inline(always)]
+    pub(crate) fn count_tcp_low_source(&mut self, packet: &Packet, one: Cell) {
+        let ports = if packet.is_syn() { &mut self.tcp_low_source_syn } else { &mut self.tcp_low_source };
+        if let Some(cell) = ports.get_mut(packet.source_port as usize) {
+            cell.add(one);
         }
     }
 
     #[inline(always)]
-    pub(crate) fn count_udp(&mut self, source: u16, destination: u16, one: Cell) {
-        self.udp[destination as usize].add(one);
-        self.udp_source[source as usize].add(one);
-    }
-
-    #[inline(always)]
-    pub(crate) fn count_icmp(&mut self, family: Family, icmp_type: u8, code: u8, one: Cell) {
-        let index = (icmp_type as usize) << 8 | code as usize;
-        match family {
-            Family::V6 => self.icmpv6[index].add(one),
-            _ => self.icmp[index].add(one),
-        }
+    pub(crate) fn count_udp(&mut self, packet: &Packet, one: Cell) {
+        self.udp[packet.wire_destination_port as usize].add(one);
+        self.udp_source[packet.wire_source_port as usize].add(one);
     }
 
     #[inline(always)]
@@ -202,12 +233,8 @@ impl Ledger {
     }
 
     #[inline(always)]
-    pub(crate) fn count_ethertype(&mut self, ethertype: u16, one: Cell) {
-        if ethertype < crate::parse::ethertype::MINIMUM {
-            self.protocols[ROW_8023].add(one);
-        } else {
-            self.ethertypes[ethertype as usize].add(one);
-        }
+    pub(crate) fn count_ieee_802_3(&mut self, one: Cell) {
+        self.protocols[ROW_8023].add(one);
     }
 
     #[inline(always)]
@@ -223,9 +250,6 @@ impl Ledger {
     #[inline(always)]
     pub(crate) fn count_flags(&mut self, flags: Flags, one: Cell) {
         let bits = flags.bits();
-        if !rarely(bits != 0) {
-            return;
-        }
         for group in 0..FLAG_GROUPS {
             let combination = bits >> (8 * group) & 0xff;
             if combination != 0 {
@@ -240,71 +264,81 @@ impl Ledger {
         self.tallies[tally as usize] = self.tallies[tally as usize].wrapping_add(1);
     }
 
+    /// The value of a tally.
+    pub fn tallied(&self, tally: Tally) -> u64 {
+        self.tallies[tally as usize]
+    }
+}
+
+impl Ledger {
+    /// Number of 64-bit words.
+    pub const WORDS: usize = size_of::<Ledger>() / 8;
+
     /// TCP packets to a destination port that are not SYNs.
     pub fn tcp(&self, port: u16) -> Count {
-        self.tcp[port as usize].count()
+        self.journal.tcp[port.to_be() as usize].count()
     }
 
     /// TCP SYNs (without ACK) to a destination port.
     pub fn tcp_syn(&self, port: u16) -> Count {
-        self.tcp_syn[port as usize].count()
+        self.journal.tcp_syn[port.to_be() as usize].count()
     }
 
     /// UDP packets to a destination port.
     pub fn udp(&self, port: u16) -> Count {
-        self.udp[port as usize].count()
+        self.journal.udp[port.to_be() as usize].count()
     }
 
     /// UDP packets from a source port.
     pub fn udp_source(&self, port: u16) -> Count {
-        self.udp_source[port as usize].count()
+        self.journal.udp_source[port.to_be() as usize].count()
     }
 
     /// TCP packets from a source port below [`LOW_PORTS`] that are not SYNs.
     pub fn tcp_low_source(&self, port: u16) -> Count {
-        self.tcp_low_source.get(port as usize).copied().unwrap_or_default().count()
+        self.journal.tcp_low_source.get(port as usize).copied().unwrap_or_default().count()
     }
 
     /// TCP SYNs (without ACK) from a source port below [`LOW_PORTS`].
     pub fn tcp_low_source_syn(&self, port: u16) -> Count {
-        self.tcp_low_source_syn.get(port as usize).copied().unwrap_or_default().count()
+        self.journal.tcp_low_source_syn.get(port as usize).copied().unwrap_or_default().count()
     }
 
     /// ICMP ([`Family::V4`]) or ICMPv6 ([`Family::V6`]) packets of a type and code.
     pub fn icmp(&self, family: Family, icmp_type: u8, code: u8) -> Count {
         let index = (icmp_type as usize) << 8 | code as usize;
         match family {
-            Family::V6 => self.icmpv6[index].count(),
-            _ => self.icmp[index].count(),
+            Family::V6 => self.types.icmpv6[index].count(),
+            _ => self.types.icmp[index].count(),
         }
     }
 
     /// Packets of an IP protocol.
     pub fn protocol(&self, family: Family, protocol: u8) -> Count {
         let row = if matches!(family, Family::V6) { ROW_V6 } else { 0 };
-        self.protocols[row + protocol as usize].count()
+        self.journal.protocols[row + protocol as usize].count()
     }
 
     /// Frames of an EtherType that is not followed.
     pub fn ethertype(&self, ethertype: u16) -> Count {
-        self.ethertypes[ethertype as usize].count()
+        self.types.ethertypes[ethertype as usize].count()
     }
 
     /// IEEE 802.3 frames with a length in place of the EtherType.
     pub fn ieee_802_3(&self) -> Count {
-        self.protocols[ROW_8023].count()
+        self.journal.protocols[ROW_8023].count()
     }
 
     /// Frames that reached no protocol (all of them not parsed).
     pub fn without_protocol(&self) -> Count {
-        self.protocols[ROW_NONE].count()
+        self.journal.protocols[ROW_NONE].count()
     }
 
     /// Packets with a flag.
     pub fn flag(&self, flag: Flag) -> Count {
         let (group, bit) = (flag as usize / 8, flag as usize % 8);
         let mut sum = Count::default();
-        for (combination, cell) in self.flags[group].iter().enumerate() {
+        for (combination, cell) in self.journal.flags[group].iter().enumerate() {
             if combination & (1 << bit) != 0 {
                 sum += cell.count();
             }
@@ -314,12 +348,7 @@ impl Ledger {
 
     /// Packets not parsed for a reason.
     pub fn reason(&self, reason: Reason) -> Count {
-        self.reasons[reason.code() as usize].count()
-    }
-
-    /// The value of a tally.
-    pub fn tallied(&self, tally: Tally) -> u64 {
-        self.tallies[tally as usize]
+        self.journal.reasons[reason.code() as usize].count()
     }
 
     /// The ledger as words.

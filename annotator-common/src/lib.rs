@@ -26,13 +26,13 @@ pub mod source;
 
 /// Version of what the engine keeps in memory: the [`Ledger`], the [`Sources`] and the [`Sample`]s, in form and in meaning. Whoever changes either
 /// raises it, because agents take over memory that agents before them have left.
-pub const LAYOUT: u32 = 1;
+pub const LAYOUT: u32 = 2;
 
 pub use address::Address;
 pub use departure::{Departure, Peer};
 pub use flags::{Flag, Flags};
 pub use frame::Frame;
-pub use ledger::{Cell, Count, Ledger};
+pub use ledger::{Books, Cell, Count, Journal, Ledger, Types};
 pub use observe::observe;
 pub use packet::{Family, Link, Packet, Transport};
 pub use reason::Reason;

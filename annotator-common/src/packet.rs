@@ -141,6 +141,10 @@ pub struct Packet {
     pub source_port: u16,
     /// TCP or UDP destination port.
     pub destination_port: u16,
+    /// The source port as it stands in the frame, which is all that counting needs: tables are indexed by it.
+    pub(crate) wire_source_port: u16,
+    /// Likewise the destination port.
+    pub(crate) wire_destination_port: u16,
     /// ICMP or ICMPv6 type.
     pub icmp_type: u8,
     /// ICMP or ICMPv6 code.

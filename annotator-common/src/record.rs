@@ -1,34 +1,44 @@
 //! [`Packet`] → counters, source table, and whether it is news.
 
 use crate::flags::rarely;
-use crate::ledger::Tally;
+use crate::ledger::{Journal, Tally, Types};
 use crate::packet::tcp;
+use crate::parse::ethertype;
 use crate::source::{EPOCH_SHIFT, Place, bit_of, kinds};
-use crate::{Cell, Family, Flag, Frame, Ledger, News, Packet, Settings, Source, Sources, Ticks, Transport};
+use crate::{Cell, Family, Flag, Frame, News, Packet, Settings, Source, Sources, Ticks, Transport};
 
 /// Counts a classified packet.
 #[inline(always)]
-pub fn count(packet: &Packet, bytes: u32, ledger: &mut Ledger) {
+pub fn count<'t>(packet: &Packet, bytes: u32, journal: &mut Journal, types: impl FnOnce() -> Option<&'t mut Types>) {
     let one = Cell::packet(bytes);
-    match packet.transport {
-        Transport::None => {}
-        Transport::Tcp => ledger.count_tcp(packet.source_port, packet.destination_port, packet.is_syn(), one),
-        Transport::Udp => ledger.count_udp(packet.source_port, packet.destination_port, one),
-        Transport::Icmp | Transport::Icmpv6 => {
-            ledger.count_icmp(packet.family, packet.icmp_type, packet.icmp_code, one);
-        }
-    }
     if packet.has_protocol {
-        ledger.count_ip(packet.family, packet.protocol, one);
-    } else if packet.reason_code == 0 {
-        ledger.count_ethertype(packet.ethertype, one);
-    } else {
-        ledger.count_without_protocol(one);
+        journal.count_ip(packet.family, packet.protocol, one);
+        match packet.transport {
+            Transport::None => {}
+            Transport::Tcp => journal.count_tcp(packet, one),
+            Transport::Udp => journal.count_udp(packet, one),
+            Transport::Icmp | Transport::Icmpv6 => {
+                if let Some(types) = types() {
+                    types.count_icmp(packet.family, packet.icmp_type, packet.icmp_code, one);
+                }
+            }
+        }
+    } else if packet.reason_code != 0 {
+        journal.count_without_protocol(one);
+    } else if packet.ethertype < ethertype::MINIMUM {
+        journal.count_ieee_802_3(one);
+    } else if let Some(types) = types() {
+        types.count_ethertype(packet.ethertype, one);
     }
     if rarely(packet.reason_code != 0) {
-        ledger.count_reason(packet.reason_code, one);
+        journal.count_reason(packet.reason_code, one);
     }
-    ledger.count_flags(packet.flags, one);
+    if rarely(!packet.flags.is_empty()) {
+        journal.count_flags(packet.flags, one);
+        if packet.transport as u8 == Transport::Tcp as u8 && packet.flags.contains(Flag::LowSourcePort) {
+            journal.count_tcp_low_source(packet, one);
+        }
+    }
 }
 
 /// Whether the packet is data or a plain acknowledgement of a running TCP connection, of which the source table takes no note.
@@ -42,7 +52,7 @@ fn is_established(packet: &Packet) -> bool {
     {
         return false;
     }
-    packet.source_port != packet.destination_port && (packet.tcp_header > 20 || packet.tcp_payload_len() > 0)
+    packet.wire_source_port != packet.wire_destination_port && (packet.tcp_header > 20 || packet.tcp_payload_len() > 0)
 }
 
 /// Whether an ICMP or ICMPv6 packet is an error, which carries the packet that it is about.
@@ -60,12 +70,14 @@ pub const fn is_icmp_error(packet: &Packet) -> bool {
 pub fn payload_class(packet: &Packet, settings: &Settings) -> u8 {
     match packet.transport {
         Transport::Tcp => {
-            let class = settings.payload_tcp[packet.destination_port as usize];
-            if class != 0 && packet.tcp_payload_len() > 0 { class } else { 0 }
+            if packet.tcp_payload_len() == 0 {
+                return 0;
+            }
+            settings.payload_tcp[packet.wire_destination_port as usize]
         }
         Transport::Udp => {
-            let class = settings.payload_udp[packet.destination_port as usize];
-            if class != 0 { class } else { settings.payload_udp[packet.source_port as usize] }
+            let class = settings.payload_udp[packet.wire_destination_port as usize];
+            if class != 0 { class } else { settings.payload_udp[packet.wire_source_port as usize] }
         }
         _ => 0,
     }
@@ -78,38 +90,57 @@ pub fn note<F: Frame + ?Sized>(
     packet: &Packet,
     settings: &Settings,
     sources: &mut Sources,
-    ledger: &mut Ledger,
+    journal: &mut Journal,
     now: Ticks,
 ) -> (News, bool) {
-    let mut news = News::NONE;
-    news.insert_if(News::RARE_FLAG, packet.flags.intersects(settings.rare_flags()));
-    news.insert_if(News::ICMP_ERROR, is_icmp_error(packet));
-    let epoch = (now >> (settings.second_shift + EPOCH_SHIFT)) as u8;
+    let epoch = (settings.second(now) >> EPOCH_SHIFT) as u8;
+    let mut fresh = false;
     let slot = match sources.place(&packet.source, &settings.seed, now, epoch) {
         Place::Known(slot) => slot,
         Place::Fresh(slot) => {
-            ledger.tally(Tally::SourcesTracked);
-            news.insert(News::SOURCE);
+            journal.tally(Tally::SourcesTracked);
+            fresh = true;
             slot
         }
         Place::Refused => {
-            ledger.tally(Tally::SourcesNotTracked);
+            journal.tally(Tally::SourcesNotTracked);
+            let (news, _) = of_itself(packet, settings);
             let news = News(frame.settled(news.0));
             return (news, news.any());
         }
     };
+    let (mut news, kind) = of_itself(packet, settings);
+    if rarely(fresh) {
+        learn(frame, &mut news, News::SOURCE);
+    }
     slot.packets = slot.packets.wrapping_add(1);
     slot.last = now;
-    news.insert_if(News::FIRST, slot.packets <= settings.budget.first_packets);
-    let rare = if news.has(News::RARE_FLAG) { kinds::RARE } else { 0 };
-    let fragment = if packet.flags.contains(Flag::Fragment) { kinds::FRAGMENT } else { 0 };
-    slot.kinds |= transport_kind(packet, slot) | rare | fragment;
-    note_distinct(packet, slot, &mut news);
-    let news = News(frame.settled(news.0));
+    if rarely(slot.packets <= settings.budget.first_packets) {
+        learn(frame, &mut news, News::FIRST);
+    }
+    slot.kinds |= transport_kind(packet, slot) | kind;
+    note_distinct(frame, packet, slot, &mut news);
     if !rarely(news.any()) {
         return (news, false);
     }
     (news, grant(slot, epoch, settings.budget.per_source))
+}
+
+/// Why a packet is news whoever sent it, and what its flags say of [`Source::kinds`].
+#[inline(always)]
+fn of_itself(packet: &Packet, settings: &Settings) -> (News, u8) {
+    let (mut news, mut kind) = (News::NONE, 0);
+    if rarely(!packet.flags.is_empty()) {
+        if packet.flags.intersects(settings.rare_flags()) {
+            news.insert(News::RARE_FLAG);
+            kind |= kinds::RARE;
+        }
+        if packet.flags.contains(Flag::Fragment) {
+            kind |= kinds::FRAGMENT;
+        }
+    }
+    news.insert_if(News::ICMP_ERROR, is_icmp_error(packet));
+    (news, kind)
 }
 
 /// Counts the packet under its transport, and says what kind of [`Source::kinds`] it is.
@@ -146,27 +177,33 @@ fn transport_kind(packet: &Packet, slot: &mut Source) -> u8 {
 
 const SYN_ACK: u8 = tcp::SYN | tcp::ACK;
 
+/// Adds a reason, and settles what is known of them all, or the BPF verifier would go through what follows for each combination of reasons.
+#[inline(always)]
+fn learn<F: Frame + ?Sized>(frame: &F, news: &mut News, reason: News) {
+    *news = News(frame.settled(news.0 | reason.0));
+}
+
 /// Notes what is new about the packet: written only then, because most packets of a source are like those before.
 #[inline(always)]
-fn note_distinct(packet: &Packet, slot: &mut Source, news: &mut News) {
+fn note_distinct<F: Frame + ?Sized>(frame: &F, packet: &Packet, slot: &mut Source, news: &mut News) {
     let destination = bit_of(packet.destination.low_word());
     if rarely(slot.destinations & destination == 0) {
         slot.destinations |= destination;
-        news.insert(News::DESTINATION);
+        learn(frame, news, News::DESTINATION);
     }
     if rarely(packet.ttl < slot.ttl_low) {
         slot.ttl_low = packet.ttl;
-        news.insert(News::TTL);
+        learn(frame, news, News::TTL);
     }
     if rarely(packet.ttl > slot.ttl_high) {
         slot.ttl_high = packet.ttl;
-        news.insert(News::TTL);
+        learn(frame, news, News::TTL);
     }
     if matches!(packet.transport, Transport::Tcp | Transport::Udp) {
-        let port = bit_of(packet.destination_port as u32);
+        let port = bit_of(packet.wire_destination_port as u32);
         if rarely(slot.ports & port == 0) {
             slot.ports |= port;
-            news.insert(News::PORT);
+            learn(frame, news, News::PORT);
         }
     }
 }

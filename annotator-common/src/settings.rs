@@ -1,7 +1,7 @@
 //! What the agent tells the engine before it starts; in the kernel a read-only global.
 
 use crate::frame::Pod;
-use crate::{Address, Flags};
+use crate::{Address, Flags, Ticks};
 
 /// Local addresses or prefixes of one family that the engine can hold.
 pub const LOCAL_MAX: usize = 16;
@@ -45,6 +45,9 @@ pub struct Settings {
     pub seed: [u64; 2],
     /// `1 << (low 6 bits of an address's last byte)` of every local address: most packets need no further look.
     pub local_bits: u64,
+    /// Not 0 for the first octets of IPv4 addresses in which some range earns a source flag, or that a local address has: all others need no
+    /// further look.
+    pub notable_octets: [u8; 256],
     /// Local IPv4 addresses in memory order.
     pub local_v4: [u32; LOCAL_MAX],
     /// Local IPv6 addresses in memory order.
@@ -69,7 +72,7 @@ pub struct Settings {
     pub budget: Budget,
     /// Keeps the size a multiple of eight.
     pub reserved: u32,
-    /// Per TCP destination port: 0, or the class of payload that the knowledge can read there.
+    /// Per TCP destination port, as it stands in the frame (network byte order): 0, or the class of payload that the knowledge can read there.
     pub payload_tcp: [u8; 65536],
     /// Per UDP port, likewise; looked up for the destination and for the source.
     pub payload_udp: [u8; 65536],
@@ -79,14 +82,32 @@ pub struct Settings {
 unsafe impl Pod for Settings {}
 
 const _: () = assert!(
-    size_of::<Settings>() == 16 + 8 + 4 * LOCAL_MAX + 16 * LOCAL_MAX + 8 * LOCAL_MAX + 7 * 4 + 16 + 4 + 2 * 65536
+    size_of::<Settings>() == 16 + 8 + 256 + 4 * LOCAL_MAX + 16 * LOCAL_MAX + 8 * LOCAL_MAX + 7 * 4 + 16 + 4 + 2 * 65536
 );
+
+/// First octets of the ranges that [`classify`](crate::classify::classify) knows.
+const SPECIAL_OCTETS: [u8; 256] = {
+    let mut table = [0; 256];
+    let mut i = 0;
+    let octets = [0, 10, 100, 127, 169, 172, 192, 198, 203];
+    while i < octets.len() {
+        table[octets[i]] = 1;
+        i += 1;
+    }
+    let mut first = 224;
+    while first < 256 {
+        table[first] = 1;
+        first += 1;
+    }
+    table
+};
 
 impl Settings {
     /// No local address known, captures' budget, ticks of one millisecond.
     pub const DEFAULT: Settings = Settings {
         seed: [0x9e37_79b9_7f4a_7c15, 0xd1b5_4a32_d192_ed03],
         local_bits: 0,
+        notable_octets: SPECIAL_OCTETS,
         local_v4: [0; LOCAL_MAX],
         local_v6: [[0; 4]; LOCAL_MAX],
         prefixes: [Prefix4 { network: 0, host_mask: 0 }; LOCAL_MAX],
@@ -110,6 +131,7 @@ impl Settings {
             let Some(slot) = self.local_v4.get_mut(count) else { return false };
             *slot = address.low_word();
             self.local_v4_count += 1;
+            self.notable_octets[address.low_word().to_ne_bytes()[0] as usize] = 1;
         } else {
             let count = self.local_v6_count as usize;
             let Some(slot) = self.local_v6.get_mut(count) else { return false };
@@ -134,6 +156,12 @@ impl Settings {
         self.narrowest_host_mask =
             if count == 0 { host_mask } else { core::cmp::min(self.narrowest_host_mask, host_mask) };
         true
+    }
+
+    /// Which second a tick lies in, about.
+    #[inline(always)]
+    pub const fn second(&self, now: Ticks) -> u32 {
+        now >> (self.second_shift & 31)
     }
 
     /// The flags that make a packet news.

@@ -27,7 +27,7 @@ const DOOR_BITS: u32 = 16;
 /// Minutes without a packet after which a way may be reused.
 pub const STALE_EPOCHS: u8 = 5;
 /// Weight at which a source counts as settled: displacing it takes about 2^17 attempts.
-const WEIGHT_MAX: u32 = 16;
+const WEIGHT_MAX: u16 = 16;
 /// `ticks >> (second_shift + EPOCH_SHIFT)` is the minute.
 pub const EPOCH_SHIFT: u32 = 6;
 
@@ -96,10 +96,19 @@ pub struct Source {
 
 const _: () = assert!(size_of::<Source>() == 64);
 
+/// What a look at a way reads.
+#[derive(Clone, Copy)]
+#[repr(C)]
+struct Mark {
+    /// Weight in the upper half, epoch in the lower.
+    state: u16,
+    tag: u16,
+}
+
 /// The table of one CPU.
 #[repr(C)]
 pub struct Sources {
-    tags: [[u32; WAYS]; SETS],
+    marks: [[Mark; WAYS]; SETS],
     slots: [[Source; WAYS]; SETS],
     doors: [u16; DOORS],
     /// Samples handed out per class of payload: the second, and how many in it.
@@ -142,8 +151,8 @@ const fn door_of(hash: u64) -> usize {
 
 /// What tells the sources of a set and of a door apart.
 #[inline(always)]
-pub const fn tag_of(hash: u64) -> u32 {
-    (hash >> 32) as u32 & 0xffff
+pub const fn tag_of(hash: u64) -> u16 {
+    (hash >> 32) as u16 | 1
 }
 
 /// The bit of [`Source::ports`] or [`Source::destinations`] for a value.
@@ -181,17 +190,16 @@ impl Sources {
         let hash = hash(address, seed);
         let (set, tag) = (set_of(hash), tag_of(hash));
         for way in 0..WAYS {
-            let word = self.tags[set][way];
-            if word >> 16 == tag && weight_of(word) != 0 && self.slots[set][way].address == *address {
-                if rarely(word & 0xffff != WEIGHT_MAX << 8 | epoch as u32) {
-                    let heavier = core::cmp::min(weight_of(word) + 1, WEIGHT_MAX);
-                    self.tags[set][way] = tag_word(tag, heavier, epoch);
+            let mark = &mut self.marks[set][way];
+            if mark.tag == tag && self.slots[set][way].address == *address {
+                if rarely(mark.state != state(WEIGHT_MAX, epoch)) {
+                    mark.state = state(core::cmp::min(mark.weight() + 1, WEIGHT_MAX), epoch);
                 }
                 return Place::Known(&mut self.slots[set][way]);
             }
         }
         let Some(way) = self.make_room(hash, epoch) else { return Place::Refused };
-        self.tags[set][way] = tag_word(tag, 1, epoch);
+        self.marks[set][way] = Mark { state: state(1, epoch), tag };
         let slot = &mut self.slots[set][way];
         start(slot, address, now);
         Place::Fresh(slot)
@@ -200,31 +208,33 @@ impl Sources {
     /// A way for a source that has none.
     #[inline(always)]
     fn make_room(&mut self, hash: u64, epoch: u8) -> Option<usize> {
-        let tags = &mut self.tags[set_of(hash)];
-        let mut lightest = 0;
-        let mut lightest_weight = u32::MAX;
-        for (way, &word) in tags.iter().enumerate() {
-            let weight = weight_of(word);
-            if weight == 0 || epoch.wrapping_sub(word as u8) > STALE_EPOCHS {
+        let marks = &mut self.marks[set_of(hash)];
+        for (way, mark) in marks.iter().enumerate() {
+            if mark.weight() == 0 || epoch.wrapping_sub(mark.state as u8) > STALE_EPOCHS {
                 return Some(way);
             }
-            if weight < lightest_weight {
-                lightest_weight = weight;
-                lightest = way;
-            }
         }
+        // Asked first, because in a flood it turns nearly all away.
         let door = &mut self.doors[door_of(hash)];
-        let mark = tag_of(hash) as u16 | 1;
+        let mark = tag_of(hash);
         if *door != mark {
             *door = mark;
             return None;
+        }
+        let mut lightest = 0;
+        let mut lightest_weight = u16::MAX;
+        for (way, mark) in marks.iter().enumerate() {
+            if mark.weight() < lightest_weight {
+                lightest_weight = mark.weight();
+                lightest = way;
+            }
         }
         self.random = self.random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
         if (self.random >> 8) & ((1 << (lightest_weight & 31)) - 1) != 0 {
             return None;
         }
         if lightest_weight > 1 {
-            tags[lightest & (WAYS - 1)] -= 1 << 8;
+            marks[lightest & (WAYS - 1)].state -= 1 << 8;
             return None;
         }
         Some(lightest & (WAYS - 1))
@@ -244,24 +254,27 @@ impl Sources {
 
     /// Whether a tag word belongs to an address: how a reader that runs beside the kernel tells a whole slot from one being replaced.
     pub fn tag_matches(word: u32, address: &Address, seed: &[u64; 2]) -> bool {
-        weight_of(word) != 0 && word >> 16 == tag_of(hash(address, seed))
+        word >> 16 == u32::from(tag_of(hash(address, seed)))
     }
 
     /// Tag word and slot at an index below [`CAPACITY`].
     pub fn entry(&self, index: usize) -> (u32, &Source) {
         let (set, way) = (index / WAYS, index % WAYS);
-        (self.tags[set][way], &self.slots[set][way])
+        let Mark { state, tag } = self.marks[set][way];
+        (u32::from(tag) << 16 | u32::from(state), &self.slots[set][way])
+    }
+}
+
+impl Mark {
+    #[inline(always)]
+    const fn weight(self) -> u16 {
+        self.state >> 8
     }
 }
 
 #[inline(always)]
-const fn weight_of(word: u32) -> u32 {
-    word >> 8 & 0xff
-}
-
-#[inline(always)]
-const fn tag_word(tag: u32, weight: u32, epoch: u8) -> u32 {
-    tag << 16 | weight << 8 | epoch as u32
+const fn state(weight: u16, epoch: u8) -> u16 {
+    weight << 8 | epoch as u16
 }
 
 #[inline(always)]

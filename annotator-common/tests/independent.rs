@@ -6,17 +6,22 @@ use std::net::IpAddr;
 
 use annotator_common::classify::classify;
 use annotator_common::parse::parse;
-use annotator_common::{Family, Flag, Ledger, Link, Packet, Reason, Settings, Transport, observe};
+use annotator_common::{Family, Flag, Flags, Ledger, Link, Packet, Reason, Settings, Sources, Transport, observe};
 use etherparse::{EtherType, LaxLinkExtSlice, LaxNetSlice, LaxSlicedPacket, LinkSlice, TransportSlice};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
 
+/// Any flags, and often those of nearly every packet: SYN, ACK, and ACK with PSH.
+fn tcp_flags() -> impl Strategy<Value = u8> {
+    prop_oneof![any::<u8>(), select(vec![0x02, 0x10, 0x18])]
+}
+
 /// A transport header with something behind it, and its protocol number.
 fn transports() -> impl Strategy<Value = (u8, Vec<u8>)> {
     let payload = vec(any::<u8>(), 0..24);
     let tcp =
-        (any::<[u8; 12]>(), 0_u8..16, any::<u8>(), payload.clone()).prop_map(|(start, offset, flags, payload)| {
+        (any::<[u8; 12]>(), 0_u8..16, tcp_flags(), payload.clone()).prop_map(|(start, offset, flags, payload)| {
             let mut bytes = start.to_vec();
             bytes.extend([offset << 4, flags, 1, 0, 0, 0, 0, 0]);
             bytes.extend(payload);
@@ -117,7 +122,7 @@ fn frames() -> impl Strategy<Value = Vec<u8>> {
 
 fn engine(frame: &[u8]) -> Packet {
     let mut packet = parse(frame, Link::Ethernet);
-    classify(&mut packet, &Settings::DEFAULT);
+    classify(frame, &mut packet, &Settings::DEFAULT);
     packet
 }
 
@@ -202,6 +207,9 @@ fn check_transport(transport: &TransportSlice<'_>, packet: &Packet) {
     }
 }
 
+/// The flags that an Ethernet header earns.
+const ETHERNET_FLAGS: Flags = Flags::of(&[Flag::EthernetBroadcast, Flag::EthernetMulticast]);
+
 /// So many cases; a failure is printed and not written into the source tree.
 fn cases(cases: u32) -> ProptestConfig {
     ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() }
@@ -248,14 +256,34 @@ proptest! {
 }
 
 proptest! {
+    #![proptest_config(cases(50_000))]
+
+    #[test]
+    fn the_straight_way_is_no_other_than_the_general_one(frame in frames()) {
+        if frame.len() < 14 {
+            return Ok(());
+        }
+        let mut straight = parse(&frame[..], Link::Ethernet);
+        // A link header that is already decoded is never taken for an ordinary packet's.
+        let ethertype = u16::from_be_bytes([frame[12], frame[13]]);
+        let general = parse(&frame[..], Link::Decoded { offset: 14, ethertype });
+        straight.flags = Flags::from_bits(straight.flags.bits() & !ETHERNET_FLAGS.bits());
+        prop_assert_eq!(straight, general);
+    }
+}
+
+proptest! {
     #![proptest_config(cases(200))]
 
     #[test]
     fn every_frame_is_counted_once(frames in vec(frames(), 1..8)) {
-        // SAFETY: a ledger is made of integers; zero is valid.
-        let mut ledger = unsafe { Box::<Ledger>::new_zeroed().assume_init() };
+        // SAFETY: both are made of integers; zero is valid.
+        let (mut ledger, mut sources): (Box<Ledger>, Box<Sources>) =
+            unsafe { (Box::new_zeroed().assume_init(), Box::new_zeroed().assume_init()) };
         for frame in &frames {
-            observe(&frame[..], Link::Ethernet, &Settings::DEFAULT, &mut ledger, || None);
+            let Ledger { journal, types } = &mut *ledger;
+            let books = (journal, &mut *sources);
+            observe(&frame[..], Link::Ethernet, &Settings::DEFAULT, books, || Some(types), || 0);
         }
         let rows = (0..=255)
             .flat_map(|number| [ledger.protocol(Family::V4, number), ledger.protocol(Family::V6, number)])

@@ -77,6 +77,10 @@ fn bounds(context: *mut xdp_md) -> (usize, usize) {
 }
 
 impl Frame for XdpFrame {
+    // Without the unstable switch for it, each word is put together from its bytes, and with short cuts the verifier would have more of them to
+    // follow than it is willing to.
+    const CHEAP_LOADS: bool = cfg!(target_feature = "allows-misaligned-mem-access");
+
     #[inline(always)]
     fn len(&self) -> u32 {
         self.length
@@ -98,6 +102,12 @@ impl Frame for XdpFrame {
         // SAFETY: one instruction on a register.
         unsafe { asm!("{0} = be16 {0}", inout(reg) value, options(pure, nomem, nostack)) };
         value as u16
+    }
+
+    #[inline(always)]
+    fn wire_order(&self, field: u16) -> u16 {
+        // Of bytes that are put together verifiers up to Linux 6.1 know nothing.
+        if Self::CHEAP_LOADS { field } else { self.bounded(field.into(), 0xffff) as u16 }
     }
 
     #[inline(always)]

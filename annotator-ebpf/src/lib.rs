@@ -8,7 +8,7 @@ mod frame;
 mod maps;
 mod sample;
 
-use annotator_common::{Link, observe};
+use annotator_common::{Books, Link, observe};
 
 pub use crate::frame::XdpFrame;
 pub use crate::maps::ticks;
@@ -17,13 +17,12 @@ pub use crate::maps::ticks;
 #[inline(always)]
 pub fn watch(frame: &XdpFrame) {
     let settings = maps::settings();
-    let cpu = maps::cpu();
-    let Some(ledger) = maps::ledger(cpu) else { return };
+    let Some(Books { journal, sources }) = maps::books() else { return };
     let link = if settings.layer3 != 0 { Link::RawIp } else { Link::Ethernet };
-    let news = observe(frame, link, settings, ledger, || Some((maps::sources(cpu)?, maps::ticks())));
+    let news = observe(frame, link, settings, (journal, sources), maps::types, maps::ticks);
     if news.any() {
-        let tally = sample::hand_out(frame, news, ledger);
-        ledger.tally(tally);
+        let tally = sample::hand_out(frame, news, journal);
+        journal.tally(tally);
     }
 }
 

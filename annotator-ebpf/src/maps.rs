@@ -2,20 +2,20 @@
 
 use core::cell::UnsafeCell;
 
-use annotator_common::{Ledger, Settings, Sources, Ticks};
+use annotator_common::{Books, Settings, Ticks, Types};
 use aya_ebpf::bindings::BPF_F_MMAPABLE;
 use aya_ebpf::helpers::{bpf_get_smp_processor_id, bpf_jiffies64};
 use aya_ebpf::macros::map;
 use aya_ebpf::maps::{Array, RingBuf};
 
-/// Counters, one element per CPU (the loader sets how many), mapped by the agent. An ordinary array keyed by CPU, not a per-CPU array: its
-/// lookup is inlined by every kernel, and it can be mapped.
+/// Counters and source tables, one element per CPU (the loader sets how many), mapped by the agent. An ordinary array keyed by CPU, not a
+/// per-CPU array: its lookup is inlined by every kernel, and it can be mapped.
 #[map]
-static LEDGERS: Array<Ledger> = Array::with_max_entries(1, BPF_F_MMAPABLE);
+static BOOKS: Array<Books> = Array::with_max_entries(1, BPF_F_MMAPABLE);
 
-/// Source tables, likewise.
+/// The counters that few packets need, likewise.
 #[map]
-static SOURCES: Array<Sources> = Array::with_max_entries(1, BPF_F_MMAPABLE);
+static TYPES: Array<Types> = Array::with_max_entries(1, BPF_F_MMAPABLE);
 
 /// Samples on their way to the agent.
 #[map]
@@ -47,18 +47,18 @@ pub fn cpu() -> u32 {
     (unsafe { bpf_get_smp_processor_id() }) as u32
 }
 
-/// This CPU's counters.
+/// This CPU's counters and source table.
 #[inline(always)]
-pub fn ledger(cpu: u32) -> Option<&'static mut Ledger> {
+pub fn books() -> Option<&'static mut Books> {
     // SAFETY: only this CPU writes this element, and XDP programs do not interrupt each other on a CPU.
-    LEDGERS.get_ptr_mut(cpu).map(|pointer| unsafe { &mut *pointer })
+    BOOKS.get_ptr_mut(cpu()).map(|pointer| unsafe { &mut *pointer })
 }
 
-/// This CPU's source table.
+/// This CPU's counters by type.
 #[inline(always)]
-pub fn sources(cpu: u32) -> Option<&'static mut Sources> {
-    // SAFETY: as for the ledger.
-    SOURCES.get_ptr_mut(cpu).map(|pointer| unsafe { &mut *pointer })
+pub fn types() -> Option<&'static mut Types> {
+    // SAFETY: as above.
+    TYPES.get_ptr_mut(cpu()).map(|pointer| unsafe { &mut *pointer })
 }
 
 /// Jiffies: unlike the clocks, reading them costs nothing measurable.

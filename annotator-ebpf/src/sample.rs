@@ -1,7 +1,7 @@
 //! Handing packets to the agent.
 
 use annotator_common::ledger::Tally;
-use annotator_common::{Frame, Ledger, News, Sample};
+use annotator_common::{Frame, Journal, News, Sample};
 use aya_ebpf::bindings::{BPF_RB_NO_WAKEUP, xdp_md};
 use aya_ebpf::helpers::bpf_ktime_get_ns;
 use aya_log_ebpf::warn;
@@ -14,11 +14,11 @@ const NO_WAKEUP: u64 = BPF_RB_NO_WAKEUP as u64;
 
 /// Copies the first bytes of the frame into the ring buffer. Says what became of the sample.
 #[inline(always)]
-pub fn hand_out(frame: &XdpFrame, news: News, ledger: &Ledger) -> Tally {
+pub fn hand_out(frame: &XdpFrame, news: News, journal: &Journal) -> Tally {
     if annotator_copy(frame.context(), frame.len(), news.0) == 0 {
         return Tally::Samples;
     }
-    if ledger.tallied(Tally::SamplesRingFull) == 0 {
+    if journal.tallied(Tally::SamplesRingFull) == 0 {
         annotator_log_ring_full();
     }
     Tally::SamplesRingFull

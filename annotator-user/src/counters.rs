@@ -150,10 +150,11 @@ impl Counters {
                 add(&mut counters.icmp, IcmpKey { family, icmp_type, code }, ledger.icmp(family, icmp_type, code));
             }
         }
-        counters.samples = ledger.tallied(Tally::Samples);
-        counters.samples_withheld = ledger.tallied(Tally::SamplesOverBudget) + ledger.tallied(Tally::SamplesRingFull);
-        counters.sources_tracked = ledger.tallied(Tally::SourcesTracked);
-        counters.packets_of_untracked_sources = ledger.tallied(Tally::SourcesNotTracked);
+        let tallied = |tally| ledger.journal.tallied(tally);
+        counters.samples = tallied(Tally::Samples);
+        counters.samples_withheld = tallied(Tally::SamplesOverBudget) + tallied(Tally::SamplesRingFull);
+        counters.sources_tracked = tallied(Tally::SourcesTracked);
+        counters.packets_of_untracked_sources = tallied(Tally::SourcesNotTracked);
         counters
     }
 

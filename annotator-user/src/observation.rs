@@ -90,8 +90,9 @@ impl annotator_common::Frame for Beginning<'_> {
 impl Sighting {
     /// Parses and classifies the first `bytes` of a frame that was `frame_length` bytes long.
     pub fn new(at: Moment, news: News, link: Link, frame_length: u32, bytes: &[u8], settings: &Settings) -> Self {
-        let mut packet = parse(&Beginning { bytes, length: frame_length }, link);
-        classify(&mut packet, settings);
+        let frame = Beginning { bytes, length: frame_length };
+        let mut packet = parse(&frame, link);
+        classify(&frame, &mut packet, settings);
         Sighting { at, news, link, frame_length, packet, bytes: bytes.into() }
     }
 

@@ -185,7 +185,7 @@ mod tests {
 
     fn slot(address: u32, first: Ticks, packets: u32) -> (u32, Source) {
         let address = Address::from(IpAddr::from(Ipv4Addr::from(address)));
-        let tag = source::tag_of(source::hash(&address, &SEED));
+        let tag = u32::from(source::tag_of(source::hash(&address, &SEED)));
         let udp = packets as u16;
         let source = Source {
             address,

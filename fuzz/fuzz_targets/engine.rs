@@ -59,13 +59,14 @@ impl Engine {
     }
 
     fn observe(&mut self, frame: &[u8], link: Link) {
-        let (sources, now) = (&mut self.sources, self.now);
-        observe(frame, link, &self.settings, &mut self.ledger, || Some((sources, now)));
+        let Ledger { journal, types } = &mut *self.ledger;
+        let books = (journal, &mut *self.sources);
+        observe(frame, link, &self.settings, books, || Some(types), || self.now);
     }
 
     fn compare(&mut self, frame: &[u8], link: Link) {
         let mut packet = parse(frame, link);
-        classify(&mut packet, &self.settings);
+        classify(frame, &mut packet, &self.settings);
         let before = self.flags_and_reasons();
         self.observe(frame, link);
         let after = self.flags_and_reasons();

@@ -3,7 +3,7 @@
 use annotator::counters::Counters;
 use annotator::observation::{Locality, Moment, Observations};
 use annotator::report::{Origin, OriginKind, Report};
-use annotator_common::{Ledger, Link, Settings, observe};
+use annotator_common::{Ledger, Link, Settings, Sources, observe};
 use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
 
@@ -11,19 +11,21 @@ use serde_json::{Value, json};
 pub struct Counting {
     settings: Box<Settings>,
     ledger: Box<Ledger>,
+    sources: Box<Sources>,
 }
 
 impl Counting {
     /// Nothing counted yet; `settings` say what is local.
     pub fn new(settings: Box<Settings>) -> Self {
-        // SAFETY: a ledger is made of integers, for which zero is a value.
-        let ledger = unsafe { Box::<Ledger>::new_zeroed().assume_init() };
-        Counting { settings, ledger }
+        // SAFETY: both are made of integers, for which zero is a value.
+        let (ledger, sources) = unsafe { (Box::new_zeroed().assume_init(), Box::new_zeroed().assume_init()) };
+        Counting { settings, ledger, sources }
     }
 
     /// Counts a frame.
     pub fn count(&mut self, frame: &[u8], link: Link) {
-        observe(frame, link, &self.settings, &mut self.ledger, || None);
+        let Ledger { journal, types } = &mut *self.ledger;
+        observe(frame, link, &self.settings, (journal, &mut self.sources), || Some(types), || 0);
     }
 
     /// All that a report says in exact numbers.

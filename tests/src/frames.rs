@@ -707,7 +707,7 @@ mod tests {
         let settings = settings();
         for frame in all() {
             let mut packet = parse(&frame.bytes[..], frame.link);
-            classify(&mut packet, &settings);
+            classify(&frame.bytes[..], &mut packet, &settings);
             assert_eq!(packet.flags.iter().collect::<Vec<_>>(), frame.flags, "{}", frame.name);
             assert_eq!(packet.reason(), frame.reason, "{}", frame.name);
         }

@@ -29,8 +29,8 @@ pub fn compare(object: &[u8]) -> Result<()> {
         let mut settings = frames::settings();
         settings.layer3 = u32::from(layer3);
         settings.budget = UNLIMITED;
-        settings.payload_udp[53] = 1;
-        settings.payload_tcp[80] = 2;
+        settings.payload_udp[usize::from(53_u16.to_be())] = 1;
+        settings.payload_tcp[usize::from(80_u16.to_be())] = 2;
         let frames: Vec<_> = frames::all()
             .into_iter()
             .filter(|frame| frame.link == link && (SHORTEST..=LONGEST).contains(&frame.bytes.len()))
@@ -98,17 +98,19 @@ impl Comparison {
                 );
             }
         }
-        ensure!(self.host.tallied(Tally::SourcesTracked) > 1, "no source was tracked");
+        ensure!(self.host.journal.tallied(Tally::SourcesTracked) > 1, "no source was tracked");
         Ok(())
     }
 
     /// What the engine here does with the frame; the news and bytes of the sample, if there is one.
     fn on_host(&mut self, bytes: &[u8], link: Link) -> Option<(u32, Vec<u8>)> {
-        let news = observe(bytes, link, &self.settings, &mut self.host, || Some((&mut self.host_sources, 1 << 20)));
+        let Ledger { journal, types } = &mut *self.host;
+        let books = (journal, &mut *self.host_sources);
+        let news = observe(bytes, link, &self.settings, books, || Some(types), || 1 << 20);
         if !news.any() {
             return None;
         }
-        self.host.tally(Tally::Samples);
+        self.host.journal.tally(Tally::Samples);
         // SAFETY: a sample is made of integers, for which zero is a value.
         let mut sample: Sample = unsafe { std::mem::zeroed() };
         sample.fill(bytes, 0, news);

@@ -15,7 +15,7 @@ use aya::programs::{ProgramError, Xdp, XdpMode};
 use crate::{
     ALIGNED_OBJECT, contacts,
     frames::{self, NamedFrame},
-    kernel_ledger, netlink,
+    head_room, kernel_ledger, netlink,
     packet_socket::PacketSocket,
     take_over,
 };
@@ -45,6 +45,10 @@ pub fn check() -> Result<()> {
     }
     let mut failures = Vec::new();
     for (variant, object) in [("unaligned", OBJECT), ("aligned", ALIGNED_OBJECT)] {
+        if let Err(error) = head_room::check(object, &entries) {
+            println!("guest: settings, {variant}: {error:#}");
+            failures.push(format!("settings ({variant})"));
+        }
         if let Err(error) = kernel_ledger::compare(object) {
             println!("guest: test runs, {variant}: {error:#}");
             failures.push(format!("test runs ({variant})"));
@@ -141,9 +145,11 @@ fn count(kernel: &Kernel, settings: &Settings, frames: &[NamedFrame]) -> Result<
     let mut sources = unsafe { Box::<Sources>::new_zeroed().assume_init() };
     let socket = PacketSocket::open("right")?;
     for frame in frames {
-        let news = observe(frame.bytes.as_slice(), Link::Ethernet, settings, &mut expected, || Some((&mut sources, 1)));
+        let Ledger { journal, types } = &mut *expected;
+        let books = (journal, &mut *sources);
+        let news = observe(frame.bytes.as_slice(), Link::Ethernet, settings, books, || Some(types), || 1);
         if news.any() {
-            expected.tally(Tally::Samples);
+            expected.journal.tally(Tally::Samples);
         }
         socket.send(&frame.bytes)?;
     }

@@ -7,6 +7,7 @@ pub mod captures;
 pub mod contacts;
 pub mod counted;
 pub mod frames;
+pub mod head_room;
 pub mod kernel_ledger;
 pub mod kernel_matrix;
 pub mod packet_socket;

@@ -343,7 +343,7 @@ fn pins_that_are_not_what_they_should_be() -> Result<()> {
             fs::remove_file(folder.join(name))?;
             Ok(Array::<MapData, u64>::create(4, 0)?.pin(folder.join(name))?)
         };
-        for name in ["ledgers", "sources", "samples", "handover"] {
+        for name in ["books", "types", "samples", "handover"] {
             count_and_go(&wire, 2)?;
             replace(name)?;
             let before = attached(&wire)?;

@@ -90,6 +90,21 @@ impl Chain {
     }
 }
 
+/// The chain, if it is of the one header that most chains consist of: options, and then a protocol. In the kernel walking is a call, which costs
+/// more than this.
+#[inline(always)]
+pub fn single<F: Frame + ?Sized>(frame: &F, first: u8, start: u32, end: u32) -> Option<Chain> {
+    if first != HOP_BY_HOP && first != DESTINATION {
+        return None;
+    }
+    let [next, length, ..]: [u8; 4] = frame.load(start)?;
+    let offset = start + (u32::from(length) + 1) * 8;
+    if is_extension(next) || offset > end {
+        return None;
+    }
+    Some(Chain::ended(Flags::of(&[Flag::Ipv6Extension]), next, frame.bounded(offset, 0x7fff), false))
+}
+
 /// Walks the chain whose first header is of type `first` and lies at `start`; nothing at or behind `end` is read.
 #[inline(always)]
 pub fn walk<F: Frame + ?Sized>(frame: &F, first: u8, start: u32, end: u32) -> Chain {

@@ -5,6 +5,7 @@
 
 pub mod extensions;
 pub mod options;
+mod plain;
 
 use crate::flags::rarely;
 use crate::frame::Pod;
@@ -52,8 +53,8 @@ const ICMP_HEADER: u32 = 8;
 const ICMP_COUNTED: u32 = 4;
 /// TTL or hop limit up to which a packet earns `low-ttl`.
 const LOW_TTL: u8 = 5;
-/// First source port that is not reserved.
-const FIRST_USER_PORT: u16 = 1024;
+/// Bits of a port as it stands in the frame, of which those from 1024 on have at least one.
+const USER_PORT_BITS: u16 = 0xfc00_u16.to_be();
 
 #[derive(Clone, Copy)]
 #[repr(C, packed)]
@@ -93,12 +94,22 @@ struct TcpStart {
     flags: u8,
 }
 
+#[derive(Clone, Copy)]
+#[repr(C, packed)]
+struct UdpStart {
+    source: u16,
+    destination: u16,
+    _length: u16,
+}
+
 // SAFETY: packed structs of integers have no padding and accept any bytes.
 unsafe impl Pod for Ipv4Header {}
 // SAFETY: as above.
 unsafe impl Pod for Ipv6Header {}
 // SAFETY: as above.
 unsafe impl Pod for TcpStart {}
+// SAFETY: as above.
+unsafe impl Pod for UdpStart {}
 
 const _: () = assert!(size_of::<Ipv4Header>() == 20);
 const _: () = assert!(size_of::<Ipv6Header>() == IPV6_HEADER as usize);
@@ -137,6 +148,13 @@ impl Then for Keep {
 /// has to set and to keep every field, which costs a BPF program with its ten registers more than all parsing.
 #[inline(always)]
 pub fn parse_then<F: Frame + ?Sized, T: Then>(frame: &F, link: Link, next: T) -> T::Output {
+    let mut next = next;
+    if F::CHEAP_LOADS && link == Link::Ethernet {
+        match plain::plain_then(frame, next) {
+            Ok(output) => return output,
+            Err(unused) => next = unused,
+        }
+    }
     let mut flags = Flags::NONE;
     match network_start(frame, link, &mut flags) {
         Ok((ethertype::IPV4, at)) => ipv4_then(frame, at, flags, next),
@@ -263,7 +281,7 @@ fn ipv4_then<F: Frame + ?Sized, T: Then>(frame: &F, at: u32, mut flags: Flags, n
         };
     }
     let packet = Packet {
-        flags,
+        flags: Flags::from_bits(frame.settled(flags.bits())),
         ethertype: ethertype::IPV4,
         family: Family::V4,
         protocol: header.protocol,
@@ -314,7 +332,7 @@ fn ipv6_then<F: Frame + ?Sized, T: Then>(frame: &F, at: u32, mut flags: Flags, n
     }
     flags.insert_if(Flag::LowTtl, header.hop_limit <= LOW_TTL);
     let mut packet = Packet {
-        flags,
+        flags: Flags::from_bits(frame.settled(flags.bits())),
         ethertype: ethertype::IPV6,
         family: Family::V6,
         protocol: header.next,
@@ -343,7 +361,8 @@ fn ipv6_header<F: Frame + ?Sized>(frame: &F, at: u32) -> Result<Ipv6Header, Stop
 /// Goes on behind the IPv6 extension headers.
 #[inline(always)]
 fn extended<F: Frame + ?Sized>(frame: &F, packet: &mut Packet) -> Position {
-    let chain = frame.ipv6_extensions(packet.protocol, packet.transport_at, packet.end);
+    let chain = extensions::single(frame, packet.protocol, packet.transport_at, packet.end)
+        .unwrap_or_else(|| frame.ipv6_extensions(packet.protocol, packet.transport_at, packet.end));
     packet.flags = packet.flags.union(chain.flags());
     if let Some(reason) = chain.reason() {
         packet.has_protocol = false;
@@ -416,29 +435,36 @@ fn reaches<F: Frame + ?Sized>(
 fn tcp<F: Frame + ?Sized>(frame: &F, packet: &mut Packet, first_fragment: bool) -> Result<(), Stop> {
     reaches(frame, packet, TCP_HEADER, TCP_COUNTED, first_fragment)?;
     let header: TcpStart = frame.load(packet.transport_at).ok_or_else(|| stop(frame, Reason::L4Truncated))?;
-    ports(packet, frame.host_order(header.source), frame.host_order(header.destination));
+    tcp_header(frame, packet, &header);
+    Ok(())
+}
+
+#[inline(always)]
+fn tcp_header<F: Frame + ?Sized>(frame: &F, packet: &mut Packet, header: &TcpStart) {
+    ports(frame, packet, header.source, header.destination);
     packet.transport = Transport::Tcp;
     packet.tcp_flags = header.flags;
     let length = (header.data_offset >> 4) * 4;
     packet.tcp_header = if length < TCP_HEADER as u8 { TCP_HEADER as u8 } else { length };
     tcp_flags(packet);
-    Ok(())
 }
 
 #[inline(always)]
 fn udp<F: Frame + ?Sized>(frame: &F, packet: &mut Packet, first_fragment: bool) -> Result<(), Stop> {
     reaches(frame, packet, UDP_HEADER, UDP_HEADER, first_fragment)?;
-    let header: [u16; 2] = frame.load(packet.transport_at).ok_or_else(|| stop(frame, Reason::L4Truncated))?;
-    ports(packet, frame.host_order(header[0]), frame.host_order(header[1]));
+    let header: UdpStart = frame.load(packet.transport_at).ok_or_else(|| stop(frame, Reason::L4Truncated))?;
+    ports(frame, packet, header.source, header.destination);
     packet.transport = Transport::Udp;
     Ok(())
 }
 
 #[inline(always)]
-fn ports(packet: &mut Packet, source: u16, destination: u16) {
-    packet.source_port = source;
-    packet.destination_port = destination;
-    packet.flags.insert_if(Flag::LowSourcePort, source < FIRST_USER_PORT);
+fn ports<F: Frame + ?Sized>(frame: &F, packet: &mut Packet, source: u16, destination: u16) {
+    packet.wire_source_port = frame.wire_order(source);
+    packet.wire_destination_port = frame.wire_order(destination);
+    packet.source_port = frame.host_order(source);
+    packet.destination_port = frame.host_order(destination);
+    packet.flags.insert_if(Flag::LowSourcePort, source & USER_PORT_BITS == 0);
 }
 
 #[inline(always)]

@@ -52,7 +52,7 @@ pub fn walk<F: Frame + ?Sized>(frame: &F, start: u32, length: u32) -> Found {
             break;
         }
         // No-operations come in runs; four at a time keep the longest list of them cheap.
-        if offset + 4 <= length && frame.load::<u32>(start + offset) == Some(FOUR_NO_OPERATIONS) {
+        if F::CHEAP_LOADS && offset + 4 <= length && frame.load::<u32>(start + offset) == Some(FOUR_NO_OPERATIONS) {
             at = offset + 4;
             continue;
         }

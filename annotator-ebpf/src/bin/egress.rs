@@ -82,6 +82,8 @@ struct SkbFrame(*mut __sk_buff);
 struct Words<T>(MaybeUninit<T>);
 
 impl Frame for SkbFrame {
+    const CHEAP_LOADS: bool = false;
+
     #[inline(always)]
     fn len(&self) -> u32 {
         // SAFETY: the context is the one that the kernel handed in.

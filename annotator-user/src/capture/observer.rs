@@ -101,15 +101,16 @@ impl Observer {
 
         let link = link_type.link_of(frame);
         let now = self.clock.ticks();
-        let news = observe(frame, link, &self.settings, &mut self.ledger, || Some((&mut self.table, now)));
+        let Ledger { journal, types } = &mut *self.ledger;
+        let news = observe(frame, link, &self.settings, (journal, &mut self.table), || Some(types), || now);
         if news.any() {
             if self.sightings.len() < SIGHTINGS_MAX {
                 let beginning = &frame[..frame.len().min(SAMPLE_BYTES)];
                 let length = frame.len() as u32;
                 self.sightings.push(Sighting::new(at, news, link, length, beginning, &self.settings));
-                self.ledger.tally(Tally::Samples);
+                self.ledger.journal.tally(Tally::Samples);
             } else {
-                self.ledger.tally(Tally::SamplesOverBudget);
+                self.ledger.journal.tally(Tally::SamplesOverBudget);
             }
         }
     }

@@ -29,8 +29,8 @@ impl Clock {
     /// Asks the kernel, by running the object's `clock` program twice. Nothing is attached.
     pub fn measure(object: &[u8]) -> Result<Self> {
         let mut ebpf = EbpfLoader::new()
-            .map_max_entries("LEDGERS", 1)
-            .map_max_entries("SOURCES", 1)
+            .map_max_entries("BOOKS", 1)
+            .map_max_entries("TYPES", 1)
             .load(object)
             .context("creating BPF maps")?;
         let program: &mut Xdp = ebpf.program_mut("clock").context("the BPF object has no program clock")?.try_into()?;

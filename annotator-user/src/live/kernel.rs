@@ -1,11 +1,13 @@
 //! Loading the BPF program and mapping its memory.
 
+use std::mem::offset_of;
 use std::os::fd::{AsFd, AsRawFd};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use annotator_common::source::CAPACITY;
-use annotator_common::{Ledger, Settings, Source, Sources};
+use annotator_common::{Books, Journal, Ledger, Settings, Source, Types};
 use anyhow::{Context, Result, anyhow, ensure};
 use aya::maps::{Map, MapData, MapInfo, MapType, RingBuf};
 use aya::{Ebpf, EbpfLoader};
@@ -62,8 +64,8 @@ impl Shape {
 /// The maps by which the program and its agent share what was counted, on a machine with so many CPUs.
 pub fn shapes(cpus: u32) -> [Shape; 3] {
     [
-        Shape::array("LEDGERS", size_of::<Ledger>(), cpus),
-        Shape::array("SOURCES", size_of::<Sources>(), cpus),
+        Shape::array("BOOKS", size_of::<Books>(), cpus),
+        Shape::array("TYPES", size_of::<Types>(), cpus),
         Shape { name: "SAMPLES", kind: MapType::RingBuf, key: 0, value: 0, entries: SAMPLE_RING },
     ]
 }
@@ -100,8 +102,10 @@ impl Kernel {
         }
         adjust(&mut loader);
         let mut ebpf = loader.load(object).context("creating the BPF maps")?;
-        let ledgers = Ledgers(Mapping::of(&mut ebpf, "LEDGERS", size_of::<Ledger>(), cpus)?);
-        let tables = Tables(Mapping::of(&mut ebpf, "SOURCES", size_of::<Sources>(), cpus)?);
+        let books = Rc::new(Mapping::of(&mut ebpf, "BOOKS", size_of::<Books>(), cpus)?);
+        let types = Mapping::of(&mut ebpf, "TYPES", size_of::<Types>(), cpus)?;
+        let ledgers = Ledgers { books: Rc::clone(&books), types };
+        let tables = Tables(books);
         let samples = RingBuf::try_from(ebpf.take_map("SAMPLES").context("the BPF object has no map SAMPLES")?)?;
         Ok(Kernel { ebpf, ledgers, tables, samples })
     }
@@ -158,21 +162,30 @@ impl Mapping {
 }
 
 /// The mapped counters of all CPUs.
-pub struct Ledgers(Mapping);
+pub struct Ledgers {
+    books: Rc<Mapping>,
+    types: Mapping,
+}
 
 impl Ledgers {
-    /// The counters of a program that others have loaded.
-    pub fn pinned(path: &Path) -> Result<Self> {
+    /// The counters of a program that others have loaded; `path` says where a map of a name is pinned.
+    pub fn pinned(path: impl Fn(&str) -> PathBuf) -> Result<Self> {
         let cpus = possible_cpus()?;
-        let [shape, ..] = shapes(cpus);
-        Ok(Ledgers(Mapping::over(&shape.open(path)?, shape.name, size_of::<Ledger>(), cpus)?))
+        let [books, types, _] = shapes(cpus).map(|shape| (shape, path(shape.name)));
+        Ok(Ledgers {
+            books: Rc::new(Mapping::over(&books.0.open(&books.1)?, books.0.name, size_of::<Books>(), cpus)?),
+            types: Mapping::over(&types.0.open(&types.1)?, types.0.name, size_of::<Types>(), cpus)?,
+        })
     }
 
     /// Adds up the ledgers of all CPUs. Cells wrap; see [`annotator_common::Cell`].
     pub fn sum_into(&self, sum: &mut Ledger) {
+        const JOURNAL: usize = offset_of!(Books, journal) / 8;
+        const JOURNAL_END: usize = JOURNAL + size_of::<Journal>() / 8;
         sum.words_mut().fill(0);
-        for cpu in 0..self.0.count {
-            for (total, word) in sum.words_mut().iter_mut().zip(self.0.words(cpu)) {
+        for cpu in 0..self.books.count {
+            let words = self.books.words(cpu)[JOURNAL..JOURNAL_END].iter().chain(self.types.words(cpu));
+            for (total, word) in sum.words_mut().iter_mut().zip(words) {
                 let word = word.load(Ordering::Relaxed);
                 if word != 0 {
                     *total = total.wrapping_add(word);
@@ -196,7 +209,7 @@ pub(super) fn source(words: &[AtomicU64]) -> Source {
 }
 
 /// The mapped source tables of all CPUs.
-pub struct Tables(Mapping);
+pub struct Tables(Rc<Mapping>);
 
 impl Tables {
     /// Number of CPUs.
@@ -207,7 +220,7 @@ impl Tables {
     /// Tag word and slot at every index of one CPU's table. A slot that the kernel was replacing while it was read comes as an empty one.
     pub fn entries(&self, cpu: usize) -> impl Iterator<Item = (u32, Source)> {
         const TAG_WORDS: usize = CAPACITY / 2;
-        let words = self.0.words(cpu);
+        let words = &self.0.words(cpu)[offset_of!(Books, sources) / 8..];
         (0..CAPACITY).map(move |index| {
             let tag = || (words[index / 2].load(Ordering::Acquire) >> (32 * (index % 2))) as u32;
             let before = tag();

@@ -103,7 +103,7 @@ impl Folder {
         let handover = Handover::open(&self.handover(), possible_cpus()?)?;
         let reported = handover.read();
         let mut now = watched::ledger();
-        Ledgers::pinned(&self.map("LEDGERS"))?.sum_into(&mut now);
+        Ledgers::pinned(|name| self.map(name))?.sum_into(&mut now);
         let mut difference = reported.ledger;
         for (word, now) in difference.words_mut().iter_mut().zip(now.words()) {
             *word = now.wrapping_sub(*word);

@@ -128,7 +128,7 @@ impl Reader {
             let Some(class) = place.and_then(|place| u8::try_from(place + 1).ok()) else { continue };
             for (set, table) in [(&ports.tcp, &mut classes.tcp), (&ports.udp, &mut classes.udp)] {
                 for port in set.iter().flat_map(|set| set.iter()) {
-                    table[usize::from(port)] = class;
+                    table[usize::from(port.to_be())] = class;
                 }
             }
         }
@@ -138,8 +138,8 @@ impl Reader {
 
 /// The class of readable payload of every port: what the engine's settings take.
 pub struct PortClasses {
-    /// By TCP destination port.
+    /// By TCP destination port in network byte order.
     pub tcp: [u8; 65536],
-    /// By UDP port.
+    /// By UDP port, likewise.
     pub udp: [u8; 65536],
 }

@@ -10,9 +10,9 @@ use super::xdp_filter;
 pub struct Case {
     /// Its name.
     pub name: &'static str,
-    /// Nanoseconds over an empty program: the least of all pairs of runs …
+    /// Nanoseconds over an empty program: the least of all runs less the empty program's least …
     pub added_ns_min: f64,
-    /// … and the median.
+    /// … and its median less the empty program's median.
     pub added_ns_median: f64,
 }
 
