@@ -2,21 +2,23 @@
 //! the `ip` command, and the tools.
 
 use std::{
+    fs,
     io::{Read as _, Write as _},
-    net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
+    net::{Ipv4Addr, TcpListener, TcpStream},
+    os::unix::fs::PermissionsExt as _,
     process::Command,
     time::Duration,
 };
 
-use annotator_testnet::netlink;
-use annotator_tests::agent::{Agent, Running};
+use annotator_testnet::{Namespace, netlink};
+use annotator_tests::agent::{Agent, Running, eventually};
+use annotator_tests::peers;
 use annotator_tests::veth::{HERE, HERE_ADDRESS, THERE, THERE_ADDRESS, Wire};
 use anyhow::{Context as _, Result, bail, ensure};
 use serde_json::Value;
-use socket2::{Domain, Socket, Type};
 
 fn start(command: &mut Command) -> Result<Running> {
-    const INSTALL: &str = "sudo apt-get install --no-install-recommends nmap masscan hping3 traceroute fping";
+    const INSTALL: &str = "sudo apt-get install --no-install-recommends nmap masscan hping3 traceroute fping curl";
     Running::start(command).context(INSTALL)
 }
 
@@ -226,57 +228,67 @@ fn masscan_over_some_ports() -> Result<()> {
     expect(&report, "tool.masscan", "reconnaissance", THERE_ADDRESS)
 }
 
-/// Opens a connection from a port of the far end's choice.
-fn connect_from(wire: &Wire, port: u16, to: u16) -> Result<std::io::Result<()>> {
-    wire.there.enter(|| {
-        let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
-        socket.set_reuse_address(true)?;
-        socket.bind(&SocketAddr::from((THERE_ADDRESS, port)).into())?;
-        Ok(socket.connect(&SocketAddr::from((HERE_ADDRESS, to)).into()))
-    })
+/// Waits until somebody listens.
+fn until_open(namespace: &Namespace, address: Ipv4Addr, port: u16) -> Result<()> {
+    eventually("nobody listens", || Ok(namespace.enter(|| TcpStream::connect((address, port))).ok())).map(drop)
 }
 
-/// We connect to an FTP server, which asks by ident who we are and then delivers a few files in active mode. Says how sure the findings
-/// are.
-fn ftp_in_active_mode_with_ident(options: &[&str], confidence: &str) -> Result<()> {
+/// curl fetches three files from ProFTPD in active mode, which asks oidentd first who comes. Says how sure the findings are.
+fn ftp_in_active_mode_with_ident(options: &[&str], directives: &str, [ident, ftp]: [&str; 2]) -> Result<()> {
     let wire = Wire::talking()?;
-    let server = wire.there.enter(|| TcpListener::bind((THERE_ADDRESS, 21)))?;
+    let folder = tempfile::tempdir()?;
+    let files = folder.path().join("files");
+    fs::create_dir(&files)?;
+    ["a", "b", "c"].iter().try_for_each(|name| fs::write(files.join(name), format!("{name}\n")))?;
+    for place in [folder.path(), &files] {
+        fs::set_permissions(place, fs::Permissions::from_mode(0o755))?;
+    }
+    let server = Running::start(&mut peers::ftp_server(&wire.there, THERE_ADDRESS, folder.path(), directives)?)?;
+    let identd = Running::start(&mut peers::ident_server(&wire.here))?;
+    until_open(&wire.there, THERE_ADDRESS, 21)?;
+    until_open(&wire.here, HERE_ADDRESS, 113)?;
     let report = watch_with(&wire, options, || {
-        let mut client = wire.here.enter(|| TcpStream::connect((THERE_ADDRESS, 21)))?;
-        let (mut session, _) = server.accept()?;
-        let refused = connect_from(&wire, 0, 113)?;
-        ensure!(refused.is_err(), "nobody listens for ident here");
-        session.write_all(b"220 Ready.\r\n")?;
-        client.read_exact(&mut [0; 12])?;
-        for number in 0..3 {
-            let data = wire.here.enter(|| TcpListener::bind((HERE_ADDRESS, 50_000 + number)))?;
-            client.write_all(b"PORT 198,18,0,10,195,80\r\nRETR file\r\n")?;
-            connect_from(&wire, 20, 50_000 + number)?.context("the data connection")?;
-            data.accept()?;
-        }
+        let mut curl = wire.here.command("curl");
+        curl.args(["--silent", "--show-error", "--ftp-port", "-", &format!("ftp://{THERE_ADDRESS}/[a-c]")]);
+        let fetched = start(&mut curl)?.wait()?.expect_success()?.stdout;
+        ensure!(fetched == "a\nb\nc\n", "curl has fetched {fetched:?}");
         Ok(())
     })?;
-    for id in ["pattern.ident-after-connect", "pattern.ftp-active-data"] {
+    for (id, confidence) in [("pattern.ident-after-connect", ident), ("pattern.ftp-active-data", ftp)] {
         expect(&report, id, "benign-lookalike", THERE_ADDRESS)?;
         let found = &finding(&report, id)?["confidence"];
         ensure!(found == confidence, "{id} is {found}, not {confidence}");
     }
-    expect_calm(&report)
+    expect_calm(&report)?;
+    [&server, &identd].iter().try_for_each(|process| process.signal(libc::SIGTERM))?;
+    let answered = identd.wait()?.stderr;
+    ensure!(answered.contains("Successful lookup"), "the ident server has not answered: {answered}");
+    server.wait().map(drop)
 }
+
+/// Lets the server keep the privilege that port 20 takes.
+const FROM_PORT_20: &str = "RootRevoke off";
+/// Gives it up, so that deliveries come from any port.
+const FROM_ANY_PORT: &str = "RootRevoke UseNonCompliantActiveTransfer";
 
 #[test]
 fn ftp_and_ident_are_likely_from_answers() -> Result<()> {
-    ftp_in_active_mode_with_ident(&[], "likely")
+    ftp_in_active_mode_with_ident(&[], FROM_PORT_20, ["likely", "likely"])
 }
 
 #[test]
 fn ftp_and_ident_are_certain_by_tcx() -> Result<()> {
-    ftp_in_active_mode_with_ident(&["--egress=tcx"], "certain")
+    ftp_in_active_mode_with_ident(&["--egress=tcx"], FROM_PORT_20, ["certain", "certain"])
 }
 
 #[test]
 fn ftp_and_ident_are_certain_by_clsact() -> Result<()> {
-    ftp_in_active_mode_with_ident(&["--egress=clsact"], "certain")
+    ftp_in_active_mode_with_ident(&["--egress=clsact"], FROM_PORT_20, ["certain", "certain"])
+}
+
+#[test]
+fn ftp_from_any_port_is_possible() -> Result<()> {
+    ftp_in_active_mode_with_ident(&["--egress"], FROM_ANY_PORT, ["certain", "possible"])
 }
 
 #[test]

@@ -1,5 +1,5 @@
-//! Programs of others that tests hold the agent against, in `target/peers/`. They are unpacked there, not installed: Debian's package of Prometheus
-//! would start a service.
+//! Programs of others that tests hold the agent against, in `target/peers/`. They are unpacked there, not installed: Debian's packages would start
+//! services.
 
 use std::{fs, os::unix::fs::PermissionsExt as _, path::Path, process::Command};
 
@@ -11,8 +11,21 @@ use anyhow::{Context as _, Result};
 
 use crate::host;
 
-/// Prometheus and its promtool; and the libraries of the collector below.
-const PACKAGES: [&str; 3] = ["prometheus", "libpython3.11", "libexpat1"];
+/// Prometheus and its promtool; an FTP server that asks by ident, a server of ident; and the libraries of these and of the collector below.
+const PACKAGES: [&str; 12] = [
+    "prometheus",
+    "proftpd-core",
+    "oidentd",
+    "libpython3.11",
+    "libexpat1",
+    "libhashkit2",
+    "libhiredis0.14",
+    "libmemcached11",
+    "libmemcachedutil2",
+    "libnetfilter-conntrack3",
+    "libnfnetlink0",
+    "libpcre2-posix3",
+];
 const SUITES: [Suite; 2] =
     [Suite { archive: "debian", name: "bookworm" }, Suite { archive: "debian-security", name: "bookworm-security" }];
 
@@ -31,16 +44,19 @@ const BUILD: [&str; 7] = [
 ];
 /// The program in it.
 const COLLECTOR_PROGRAM: &str = "rotel/rotel-agent";
+/// Says what the folder holds, so that one of an older list is made anew.
+const CONTENTS: &str = "contents";
 
 /// Fetches what is not there yet.
 pub fn fetch() -> Result<()> {
     let base = cache(&workspace()).join("peers");
     let _lock = lock(&cache(&workspace()).join("peers.lock"))?;
-    if base.exists() {
+    let contents = format!("{}\n{COLLECTOR}", PACKAGES.join("\n"));
+    if fs::read_to_string(base.join(CONTENTS)).is_ok_and(|held| held == contents) {
         return Ok(());
     }
     eprintln!(
-        "Downloading Prometheus (Debian) and the OpenTelemetry collector Rotel (PyPI) into {}, 33 MB: the agent's telemetry is tested with them",
+        "Downloading Prometheus, ProFTPD and oidentd (Debian) and the OpenTelemetry collector Rotel (PyPI) into {}, 36 MB: the agent is tested with them",
         base.display()
     );
     let partial = base.with_extension("partial");
@@ -52,6 +68,10 @@ pub fn fetch() -> Result<()> {
     apt.unpack(&PACKAGES, &partial)?;
     apt.remove()?;
     collector(&partial).context("cannot fetch the OpenTelemetry collector")?;
+    fs::write(partial.join(CONTENTS), contents).with_context(|| format!("cannot write into {}", partial.display()))?;
+    if base.exists() {
+        fs::remove_dir_all(&base).with_context(|| format!("cannot remove {}", base.display()))?;
+    }
     fs::rename(&partial, &base).with_context(|| format!("cannot rename {} to {}", partial.display(), base.display()))
 }
 

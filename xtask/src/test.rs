@@ -18,13 +18,14 @@ use crate::{fuzz, host, kernels, package, peers, setup};
 const PRIVILEGED: &str = "annotator-tests";
 
 /// What those tests start, and Debian's packages of it.
-const TOOLS: [(&str, &str); 8] = [
+const TOOLS: [(&str, &str); 9] = [
     ("ip", "iproute2"),
     ("nmap", "nmap"),
     ("masscan", "masscan"),
     ("hping3", "hping3"),
     ("traceroute", "traceroute"),
     ("fping", "fping"),
+    ("curl", "curl"),
     ("chromium", "chromium"),
     ("chromedriver", "chromium-driver"),
 ];
