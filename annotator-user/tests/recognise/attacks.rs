@@ -284,8 +284,11 @@ fn the_scanner_is_seen_through_the_flood() {
     assert_eq!(one(&found, "scan.vertical").sources, [ip(AWAY)]);
 }
 
+/// Makes the packet of a stranger, by its number, to somebody.
+type Make = fn(u32, &str) -> Packet;
+
 /// Whatever they carry, and wherever they go.
-const MADE_UP: [(&str, fn(u32, &str) -> Packet); 6] = [
+const MADE_UP: [(&str, Make); 6] = [
     ("UDP", |i, source| udp(source, 1024 + i as u16, HOME, 1 + (i * 7) as u16, &[])),
     ("pings", |_, source| ping(source, HOME)),
     ("ACKs", |i, source| tcp(source, 1024 + i as u16, HOME, 80, ACK)),

@@ -277,7 +277,7 @@ fn a_scan_over_hours_is_one_scan() {
         scenario.send(syn(AWAY, 40000, HOME, port)).wait(600.0);
     }
     let found = scenario.recognise();
-    assert_eq!(one(&found, "scan.slow").explains.len(), 12);
+    assert_eq!(one(&found, "scan.slow").packets, 12);
     let mut daily = Scenario::live();
     for _ in 0..12 {
         daily.send(syn(AWAY, 40000, HOME, 22)).wait(600.0);
