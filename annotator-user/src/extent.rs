@@ -1,4 +1,4 @@
-//! When the packets of a finding came, by which protocol and to which ports, as far as they were looked at.
+//! When the packets of a finding came, and by which protocol and to which ports, as far as they were looked at.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -15,9 +15,9 @@ pub const PORTS_MAX: usize = 24;
 /// What the sampled packets of a finding have in common.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
 pub struct Extent {
-    /// The first of them.
+    /// The first of them, or of those like them that were only counted.
     pub first: Option<Moment>,
-    /// The last of them.
+    /// The last of them, likewise.
     pub last: Option<Moment>,
     /// IANA keyword of their protocol, where it is one.
     pub protocol: Option<Cow<'static, str>>,

@@ -63,10 +63,13 @@ impl<'s, 'a> Case<'s, 'a> {
         self.seen().map(|s| s.packet.ttl).collect()
     }
 
-    /// First and last moment.
-    pub fn span(&self) -> (Moment, Moment) {
-        let at = |index: Option<&usize>| index.map_or(Moment::default(), |index| self.scene.sighting(*index).at);
-        (at(self.members.first()), at(self.members.last()))
+    /// First and last moment: of the sightings, and of what the source table counted beside them.
+    fn span(&self) -> Option<(Moment, Moment)> {
+        let moments = self.seen().map(|sighting| sighting.at);
+        let parts = self.parts();
+        let counted = parts.iter().filter(|(source, part)| self.counted_of(**source, part) > part.members as u64);
+        let last_counted = counted.filter_map(|(source, _)| self.scene.view(*source)).map(|view| view.last);
+        Some((moments.clone().min()?, moments.chain(last_counted).max()?))
     }
 
     /// Answers another row of the coverage, too.
@@ -145,6 +148,9 @@ impl<'s, 'a> Case<'s, 'a> {
     pub fn close_open(mut self) -> Recognition {
         self.made.evidence.splice(0..0, self.pace());
         self.made.extent = Extent::of(self.seen());
+        if let Some((first, last)) = self.span() {
+            (self.made.extent.first, self.made.extent.last) = (Some(first), Some(last));
+        }
         self.made.examples = self.members.iter().copied().take(EXAMPLES_MAX).collect();
         self.made.packets = self.packet_count();
         let sources = distinct(self.seen().map(Sighting::source));
@@ -156,30 +162,46 @@ impl<'s, 'a> Case<'s, 'a> {
         self.made
     }
 
-    /// What was said, or what the source table counted where the sources sent nothing but this, or the sightings and those like them that were
-    /// not sampled.
+    /// What was said, or what was counted of each source.
     fn packet_count(&self) -> u64 {
-        let mut of_source: BTreeMap<IpAddr, (usize, PortPackets)> = BTreeMap::new();
+        self.counted.unwrap_or_else(|| self.parts().iter().map(|(source, part)| self.counted_of(*source, part)).sum())
+    }
+
+    /// The sightings by source.
+    fn parts(&self) -> BTreeMap<IpAddr, Part> {
+        let mut parts: BTreeMap<IpAddr, Part> = BTreeMap::new();
         for sighting in self.seen() {
-            let (members, sampled) = of_source.entry(sighting.source()).or_default();
-            *members += 1;
-            sampled.note(sighting);
+            let part = parts.entry(sighting.source()).or_default();
+            part.members += 1;
+            part.sampled.note(sighting);
         }
-        let tabled = |(source, (members, sampled)): (IpAddr, (usize, PortPackets))| match self.scene.view(source) {
-            Some(view) if members == self.scene.from(source).len() => view.packets.max(members as u64),
-            _ => members as u64 + self.scene.unsampled_like(source, sampled).sum(),
-        };
-        self.counted.unwrap_or_else(|| of_source.into_iter().map(tabled).sum())
+        parts
+    }
+
+    /// What the source table counted where the source sent nothing but this, or the sightings and those like them that were not sampled.
+    fn counted_of(&self, source: IpAddr, part: &Part) -> u64 {
+        let members = part.members as u64;
+        match self.scene.view(source) {
+            Some(view) if part.members == self.scene.from(source).len() => view.packets.max(members),
+            _ => members + self.scene.unsampled_like(source, part.sampled).sum(),
+        }
     }
 
     /// How many in which time, where that says more than the number.
     fn pace(&self) -> Option<String> {
-        let (first, last) = self.span();
+        let (first, last) = self.span()?;
         let seconds = last.seconds_since(first);
         let packets = self.packet_count();
         let rate = rate(packets, seconds)?;
         Some(format!("{} within {}, about {rate}.", words::count(packets, "packet"), words::seconds(seconds)))
     }
+}
+
+/// What a case has of one source.
+#[derive(Default)]
+struct Part {
+    members: usize,
+    sampled: PortPackets,
 }
 
 fn rate(packets: u64, seconds: f64) -> Option<String> {

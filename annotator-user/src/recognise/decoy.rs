@@ -69,9 +69,23 @@ fn together(scene: &Scene<'_>, mut attempts: Vec<Attempt>) -> Option<Recognition
     }
     let networks: BTreeSet<IpAddr> = attempts.iter().map(|attempt| network(attempt.source)).collect();
     let one_machine = by_one_machine(scene, attempts);
+    if one_machine.is_none() && !is_telling(scene, attempts) {
+        return None;
+    }
     // Neighbours may well want the same. That one machine writes all their packets shows in the packets.
     (networks.len() >= limits.networks || one_machine.is_some())
         .then(|| explain(scene, attempts, networks.len(), one_machine))
+}
+
+/// Whether the ports or the TTLs are such that clients of one host that is down would not come to them together: they want its web pages and
+/// their mail, or are sent by a service that watches it and whose probes come from all over the world, to two ports or so.
+fn is_telling(scene: &Scene<'_>, attempts: &[Attempt]) -> bool {
+    let probes = || attempts.iter().flat_map(|attempt| &attempt.members).map(|index| &scene.sighting(*index).packet);
+    let ports: BTreeSet<u16> = probes().map(|packet| packet.destination_port).collect();
+    let ttls = attempts.iter().map(|attempt| scene.sighting(attempt.members[0]).packet.ttl).collect::<BTreeSet<_>>();
+    let (web, mail) = (&scene.thresholds.contact.web_ports, &scene.thresholds.unreachable.mail_ports);
+    let is_everyday = |port: &u16| web.contains(port) || mail.contains(port);
+    ttls.len() == 1 || (ports.len() > scene.thresholds.decoy.ports && !ports.iter().all(is_everyday))
 }
 
 /// What shows that one machine wrote the packets of all sources: numbers that it should have chosen anew for each, or that it counts on.

@@ -19,7 +19,8 @@ pub fn recognise(scene: &Scene<'_>, claims: &Claims) -> Vec<Recognition> {
     for (index, quote) in scene.quotes() {
         let sighting = scene.sighting(*index);
         let complaint = is_expired(sighting) || is_port_unreachable(sighting, quote, scene);
-        if claims.is_free(*index) && complaint && quote.source == sighting.destination() {
+        let is_to_us = quote.source == sighting.destination() && scene.is_inbound(sighting);
+        if claims.is_free(*index) && complaint && is_to_us {
             groups.entry((quote.source, quote.destination)).or_default().push((*index, *quote));
         }
     }

@@ -40,7 +40,7 @@ pub fn recognise(scene: &Scene<'_>, claims: &Claims) -> Vec<Recognition> {
 /// Complaints about several hosts, from ports of ours at which nothing else arrives: nobody here uses them.
 fn many_targets(scene: &Scene<'_>, mut members: Vec<(usize, Quote)>) -> Option<Recognition> {
     let limits = &scene.thresholds.unreachable;
-    members.retain(|(_, quote)| is_idle(scene, quote));
+    members.retain(|(_, quote)| is_idle(scene, quote) && !may_be_ours(scene, quote));
     let ports: BTreeSet<u16> = members.iter().map(|(_, quote)| quote.destination_port).collect();
     let targets: BTreeSet<IpAddr> = members.iter().map(|(_, quote)| quote.destination).collect();
     // Peers of sharing networks, at ports of their own choice, are dead half of the time.
@@ -69,6 +69,13 @@ fn services(scene: &Scene<'_>, ports: &BTreeSet<u16>) -> usize {
         ports.iter().partition(|port| scene.thresholds.unreachable.mail_ports.contains(port));
     let others = others.iter().filter(|port| !scene.thresholds.contact.web_ports.contains(port)).count();
     others + usize::from(!mail.is_empty())
+}
+
+/// Whether we may well have sent what is quoted: some of what we sent was not looked at, or others answer us from the same port.
+fn may_be_ours(scene: &Scene<'_>, quote: &Quote) -> bool {
+    let proto = if quote.protocol == protocol::TCP { PortProto::Tcp } else { PortProto::Udp };
+    let answers = scene.port(proto, Side::Src, quote.destination_port).all.packets;
+    if scene.hears(quote.source) { !scene.saw_all_of(quote.source) } else { answers > 0 }
 }
 
 /// Whether nothing arrives at the port that a quoted packet is said to come from.

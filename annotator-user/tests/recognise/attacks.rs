@@ -164,6 +164,29 @@ fn a_gateway_takes_any_port() {
 }
 
 #[test]
+fn complaints_to_a_gateway_whose_other_connections_come_about() {
+    let complaints = |answered: bool| {
+        let mut scenario = Scenario::live();
+        for i in 0..40_u16 {
+            let port = [22, 25, 443, 993][usize::from(i) % 4];
+            let (ours, server) = (40000 + 7 * i, format!("185.60.112.{}", i + 1));
+            if answered {
+                scenario.send(tcp(&server, port, HOME, ours, SYN | ACK)).send(tcp(&server, port, HOME, ours, ACK));
+            }
+            scenario.send(error(
+                "185.60.112.1",
+                3,
+                1,
+                &tcp(HOME, ours + 1, &format!("116.90.231.{}", i + 1), port, SYN),
+            ));
+        }
+        ids(&scenario.recognise()).contains(&"pattern.unreachable-unknown-host")
+    };
+    assert!(!complaints(true));
+    assert!(complaints(false));
+}
+
+#[test]
 fn complaints_about_connections_of_our_own() {
     let complaints = |ports: &[u16]| {
         let mut scenario = Scenario::live();

@@ -55,6 +55,14 @@ fn own_traceroute_shows_by_the_routers_that_complain() {
     let mut single = Scenario::live();
     single.send(error("185.60.112.1", 11, 0, &udp(HOME, 40000, "8.8.4.4", 9999, &[0; 32])));
     none(&single.recognise(), "pattern.traceroute-own");
+    let mut answered = Scenario::at(&[HOME]);
+    for port in 33434..33450 {
+        let probe = udp("8.8.4.4", 40000, HOME, port, &[0; 32]).ttl(1 + ((port - 33434) / 3) as u8);
+        answered.send(probe.clone()).send(error(HOME, 3, 3, &probe));
+    }
+    let found = answered.recognise();
+    one(&found, "pattern.traceroute");
+    none(&found, "pattern.traceroute-own");
 }
 
 fn mget(scenario: &mut Scenario) {

@@ -363,6 +363,39 @@ fn strangers_hours_apart_are_no_decoys() {
 }
 
 #[test]
+fn clients_of_a_mail_server_that_is_down_are_no_decoys() {
+    let tries = |ports: &[u16]| {
+        let mut scenario = Scenario::live();
+        for i in 0..12 {
+            for port in ports {
+                scenario.send(syn(&stranger(i), 40000 + i as u16 * 7, HOME, *port).ttl(45 + (i % 7) as u8));
+            }
+        }
+        scenario.recognise()
+    };
+    none(&tries(&[993, 587]), "pattern.decoy-scan");
+    none(&tries(&[993, 465, 443]), "pattern.decoy-scan");
+    // A service that watches hosts asks from all over the world.
+    none(&tries(&[22, 8080]), "pattern.decoy-scan");
+    one(&tries(&[21, 22, 23]), "pattern.decoy-scan");
+}
+
+#[test]
+fn a_pace_is_of_the_packets_that_are_counted() {
+    let mut scenario = Scenario::live();
+    for port in 1..=1000 {
+        scenario.send(syn(AWAY, 40000, HOME, port)).wait(0.1);
+    }
+    let found = scenario.recognise();
+    let scan = one(&found, "scan.vertical");
+    assert_eq!(scan.packets, 1000);
+    let [first, last] = [scan.extent.first, scan.extent.last].map(Option::unwrap_or_default);
+    assert!((99.0..120.0).contains(&last.seconds_since(first)), "{scan:#?}");
+    let per_second = |line: &String| line.ends_with("about 10 a second.") || line.ends_with("about 9 a second.");
+    assert!(scan.evidence.iter().any(per_second), "{scan:#?}");
+}
+
+#[test]
 fn sscan_is_known_by_its_phases() {
     let mut scenario = Scenario::live();
     for port in [23, 25, 110, 143, 80] {
