@@ -18,9 +18,13 @@ const SQL: u16 = 1433;
 /// Finds share worms, one finding for each source, and the SQL worm, one finding for each target.
 pub fn recognise(scene: &Scene<'_>, claims: &Claims) -> Vec<Recognition> {
     let mut found = Vec::new();
-    for (_, indices) in scene.sources() {
-        let members: Vec<usize> = claims.free(indices).filter(|i| is_of_interest(scene, *i)).collect();
-        if members.is_empty() || is_general(scene, indices) || is_at_home(scene, &members) {
+    for (source, indices) in scene.sources() {
+        let lookups = claims.free(indices).filter(|i| is_lookup(scene, *i));
+        let attempts = scene.attempts(source, claims.free(indices)).into_iter();
+        let shares = attempts.filter(|i| FILE_SHARING.contains(&port(scene, *i)));
+        let members: BTreeSet<usize> = lookups.chain(shares).collect();
+        let members: Vec<usize> = members.into_iter().collect();
+        if members.is_empty() || is_general(scene, source, indices) || is_at_home(scene, &members) {
             continue;
         }
         found.extend(lookup_then_share(scene, &members).or_else(|| file_sharing(scene, members)));
@@ -29,22 +33,20 @@ pub fn recognise(scene: &Scene<'_>, claims: &Claims) -> Vec<Recognition> {
     found
 }
 
-/// Lookups of names, and failed or unanswered attempts at shares and web servers.
-fn is_of_interest(scene: &Scene<'_>, index: usize) -> bool {
+/// Whether a packet looks up a name.
+fn is_lookup(scene: &Scene<'_>, index: usize) -> bool {
     let sighting = scene.sighting(index);
     let packet = &sighting.packet;
-    let lookup = packet.transport == Transport::Udp
+    packet.transport == Transport::Udp
         && packet.destination_port == NETBIOS_NAMES
         && !is_to_many(sighting)
-        && scene.is_inbound(sighting);
-    let attempt = FILE_SHARING.contains(&packet.destination_port) && scene.is_probe(index);
-    lookup || attempt
+        && scene.is_inbound(sighting)
 }
 
 /// Whether a source tries so much else that the ports of worms are only among it.
-fn is_general(scene: &Scene<'_>, indices: &[usize]) -> bool {
-    let probes = indices.iter().filter(|i| scene.is_probe(**i)).map(|i| scene.sighting(*i));
-    let ports: BTreeSet<u16> = probes.map(|sighting| sighting.packet.destination_port).collect();
+fn is_general(scene: &Scene<'_>, source: IpAddr, indices: &[usize]) -> bool {
+    let attempts = scene.attempts(source, indices.iter().copied());
+    let ports: BTreeSet<u16> = attempts.into_iter().map(|i| port(scene, i)).collect();
     let of_worms = ports.iter().filter(|port| FILE_SHARING.contains(port)).count();
     (of_worms as f64) < scene.thresholds.shares.share * ports.len() as f64
 }
@@ -89,13 +91,17 @@ fn file_sharing(scene: &Scene<'_>, members: Vec<usize>) -> Option<Recognition> {
     if !FILE_SHARING.iter().all(|port| ports.contains(port)) {
         return None;
     }
+    let answered = members.iter().filter(|i| scene.outcome(**i) == Outcome::Answered).map(|i| port(scene, *i));
+    let open: BTreeSet<u16> = answered.collect();
+    let came_of_it = match open.is_empty() {
+        true => "none of it was answered".to_owned(),
+        false => format!("only port {} answered", words::ports(open)),
+    };
     Some(
         Case::new(scene, "worm.file-sharing", members)
             .with_ports()
             .with_ttls()
-            .evidence(
-                "Web server and file shares of the same machine, tried by one source, and none of it was answered.",
-            )
+            .evidence(format!("Web server and file shares of the same machine, tried by one source, and {came_of_it}."))
             .fact("detail", "ports 80, 139 and 445")
             .close(),
     )

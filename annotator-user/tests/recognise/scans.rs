@@ -463,6 +463,8 @@ fn an_open_port_hides_no_hunt() {
     };
     one(&hunt(&[80, 8080, 3128]), "pattern.proxy-scan.ringzero");
     assert_eq!(one(&hunt(&[1080, 8888, 80]), "pattern.proxy-scan").packets, 3);
+    let worm = hunt(&[139, 445, 80]);
+    assert!(one(&worm, "worm.file-sharing").evidence.iter().any(|line| line.contains("only port 80 answered")));
     let sscan = hunt(&[22, 23, 25, 53, 79, 110, 111, 143, 1114, 2766, 6000, 31337, 1]);
     assert_eq!(one(&sscan, "pattern.sscan").explains.len(), 13);
     // Somebody who comes for the web and knocks at one door too many is still a visitor.
