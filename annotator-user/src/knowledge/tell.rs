@@ -13,7 +13,7 @@ use super::topics::{Candidate, Topic};
 use super::words::Words;
 use super::{Knowledge, Voice};
 use crate::counters::{Counters, PortCount, PortKey, PortProto, Protocol, Side};
-use crate::finding::{Finding, PortPackets, Recognition};
+use crate::finding::{Finding, PortPackets, Recognition, Verdict};
 use crate::observation::{Locality, Observations};
 
 /// Source port sets up to this size name a service: what they say of an answer makes a word on its destination port superfluous.
@@ -320,16 +320,19 @@ impl<'a> Teller<'a> {
     fn payloads(&mut self) {
         let knowledge = self.knowledge;
         for (entry, conditions) in entries_of(knowledge, knowledge.payload_candidates()) {
-            let sampled: Vec<_> = self
-                .seen
-                .iter()
-                .enumerate()
-                .filter(|(_, seen)| !seen.shapes.is_empty() && conditions.iter().any(|condition| condition.fits(seen)))
-                .map(|(index, seen)| (index, self.account_beside(index, knowledge.voice_of(entry, seen))))
-                .collect();
+            let (mut candidates, mut sampled) = (Vec::new(), Vec::new());
+            let read = self.seen.iter().enumerate().filter(|(_, seen)| !seen.shapes.is_empty());
+            for (index, seen) in read.filter(|(_, seen)| conditions.iter().any(|condition| condition.fits(seen))) {
+                let voice = knowledge.voice_of(entry, seen);
+                // What leaves here was not asked of us: it is told only where it may do harm.
+                if !seen.outgoing || knowledge.texts(voice).verdict > Verdict::Background {
+                    candidates.push((index, voice));
+                    sampled.push((index, self.account_beside(index, voice)));
+                }
+            }
             let general = Account::Voice(Voice { entry, variant: None });
             let shares = share(sampled.len() as u64, &sampled, general, false);
-            self.add(Topic::Payload, None, false, shares, &[]);
+            self.add(Topic::Payload, None, false, shares, &candidates);
         }
     }
 

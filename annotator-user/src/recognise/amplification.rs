@@ -34,11 +34,21 @@ fn hunts(scene: &Scene<'_>, claims: &Claims) -> Vec<Recognition> {
             .iter()
             .map(|i| (scene.sighting(*i).destination(), scene.sighting(*i).packet.destination_port))
             .collect();
-        if targets.len() >= limits.requests || members.len() >= limits.repeats {
+        let enough = targets.len() >= limits.requests || members.len() >= limits.repeats;
+        if enough && !is_general(scene, indices, &members) {
             found.push(hunt(scene, members, targets.len()));
         }
     }
     found
+}
+
+/// Whether a source tries so many other ports that those of amplifiers are only among them: it scans.
+fn is_general(scene: &Scene<'_>, indices: &[usize], requests: &[usize]) -> bool {
+    let ports = |indices: &[usize]| -> BTreeSet<u16> {
+        let datagrams = indices.iter().map(|i| scene.sighting(*i)).filter(|s| s.packet.transport == Transport::Udp);
+        datagrams.map(|sighting| sighting.packet.destination_port).collect()
+    };
+    (ports(requests).len() as f64) < scene.thresholds.amplification.share * ports(indices).len() as f64
 }
 
 /// Whether a packet asks an amplifier for its answer.
@@ -85,7 +95,7 @@ fn hunt(scene: &Scene<'_>, members: Vec<usize>, targets: usize) -> Recognition {
     } else {
         case
     };
-    case.fact("detail", words::count(targets as u64, "target")).close_open()
+    case.fact("detail", words::count(targets as u64, "target")).alone().close()
 }
 
 fn answers(scene: &Scene<'_>, claims: &Claims) -> Vec<Recognition> {

@@ -3,9 +3,11 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use annotator_common::{Family, Flag};
+use annotator_common::packet::protocol;
+use annotator_common::{Count, Family, Flag};
 
 use super::{Case, Claims, Scene, words};
+use crate::counters::{Protocol, Side};
 use crate::finding::{Confidence, Recognition};
 use crate::observation::Sighting;
 
@@ -28,6 +30,7 @@ struct Piece {
 /// Finds broken fragmentation, one finding of each kind for a source.
 pub fn recognise(scene: &Scene<'_>, claims: &Claims) -> Vec<Recognition> {
     let mut found = Vec::new();
+    let lacking = lacking(scene);
     for (source, indices) in scene.sources() {
         let mut datagrams: BTreeMap<(IpAddr, u8, u32), Vec<Piece>> = BTreeMap::new();
         for index in claims.free(indices) {
@@ -40,20 +43,46 @@ pub fn recognise(scene: &Scene<'_>, claims: &Claims) -> Vec<Recognition> {
         if datagrams.is_empty() {
             continue;
         }
-        let whole_view = scene.saw_all_of(source);
+        let (whole_view, all) = (scene.saw_all_of(source), datagrams.len());
         let (mut overlapping, mut incomplete) = (Vec::new(), Vec::new());
         for mut pieces in datagrams.into_values() {
             pieces.sort_unstable();
             if overlaps(&pieces) {
                 overlapping.push(pieces);
-            } else if whole_view && !is_complete(&pieces) && has_timed_out(scene, &pieces) {
+            } else if !is_complete(&pieces) && has_timed_out(scene, &pieces) {
                 incomplete.push(pieces);
             }
         }
         found.extend(explain_overlap(scene, &overlapping));
-        found.extend(explain_incomplete(scene, &incomplete));
+        if whole_view {
+            found.extend(explain_incomplete(scene, &incomplete, None));
+        } else if incomplete.len() <= lacking && mostly(incomplete.len(), all) {
+            found.extend(explain_incomplete(scene, &incomplete, Some(lacking)));
+        }
     }
     found
+}
+
+/// How many datagrams of all sources lack pieces at the least, by the counters: a first piece is counted at its port or ICMP type, the others by their
+/// protocol alone, and each first one needs another.
+fn lacking(scene: &Scene<'_>) -> usize {
+    let counters = scene.observations.counters;
+    let pieces = counters.flags.get(&Flag::Fragment).map_or(0, |count| count.packets);
+    let carried = |(row, count): (&Protocol, &Count)| match row {
+        Protocol::Ip(_, protocol::TCP | protocol::UDP | protocol::ICMP | protocol::ICMPV6) => count.packets,
+        _ => 0,
+    };
+    let by_protocol: u64 = counters.protocols.iter().map(carried).sum();
+    let at_ports = counters.ports.iter().filter(|(key, _)| key.side == Side::Dst).map(|(_, count)| count.all.packets);
+    let begun = at_ports.chain(counters.icmp.values().map(|count| count.packets)).sum();
+    let later = by_protocol.saturating_sub(begun);
+    let first = pieces.saturating_sub(later);
+    first.saturating_sub(later) as usize
+}
+
+/// Whether some are nearly all.
+fn mostly(some: usize, all: usize) -> bool {
+    some * 5 >= all * 4
 }
 
 fn piece(index: usize, sighting: &Sighting) -> Option<Piece> {
@@ -134,15 +163,18 @@ fn explain_overlap(scene: &Scene<'_>, datagrams: &[Vec<Piece>]) -> Option<Recogn
     )
 }
 
-fn explain_incomplete(scene: &Scene<'_>, datagrams: &[Vec<Piece>]) -> Option<Recognition> {
+/// Where not every piece was sampled, the counters say how many datagrams lack one.
+fn explain_incomplete(scene: &Scene<'_>, datagrams: &[Vec<Piece>], counted: Option<usize>) -> Option<Recognition> {
     if datagrams.len() < scene.thresholds.fragments.incomplete {
         return None;
     }
-    let case = Case::new(scene, "fragments.incomplete", members(datagrams)).evidence(format!(
-        "{} never became whole. {}",
-        words::count(datagrams.len() as u64, "datagram"),
-        describe(&datagrams[0])
-    ));
+    let number = words::count(counted.unwrap_or(datagrams.len()) as u64, "datagram");
+    let case = Case::new(scene, "fragments.incomplete", members(datagrams))
+        .evidence(format!("{number} never became whole. {}", describe(&datagrams[0])));
+    let case = match counted {
+        Some(counted) => case.packets(counted as u64).evidence("By the counters; not every piece was sampled."),
+        None => case,
+    };
     let case = case.evidence("The missing pieces may have been lost on the way, or filtered before they got here.");
-    Some(case.confidence(Confidence::Possible).fact("detail", words::count(datagrams.len() as u64, "datagram")).close())
+    Some(case.confidence(Confidence::Possible).fact("detail", number).close())
 }

@@ -80,7 +80,7 @@ fn explain(scene: &Scene<'_>, source: IpAddr, own: Own, members: Vec<usize>) -> 
     if own == Own::Inside {
         let sentence =
             format!("{source} speaks with itself: programs of one machine that use its address for each other.");
-        return case.verdict(Verdict::Normal).evidence(sentence).alone().close();
+        return case.verdict(Verdict::Normal).evidence(sentence).close();
     }
     if scene.observations.live {
         let sentence = format!(

@@ -247,6 +247,8 @@ thresholds! {
         answered_is_normal: Vec<u16>,
         /// Different ports or addresses asked that make a hunt.
         requests: usize,
+        /// Share that the ports asked must have in all UDP ports of the source.
+        share: f64,
         /// Repetitions of one request that do.
         repeats: usize,
         /// UDP ports that amplified answers come from.

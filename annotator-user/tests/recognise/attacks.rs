@@ -363,8 +363,20 @@ fn amplifiers_are_hunted() {
         scenario.send(udp(AWAY, 40000, HOME, port, &[0; 10]));
     }
     assert_eq!(one(&scenario.recognise(), "amplifier.hunt").verdict, None);
+    scenario.send(udp(AWAY, 40000, HOME, 123, &[0x17, 0, 3, 42, 0, 0, 0, 0]));
     scenario.locality.listening = Some([(PortProto::Tcp, 22)].into());
+    let findings = scenario.findings();
+    let hunt = findings.iter().find(|finding| finding.id == "amplifier.hunt").expect("it is a hunt");
+    for id in ["amplifier.11211", "amplifier.1900", "port.19", "payload.ntp-monlist"] {
+        assert!(hunt.also.contains(&id.to_string()), "{id}: {hunt:#?}");
+    }
+    assert!(findings.iter().all(|finding| finding.verdict <= Verdict::Background), "{findings:#?}");
     assert_eq!(one(&scenario.recognise(), "amplifier.hunt").verdict, Some(Verdict::Background));
+    let mut scan = Scenario::live();
+    for port in [7, 53, 69, 111, 123, 161, 500, 514, 520, 631, 1434, 1900, 4500, 5353, 49152, 50000] {
+        scan.send(udp(AWAY, 40000, HOME, port, &[]));
+    }
+    none(&scan.recognise(), "amplifier.hunt");
     let mut clock = Scenario::live();
     for _ in 0..9 {
         clock.send(udp(AWAY, 40000, HOME, 123, &[0x23; 48])).wait(64.0);
@@ -453,6 +465,39 @@ fn fragments_that_never_become_whole() {
     }
     whole.wait(60.0);
     assert!(whole.recognise().is_empty());
+}
+
+/// The source sends so much else that not all of it is sampled: what is missing is known by the counters.
+#[test]
+fn first_pieces_without_the_rest() {
+    let pieces = |rest: bool| {
+        let mut scenario = Scenario::default();
+        for id in 0..40 {
+            scenario.send(udp(AWAY, 4000, HOME, 5000, &[1; 1472]).id(id).fragment(0, true));
+            if rest {
+                scenario.send(piece(1480, 800, false, id));
+            }
+        }
+        for _ in 0..200 {
+            scenario.send(udp(AWAY, 4001, HOME, 5000, &[0; 60]));
+        }
+        ids(&scenario.recognise()).contains(&"fragments.incomplete")
+    };
+    assert!(pieces(false));
+    assert!(!pieces(true));
+}
+
+#[test]
+fn what_we_ask_is_not_asked_of_us() {
+    let mut scenario = Scenario::at(&[HOME]);
+    let question = b"\x12\x34\x01\0\0\x01\0\0\0\0\0\0\x03www\x03com\0\0\x01\0\x01";
+    scenario.send(udp(HOME, 40000, AWAY, 53, question));
+    let tells = |findings: &[annotator::finding::Finding]| {
+        findings.iter().any(|one| one.id == "payload.dns-query" || one.also.iter().any(|id| id == "payload.dns-query"))
+    };
+    assert!(!tells(&scenario.findings()));
+    scenario.send(udp(AWAY, 40000, HOME, 53, question));
+    assert!(tells(&scenario.findings()));
 }
 
 #[test]

@@ -35,6 +35,8 @@ fn ping_traceroute_shows_by_its_ttls() {
         scenario.send(ping("116.90.231.7", HOME).ttl(ttl));
     }
     assert_eq!(one(&scenario.recognise(), "pattern.traceroute.icmp").also, ["pattern.traceroute"]);
+    let findings = scenario.findings();
+    assert!(!findings.iter().any(|one| ["icmp.8", "ip.low-ttl"].contains(&one.id.as_str())), "{findings:#?}");
     let mut pings = Scenario::default();
     for _ in 1..=5 {
         pings.send(ping("116.90.231.7", HOME).ttl(52));
