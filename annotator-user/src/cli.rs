@@ -79,7 +79,8 @@ pub struct RunOptions {
     /// Stop after this long.
     #[arg(long, value_name = "TIME", value_parser = positive_duration)]
     pub duration: Option<Duration>,
-    /// Leave the program and its counters in the kernel when this ends, pinned below this folder, and go on where the run before has left them.
+    /// Leave the program and its counters in the kernel when this ends, pinned below this folder (/sys/fs/bpf/annotator unless it is named), and go on
+    /// where the run before has left them.
     #[arg(long, value_name = "DIR", num_args = 0..=1, require_equals = true, default_missing_value = DEFAULT_DIR)]
     pub pin: Option<PathBuf>,
     /// How they are watched.

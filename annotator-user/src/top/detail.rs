@@ -18,6 +18,9 @@ use crate::write::style::safe;
 /// Bytes in a line of a packet.
 const BYTES_A_LINE: usize = 16;
 
+/// What an item of a list begins with.
+pub const ITEM: &str = "- ";
+
 /// How a paragraph is meant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Tone {
@@ -59,8 +62,11 @@ impl Page {
         }
     }
 
-    /// An empty line.
+    /// An empty line, where there is none yet.
     pub fn gap(&mut self) {
+        if self.paragraphs.last().is_none_or(|last| last.text.is_empty()) {
+            return;
+        }
         self.paragraphs.push(Paragraph { tone: Tone::Plain, indent: 0, label: "", text: String::new() });
     }
 
@@ -121,7 +127,7 @@ impl Page {
         }
         self.gap();
         for evidence in &finding.evidence {
-            self.add(Tone::Plain, 2, "- ", evidence);
+            self.add(Tone::Plain, 2, ITEM, evidence);
         }
         for example in &finding.examples {
             self.example(example, zone);
@@ -134,7 +140,7 @@ impl Page {
 
     fn example(&mut self, example: &Example, zone: &TimeZone) {
         let line = format!("Packet at {}: {}.", local_time(example.at, zone), example.headers);
-        self.add(Tone::Plain, 2, "- ", &line);
+        self.add(Tone::Plain, 2, ITEM, &line);
         for (line, bytes) in example.bytes.chunks(BYTES_A_LINE).enumerate() {
             let hex: Vec<String> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
             self.add(Tone::Aside, 4, "", &format!("{:04x}  {}", line * BYTES_A_LINE, hex.join(" ")));

@@ -7,7 +7,7 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets;
 
 use super::theme::Theme;
-use crate::top::detail::{Page, Paragraph, Tone};
+use crate::top::detail::{ITEM, Page, Paragraph, Tone};
 use crate::top::state::{Mode, State};
 use crate::write::style::wrapping;
 
@@ -42,7 +42,8 @@ fn paragraph_lines(paragraph: &Paragraph, width: usize, theme: Theme) -> Vec<Lin
         Tone::Aside => theme.faint(),
     };
     let margin = " ".repeat(paragraph.indent);
-    let options = wrapping(width).initial_indent(&margin).subsequent_indent(&margin);
+    let others = if paragraph.label == ITEM { format!("{margin}{}", " ".repeat(ITEM.len())) } else { margin.clone() };
+    let options = wrapping(width).initial_indent(&margin).subsequent_indent(&others);
     let text = format!("{}{}", paragraph.label, paragraph.text);
     let label = format!("{margin}{}", paragraph.label.trim_end());
     let wrapped = textwrap::wrap(&text, options);
