@@ -16,7 +16,7 @@ use annotator::live::sinks::Sinks;
 use annotator::live::supervisor::StatusLine;
 use annotator::read::Outcome;
 use annotator::telemetry::{self, metrics::Metrics};
-use annotator::write::html::{self, Pages};
+use annotator::write::html::{self, LivePage};
 use annotator::write::output::{self, Target};
 use annotator::write::pcapng::{self, Export};
 use annotator::write::style::safe;
@@ -103,7 +103,7 @@ fn watch(options: &RunOptions) -> Result<ExitCode> {
         sinks.add(Export::open(path)?);
     }
     if let Some(path) = &options.html {
-        sinks.add(Pages::open(path, options.interval)?);
+        sinks.add(LivePage::open(path, options.interval)?);
     }
     let metrics = Rc::new(Metrics::new()?);
     telemetry::open(&options.telemetry, &metrics, &mut sinks)?;

@@ -135,7 +135,7 @@ impl Export {
 impl Sink for Export {
     fn take(&mut self, report: &Report) -> Result<()> {
         self.sections.insert(report.source.name.clone(), capture(report)?);
-        output::replace(&self.path, self.sections.values().flatten().copied().collect::<Vec<u8>>())
+        output::replace(&self.path, self.sections.values().map(Vec::as_slice).collect::<Vec<_>>().concat())
     }
 
     fn may_recover(&self) -> bool {

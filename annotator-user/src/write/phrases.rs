@@ -6,6 +6,7 @@ use jiff::Zoned;
 use jiff::tz::TimeZone;
 
 use super::style::{count, number, safe};
+use super::table::Align;
 use crate::finding::Verdict;
 use crate::observation::Moment;
 use crate::report::{Report, SourceRow, timestamp};
@@ -14,6 +15,20 @@ use crate::report::{Report, SourceRow, timestamp};
 pub const ORDINARY: &str = "As it should be";
 /// Over findings that say how to read the others.
 pub const REMARKS: &str = "To read it by";
+
+/// Columns of the table of sources, the most telling first.
+pub const SOURCE_COLUMNS: [(&str, Align); 10] = [
+    ("source", Align::Left),
+    ("packets", Align::Right),
+    ("SYN", Align::Right),
+    ("UDP", Align::Right),
+    ("ICMP", Align::Right),
+    ("ports", Align::Right),
+    ("hosts", Align::Right),
+    ("TTL", Align::Right),
+    ("RST", Align::Right),
+    ("FIN", Align::Right),
+];
 
 /// One or two sentences that say whether to worry.
 pub fn answer(report: &Report) -> String {

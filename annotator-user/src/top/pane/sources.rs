@@ -2,23 +2,10 @@
 
 use crate::report::SourceRow;
 use crate::top::listing::{Cell, Listing};
-use crate::write::phrases::{about, ttl};
-use crate::write::table::Align;
+use crate::write::phrases::{SOURCE_COLUMNS, about, ttl};
 
 pub fn listing(sources: &[SourceRow]) -> Listing {
-    let columns = [
-        ("source", Align::Left),
-        ("packets", Align::Right),
-        ("SYN", Align::Right),
-        ("UDP", Align::Right),
-        ("ICMP", Align::Right),
-        ("ports", Align::Right),
-        ("hosts", Align::Right),
-        ("TTL", Align::Right),
-        ("RST", Align::Right),
-        ("FIN", Align::Right),
-    ];
-    let mut listing = Listing::new(&columns, 0, 26);
+    let mut listing = Listing::new(&SOURCE_COLUMNS, 0, 26);
     for row in sources {
         let address = row.address.to_string();
         let cells = vec![

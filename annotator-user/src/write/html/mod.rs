@@ -7,7 +7,7 @@ mod bytes;
 mod charts;
 mod fields;
 mod findings;
-mod pages;
+mod live;
 mod sources;
 mod tables;
 
@@ -25,7 +25,7 @@ use super::style::{self, count, seconds};
 use crate::finding::Verdict;
 use crate::report::{OriginKind, Report};
 
-pub use pages::Pages;
+pub use live::LivePage;
 
 const CSS: &str = include_str!("style.css");
 

@@ -2,7 +2,7 @@
 
 use super::Page;
 use crate::report::{PortRow, Report, SourceRow};
-use crate::write::phrases::{about, ttl};
+use crate::write::phrases::{SOURCE_COLUMNS, about, ttl};
 use crate::write::style::{bytes, number, safe};
 use crate::write::table::{Align, Table};
 
@@ -106,16 +106,8 @@ impl Page {
     }
 
     fn sources(&mut self, sources: &[SourceRow]) {
-        let mut table = Table::new(&[
-            ("source", Align::Left),
-            ("packets", Align::Right),
-            ("SYN", Align::Right),
-            ("UDP", Align::Right),
-            ("ICMP", Align::Right),
-            ("ports", Align::Right),
-            ("hosts", Align::Right),
-            ("TTL", Align::Right),
-        ]);
+        // What there is no room for is in the JSON report.
+        let mut table = Table::new(&SOURCE_COLUMNS[..8]);
         for row in sources.iter().take(ROWS) {
             table.row([
                 row.address.to_string(),

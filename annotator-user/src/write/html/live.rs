@@ -13,21 +13,21 @@ use crate::report::Report;
 use crate::write::output;
 
 /// Replaces a page with every report; those of several interfaces are parts of one page.
-pub struct Pages {
+pub struct LivePage {
     path: PathBuf,
     interval: Duration,
     parts: BTreeMap<String, Part>,
 }
 
-impl Pages {
+impl LivePage {
     /// Fails where the page cannot be written; it is there with the first report, and replaced at this interval.
     pub fn open(path: &Path, interval: Duration) -> Result<Self> {
         output::check_replaceable(path)?;
-        Ok(Pages { path: path.to_owned(), interval, parts: BTreeMap::new() })
+        Ok(LivePage { path: path.to_owned(), interval, parts: BTreeMap::new() })
     }
 }
 
-impl Sink for Pages {
+impl Sink for LivePage {
     fn take(&mut self, report: &Report) -> Result<()> {
         self.parts.insert(report.source.name.clone(), Part::new(report, &TimeZone::system()));
         output::replace(&self.path, page(self.parts.values(), Some(self.interval)))
