@@ -44,9 +44,10 @@ fn is_unasked_answer(scene: &Scene<'_>, sighting: &Sighting) -> bool {
     let flags = sighting.packet.tcp_flags;
     let accepts = flags & (tcp::SYN | tcp::ACK | tcp::FIN | tcp::RST) == tcp::SYN | tcp::ACK;
     let refuses = flags & tcp::RST != 0 && flags & tcp::SYN == 0;
+    // Systems reset what they never asked for: our own reset is no question.
     let asked = |half: Half| {
-        let there = scene.carried(&half);
-        scene.carried(&half.reverse()).any() || there.running || there.syn
+        let (there, back) = (scene.carried(&half), scene.carried(&half.reverse()));
+        back.syn || back.syn_ack || back.running || there.running || there.syn
     };
     sighting.packet.transport == Transport::Tcp
         && (accepts || refuses)

@@ -145,6 +145,23 @@ fn backscatter_goes_where_no_client_was() {
     assert!(clients.recognise().is_empty());
 }
 
+#[test]
+fn a_reset_of_ours_asks_for_nothing() {
+    let answers = |asked: bool| {
+        let mut scenario = Scenario::at(&[HOME]);
+        for i in 0..20 {
+            let port = 1024 + 1500 * i;
+            if asked {
+                scenario.send(syn(HOME, port, AWAY, 80));
+            }
+            scenario.send(tcp(AWAY, 80, HOME, port, SYN | ACK)).send(tcp(HOME, port, AWAY, 80, RST));
+        }
+        scenario.recognise()
+    };
+    one(&answers(false), "backscatter.tcp");
+    none(&answers(true), "backscatter.tcp");
+}
+
 /// Address translation takes any port; that the connections go on tells them from answers that nobody asked for.
 #[test]
 fn a_gateway_takes_any_port() {
