@@ -246,6 +246,16 @@ fn a_sweep_is_no_monitor() {
         sweep.send(ping(AWAY, &format!("93.184.216.{last}")));
     }
     one(&sweep.recognise(), "scan.ping-sweep");
+    let answered = |source: &str| {
+        let mut scenario = Scenario::default();
+        for last in 1..=9 {
+            let host = format!("93.184.216.{last}");
+            scenario.send(ping(source, &host)).send(icmp(&host, source, 0, 0, &[0; 32]));
+        }
+        scenario.recognise()
+    };
+    one(&answered(AWAY), "scan.ping-sweep");
+    assert!(answered("93.184.216.200").is_empty());
     let mut monitor = Scenario::default();
     for _ in 0..10 {
         for last in 1..=9 {

@@ -7,7 +7,7 @@ use annotator_common::Transport;
 
 use crate::finding::Recognition;
 use crate::observation::Sighting;
-use crate::recognise::scene::is_to_many;
+use crate::recognise::scene::{is_to_many, site};
 use crate::recognise::{Case, Scene, words};
 
 /// Finds a sweep by one source.
@@ -18,8 +18,11 @@ pub fn recognise(scene: &Scene<'_>, source: IpAddr, indices: &[usize]) -> Option
     let answered = hosts.iter().filter(|host| scene.has_sent(**host, source)).count();
     let asked = scene.view(source).map_or(members.len() as u64, |view| view.icmp);
     let repeated = asked >= limits.ping_repeats * hosts.len() as u64;
-    // Who asks again and again, or asks only those who answer, watches over hosts that he knows.
-    let monitors = repeated || answered * 2 >= hosts.len().max(1);
+    // Who asks again and again watches over hosts that he knows, and so may who asks those who answer: from around here, or all over the place.
+    let sites: BTreeSet<IpAddr> = hosts.iter().map(|host| site(*host)).collect();
+    let are_together = sites.len() == 1 || hosts.iter().all(|host| scene.is_near(*host));
+    let is_stranger = are_together && !members.iter().any(|i| scene.is_from_around(scene.sighting(*i)));
+    let monitors = repeated || (!is_stranger && answered * 2 >= hosts.len());
     if hosts.len() < limits.ping_hosts || monitors || scene.is_near(source) {
         return None;
     }
