@@ -5,6 +5,7 @@ use std::net::IpAddr;
 
 use annotator_common::Transport;
 use annotator_common::packet::tcp;
+use annotator_common::source::distinct;
 
 use super::scene::{Half, follows};
 use super::{Case, Claims, Scene, scan};
@@ -26,7 +27,7 @@ pub fn recognise(scene: &Scene<'_>, claims: &Claims) -> Vec<Recognition> {
             }
         }
         // Who tries services, by whatever packets, does not tidy up at the ports beside them.
-        let is_scan = |members: &[usize]| tries_services(scene, indices, members);
+        let is_scan = |members: &[usize]| tries_services(scene, indices, members) || is_to_services(scene, members);
         if !groups.is_empty() && !scan::is_by_scanner(scene, claims, server, |_| false) {
             found.extend(
                 groups.into_values().filter(|members| !is_scan(members)).filter_map(|members| series(scene, members)),
@@ -70,6 +71,20 @@ fn tries_services(scene: &Scene<'_>, indices: &[usize], members: &[usize]) -> bo
     })
 }
 
+/// Whether most ends go to ports at which servers answer: a client has one of these by chance.
+fn is_to_services(scene: &Scene<'_>, members: &[usize]) -> bool {
+    let port = |index: &usize| scene.sighting(*index).packet.destination_port;
+    let ports: BTreeSet<u16> = members.iter().map(port).collect();
+    let services = ports.iter().filter(|port| scene.thresholds.contact.is_service(**port)).count();
+    services * 2 >= ports.len()
+}
+
+/// To how many ports a source that sends nothing else sent ends, by the source table: not all are sampled.
+fn ports_of_ends(scene: &Scene<'_>, source: IpAddr) -> usize {
+    let view = scene.view(source).filter(|view| view.fin == view.packets);
+    view.map_or(0, |view| view.packets.min(distinct(view.ports).into()) as usize)
+}
+
 fn series(scene: &Scene<'_>, members: Vec<usize>) -> Option<Recognition> {
     let limits = &scene.thresholds.late_fin;
     let seen = || members.iter().map(|i| scene.sighting(*i));
@@ -78,11 +93,15 @@ fn series(scene: &Scene<'_>, members: Vec<usize>) -> Option<Recognition> {
     let fins = seen().filter(|s| s.packet.tcp_flags & tcp::FIN != 0).count();
     let first = scene.sighting(*members.first()?);
     let last = scene.sighting(*members.last()?);
-    if !(limits.ports..=limits.most_ports).contains(&distinct) || !follows(last.at, first.at, limits.within) {
+    let tried = distinct.max(ports_of_ends(scene, first.source()));
+    if distinct < limits.ports || tried > limits.most_ports || !follows(last.at, first.at, limits.within) {
         return None;
     }
     let down = ports.windows(2).filter(|pair| pair[1] < pair[0]).count();
-    let rising = down * 4 <= ports.len();
+    // A server that is late sends one FIN after the other as their time comes; only one that hangs up properly does so at once.
+    let plain = seen().filter(|s| s.packet.tcp_flags & (tcp::FIN | tcp::ACK) == tcp::FIN).count();
+    let rushes = members.len() as f64 > 1.0 + limits.rate * last.at.seconds_since(first.at);
+    let rising = down * 4 <= ports.len() && !(rushes && plain * 2 >= members.len());
     let contact =
         scene.contacts.with(first.destination(), first.source(), &[first.packet.source_port], first.at, f64::MAX);
     let opened = contact.is_some_and(|contact| contact.opened);

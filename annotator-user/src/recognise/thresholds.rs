@@ -75,6 +75,8 @@ thresholds! {
         ports: usize,
         /// Client ports up to which it is one.
         most_ports: usize,
+        /// FINs without ACK a second up to which it is one.
+        rate: f64,
         /// Seconds that the series may take.
         within: f64,
     }

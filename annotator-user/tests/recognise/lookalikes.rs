@@ -309,6 +309,22 @@ fn a_fin_scan_from_a_web_servers_port_is_no_late_fin() {
         mixed.send(tcp("116.90.231.80", 80, HOME, port, FIN | ACK));
     }
     none(&mixed.recognise(), "pattern.late-fin");
+    let quick = |flags: u8, ports: &[u16]| {
+        let mut scenario = Scenario::live();
+        for port in ports {
+            scenario.send(tcp("116.90.231.80", 443, HOME, *port, flags));
+        }
+        scenario.recognise()
+    };
+    // Services, one after the other, or more of them than are sampled.
+    let services = quick(FIN | ACK, &[1433, 3306, 5432, 6379, 8080, 9200, 27017, 47123]);
+    let row = quick(FIN, &(5000..5010).collect::<Vec<_>>());
+    let long_row = quick(FIN, &(5000..5025).collect::<Vec<_>>());
+    for (found, id) in [(services, "scan.maimon"), (row, "scan.fin"), (long_row, "scan.fin")] {
+        none(&found, "pattern.late-fin");
+        one(&found, id);
+    }
+    one(&quick(FIN | ACK, &[40100, 40101, 40105, 40110, 40112]), "pattern.late-fin");
     let mut prober = Scenario::live();
     for i in 0..7 {
         prober.send(tcp("116.90.231.80", 80, HOME, 2632 + i, FIN | ACK));

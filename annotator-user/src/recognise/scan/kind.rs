@@ -76,12 +76,13 @@ impl Kind {
 fn is_out_of_connection(scene: &Scene<'_>, half: Half, kind: Kind) -> bool {
     let (there, back) = (scene.carried(&half), scene.carried(&half.reverse()));
     let plain = kind == Kind::Fin;
+    let to_service = scene.thresholds.contact.is_service(half.destination_port);
     !there.syn
         && !there.syn_ack
         && !back.syn
         && !back.syn_ack
         && !back.running
-        && (plain || !is_server_to_client(scene, half) || scene.only_ends(half.source))
+        && (plain || to_service || !is_server_to_client(scene, half) || scene.only_ends(half.source))
 }
 
 /// Whether ports are those of a server that sends to its client.
