@@ -21,7 +21,7 @@ pub struct Moment(pub i64);
 impl Moment {
     /// Seconds from an earlier moment to this one; negative if it is later.
     pub fn seconds_since(self, earlier: Moment) -> f64 {
-        (self.0 - earlier.0) as f64 / 1e9
+        self.0.saturating_sub(earlier.0) as f64 / 1e9
     }
 }
 
