@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
+use annotator_common::source::distinct;
+
 use super::Scene;
 use super::scene::Half;
 
@@ -10,26 +12,40 @@ impl Scene<'_> {
     /// SYNs of a source, among some of its sightings, that belong to what it is looking for: those that came to nothing and, where these are the
     /// greater part of what it tries, the others as well.
     pub fn attempts(&self, source: IpAddr, indices: impl Iterator<Item = usize>) -> Vec<usize> {
-        let limits = &self.thresholds.scan;
-        let is_attempt = |index: &usize| {
-            let sighting = self.sighting(*index);
-            sighting.packet.is_syn() && self.is_inbound(sighting)
-        };
-        let target = |index: &usize| {
-            let sighting = self.sighting(*index);
-            (sighting.destination(), sighting.packet.destination_port)
-        };
-        let mut attempts: Vec<usize> = indices.filter(is_attempt).collect();
-        let targets: BTreeSet<_> = attempts.iter().map(target).collect();
-        let syns = self.view(source).map_or(attempts.len() as u64, |view| view.syn);
-        // Who hangs up on the same ports again and again checks that they answer.
-        let returns = syns >= limits.checks * targets.len() as u64;
-        let is_fruitless = |index: &&usize| self.is_probe(**index) || (!returns && self.is_abandoned(**index));
-        let fruitless: BTreeSet<_> = attempts.iter().filter(is_fruitless).map(target).collect();
-        if (fruitless.len() as f64) < limits.fruitless * targets.len() as f64 {
+        let mut attempts: Vec<usize> = indices.filter(|index| self.is_attempt(*index)).collect();
+        if self.fruitless(source, &attempts) < self.thresholds.scan.fruitless {
             attempts.retain(|index| self.is_probe(*index));
         }
         attempts
+    }
+
+    /// Which share of what a source tries, by the SYNs among some of its sightings, came to nothing.
+    pub fn fruitless(&self, source: IpAddr, indices: &[usize]) -> f64 {
+        let syns: Vec<usize> = indices.iter().copied().filter(|index| self.is_attempt(*index)).collect();
+        // Who hangs up on the same ports again and again checks that they answer.
+        let returns = self.returns(source, &syns, self.thresholds.scan.checks);
+        let is_fruitless = |index: &&usize| self.is_probe(**index) || (!returns && self.is_abandoned(**index));
+        let targets: BTreeSet<_> = syns.iter().map(|index| self.target(*index)).collect();
+        let fruitless: BTreeSet<_> = syns.iter().filter(is_fruitless).map(|index| self.target(*index)).collect();
+        fruitless.len() as f64 / targets.len().max(1) as f64
+    }
+
+    fn is_attempt(&self, index: usize) -> bool {
+        let sighting = self.sighting(index);
+        sighting.packet.is_syn() && self.is_inbound(sighting)
+    }
+
+    /// Whether a source that sends some SYNs sent as many times to the same targets.
+    pub fn returns(&self, source: IpAddr, syns: &[usize], times: u64) -> bool {
+        let targets: BTreeSet<_> = syns.iter().map(|index| self.target(*index)).collect();
+        // The source table remembers targets that were not sampled, until its map is full.
+        let (sent, ports) = self.view(source).map_or((syns.len() as u64, 0), |view| (view.syn, view.ports));
+        ports != u64::MAX && sent >= times * targets.len().max(distinct(ports) as usize) as u64
+    }
+
+    fn target(&self, index: usize) -> (IpAddr, u16) {
+        let sighting = self.sighting(index);
+        (sighting.destination(), sighting.packet.destination_port)
     }
 
     /// Whether the sender of a SYN reset the connection instead of using it.

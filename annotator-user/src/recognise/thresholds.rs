@@ -322,6 +322,10 @@ thresholds! {
         fruitless: f64,
         /// SYNs to the same targets from which on it is a check of their health.
         checks: u64,
+        /// Share of its targets below which a client of one host fails.
+        failed: f64,
+        /// Rounds over the same ports from which on a neighbour only checks them, though some are closed.
+        rounds: u64,
         /// Share of SYNs with a FIN to follow, from which on it is a client.
         finished: f64,
         /// Different targets of a slow scan.

@@ -132,6 +132,102 @@ fn a_health_check_that_hangs_up_is_ordinary() {
     assert!(farm.recognise().is_empty(), "{:#?}", farm.recognise());
 }
 
+/// `connect` to some ports of a host: the open ones are closed again properly.
+fn connect(scenario: &mut Scenario, ports: impl Iterator<Item = u16>, is_open: fn(u16) -> bool) {
+    for port in ports {
+        let (there, back) =
+            (|flags| tcp(AWAY, 40000 + port, HOME, port, flags), |flags| tcp(HOME, port, AWAY, 40000 + port, flags));
+        scenario.send(there(SYN));
+        if is_open(port) {
+            scenario
+                .send(back(SYN | ACK))
+                .send(there(ACK))
+                .send(there(FIN | ACK))
+                .send(back(FIN | ACK))
+                .send(there(ACK));
+        } else {
+            scenario.send(back(RST | ACK));
+        }
+    }
+}
+
+#[test]
+fn a_scanner_that_ends_what_it_opened_is_no_client() {
+    for mut scenario in [Scenario::at(&[HOME]), live_at_home()] {
+        connect(&mut scenario, (20..140).step_by(3), |port| port % 2 == 0);
+        assert_eq!(one(&scenario.recognise(), "scan.vertical").explains.len() >= 40, !scenario.live);
+    }
+    for mut scenario in [Scenario::at(&[HOME]), live_at_home()] {
+        for i in 0..45 {
+            scenario.connection(AWAY, 40000 + i, HOME, 443);
+        }
+        connect(&mut scenario, (50..8000).step_by(300), |_| false);
+        one(&scenario.recognise(), "scan.vertical");
+    }
+    // Whose connections mostly come about is one, though some do not.
+    let mut client = Scenario::at(&[HOME]);
+    connect(&mut client, 5000..5075, |port| port % 5 != 0);
+    none(&client.recognise(), "scan.vertical");
+}
+
+fn live_at_home() -> Scenario {
+    let mut scenario = Scenario::at(&[HOME]);
+    scenario.live = true;
+    scenario
+}
+
+#[test]
+fn equal_rounds_of_a_neighbour_are_checks() {
+    const HERE: &str = "10.0.0.5";
+    let rounds = |source: &str, ports: u16, rounds: u16, refuses: bool, live: bool| {
+        let mut scenario = Scenario::at(&[HERE]);
+        if live {
+            scenario = scenario.listening(&[22]);
+            scenario.live = true;
+        }
+        for round in 0..rounds {
+            for port in 9100..9100 + ports {
+                let own_port = 32768 + 31 * round + port % 30;
+                scenario.send(syn(source, own_port, HERE, port));
+                if refuses {
+                    scenario.send(tcp(HERE, port, source, own_port, RST | ACK));
+                }
+            }
+            scenario.wait(15.0);
+        }
+        scenario.recognise()
+    };
+    for live in [true, false] {
+        none(&rounds("10.0.0.201", 30, 10, true, live), "scan.vertical");
+        one(&rounds("10.0.0.201", 30, 3, true, live), "scan.vertical");
+        one(&rounds("10.0.0.201", 1000, 1, true, live), "scan.vertical");
+        one(&rounds(AWAY, 30, 10, true, live), "scan.vertical");
+    }
+    // Who gets no answer may only repeat itself.
+    one(&rounds("10.0.0.201", 30, 10, false, false), "scan.vertical");
+}
+
+#[test]
+fn a_client_that_ends_old_connections_scans_nothing() {
+    let timestamps = [1, 1, 8, 10, 0, 0, 0, 1, 0, 0, 0, 1];
+    let services = [993, 993, 587, 443, 443, 5222, 8443];
+    let ends = |scenario: Scenario, own_ports: u16, options: &[u8]| {
+        let mut scenario = scenario;
+        for (i, port) in services.into_iter().enumerate() {
+            let own = 50000 + 3 * (i as u16 % own_ports);
+            scenario.send(tcp(AWAY, own, HOME, port, FIN | ACK).options(options)).send(tcp(HOME, port, AWAY, own, RST));
+        }
+        scenario.recognise()
+    };
+    let knowing = || Scenario::at(&[HOME]).listening(&services);
+    for calm in [ends(knowing(), 7, &[]), ends(Scenario::live(), 7, &timestamps), ends(knowing(), 7, &timestamps)] {
+        assert!(calm.is_empty(), "{calm:#?}");
+    }
+    one(&ends(Scenario::live(), 7, &[]), "scan.maimon");
+    one(&ends(Scenario::live(), 2, &timestamps), "scan.maimon");
+    one(&ends(Scenario::at(&[HOME]).listening(&[443]), 7, &timestamps), "scan.maimon");
+}
+
 /// What a report says, without what is ordinary and what every report says.
 fn told(scenario: &Scenario) -> Vec<String> {
     let everywhere = ["perspective.", "zen.", "advice."];

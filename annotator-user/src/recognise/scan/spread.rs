@@ -9,8 +9,8 @@ use annotator_common::source::distinct;
 use super::kind::{Kind, is_by_system};
 use crate::counters::PortProto;
 use crate::finding::Recognition;
-use crate::observation::SourceView;
-use crate::recognise::scene::Outcome;
+use crate::observation::{Sighting, SourceView};
+use crate::recognise::scene::{Half, Outcome};
 use crate::recognise::{Case, Scene, words};
 
 /// Ports below this are low.
@@ -50,27 +50,53 @@ pub fn recognise(scene: &Scene<'_>, source: IpAddr, indices: &[usize]) -> Vec<Re
     }
     let view = scene.view(source);
     let stealthy = by_kind.contains_key(&Kind::Fin) || by_kind.contains_key(&Kind::Maimon);
+    let connects = scene.fruitless(source, indices) < scene.thresholds.scan.failed;
+    let ends = !stealthy && scene.ends_connections(source);
     let kinds = by_kind.len();
     let probes = by_kind.into_iter().map(|(kind, members)| Probes::new(scene, kind, members));
     probes
-        .filter(|probes| !is_client(scene, source, probes, stealthy))
-        .filter_map(|probes| {
-            let shape = probes.shape(scene, view);
+        .map(|probes| (probes.shape(scene, view), probes))
+        // Who asks one host for many ports that are closed is no client of it, whatever else it ends.
+        .filter(|(shape, probes)| !is_client(scene, source, probes, ends && (connects || !shape.vertical)))
+        .filter_map(|(shape, probes)| {
             let whole = kinds == 1 && indices.len() == probes.members.len();
             shape.any().then(|| explain(scene, source, probes, shape, view.filter(|_| whole)))
         })
         .collect()
 }
 
-/// Whether the source is a client whose connections mostly came about: it ends them, too. Or one that sends on and on to a few ports.
-fn is_client(scene: &Scene<'_>, source: IpAddr, probes: &Probes, stealthy: bool) -> bool {
+/// Whether the source is a client whose connections mostly came about: it ends them, too. Or a neighbour that looks again and again whether
+/// the same ports answer, one that ends old connections to services, or one that sends on and on to a few ports.
+fn is_client(scene: &Scene<'_>, source: IpAddr, probes: &Probes, is_user: bool) -> bool {
     match (probes.kind, scene.view(source)) {
-        (Kind::Syn, _) => !stealthy && scene.ends_connections(source),
+        (Kind::Syn, _) => is_user || checks(scene, source, probes),
+        (Kind::Maimon, _) => takes_leave(scene, probes),
         (Kind::Udp, Some(view)) => {
             view.udp > scene.thresholds.scan.udp_packets_per_port * u64::from(distinct(view.ports))
         }
         _ => false,
     }
+}
+
+/// Whether a neighbour looks again and again whether the same ports answer, which it learns each time.
+fn checks(scene: &Scene<'_>, source: IpAddr, probes: &Probes) -> bool {
+    let learns = |index: &usize| matches!(scene.outcome(*index), Outcome::Answered | Outcome::Refused);
+    probes.members.iter().all(learns)
+        && probes.seen(scene).all(|sighting| scene.is_from_around(sighting))
+        && scene.returns(source, &probes.members, scene.thresholds.scan.rounds)
+}
+
+/// Whether FIN/ACKs end old connections to services here: each comes from another port, as a system writes it, or goes where something listens.
+fn takes_leave(scene: &Scene<'_>, probes: &Probes) -> bool {
+    let halves: HashSet<Half> = probes.seen(scene).filter_map(Half::of).collect();
+    let own_ports: HashSet<u16> = halves.iter().map(|half| half.source_port).collect();
+    let is_for_service = |sighting: &Sighting| {
+        let (host, port) = (sighting.destination(), sighting.packet.destination_port);
+        scene.is_listening(PortProto::Tcp, host, port).unwrap_or_else(|| is_by_system(sighting))
+    };
+    own_ports.len() == halves.len()
+        && probes.hosts_at_port.len() < scene.thresholds.scan.low_ports
+        && probes.seen(scene).all(is_for_service)
 }
 
 impl Probes {
@@ -121,6 +147,10 @@ impl Probes {
         }
         let known = view.map_or(0, |view| distinct(view.ports).max(distinct(view.destinations)) as usize);
         seen.max(known) >= limits.slow_events && span >= limits.slow_span && span / packets as f64 >= limits.slow_gap
+    }
+
+    fn seen<'s>(&self, scene: &Scene<'s>) -> impl Iterator<Item = &'s Sighting> {
+        self.members.iter().map(|index| scene.sighting(*index))
     }
 
     fn hosts(&self) -> usize {
