@@ -193,9 +193,10 @@ impl Knowledge {
         }
     }
 
-    /// Whether a UDP packet with these ports is an answer by its looks: from a service to a port that systems lend to programs.
-    fn is_udp_answer(&self, source_port: u16, destination_port: u16) -> bool {
-        destination_port >= 1024 && self.answers.as_ref().is_some_and(|ports| ports.contains(source_port))
+    /// Whether a UDP packet with these ports is an answer: to a port that systems lend to programs, which either asked or, by the looks, is
+    /// answered by a service.
+    fn is_udp_answer(&self, source_port: u16, destination_port: u16, asked: bool) -> bool {
+        destination_port >= 1024 && (asked || self.answers.as_ref().is_some_and(|ports| ports.contains(source_port)))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use annotator_common::{Address, Family, Flag, packet::tcp};
+use annotator_common::{Address, Family, Flag, Packet, Transport, packet::tcp};
 
 use super::schema::Segment;
 use crate::counters::PortProto;
@@ -25,14 +25,48 @@ pub struct Seen<'a> {
     pub local: bool,
     /// Whether packets of the destination to the source were seen, too.
     pub answered: bool,
+    /// Whether it is UDP back to another port, which had sent to its own port before: the destination spoke first. Programs that send from their
+    /// service's own port are no clients on a lent one.
+    pub asked: bool,
 }
 
-/// Who was seen sending to whom.
-pub type Directions = HashSet<(Address, Address)>;
+/// One end of an exchange.
+type End = (Address, u16);
 
-/// The directions of all sightings.
-pub fn directions(sightings: &[Sighting]) -> Directions {
-    sightings.iter().map(|sighting| (sighting.packet.source, sighting.packet.destination)).collect()
+/// Who was seen sending to whom.
+#[derive(Default)]
+pub struct Directions {
+    hosts: HashSet<(Address, Address)>,
+    /// UDP, from the end that spoke first to the other.
+    opened: HashSet<(End, End)>,
+}
+
+impl Directions {
+    /// The directions of all sightings, which are in order of time.
+    pub fn of(sightings: &[Sighting]) -> Self {
+        let mut directions = Directions::default();
+        for Sighting { packet, .. } in sightings {
+            directions.hosts.insert((packet.source, packet.destination));
+            let (from, to) = ends(packet);
+            if packet.transport == Transport::Udp && !directions.opened.contains(&(to, from)) {
+                directions.opened.insert((from, to));
+            }
+        }
+        directions
+    }
+
+    fn answered(&self, packet: &Packet) -> bool {
+        self.hosts.contains(&(packet.destination, packet.source))
+    }
+
+    fn asked(&self, packet: &Packet) -> bool {
+        let (from, to) = ends(packet);
+        packet.transport == Transport::Udp && from.1 != to.1 && self.opened.contains(&(to, from))
+    }
+}
+
+fn ends(packet: &Packet) -> (End, End) {
+    ((packet.source, packet.source_port), (packet.destination, packet.destination_port))
 }
 
 impl<'a> Seen<'a> {
@@ -55,7 +89,8 @@ impl<'a> Seen<'a> {
             outgoing,
             local: is_private(sighting.source())
                 || locality.prefixes.iter().any(|prefix| prefix.contains(sighting.source())),
-            answered: directions.contains(&(sighting.packet.destination, sighting.packet.source)),
+            answered: directions.answered(&sighting.packet),
+            asked: directions.asked(&sighting.packet),
         }
     }
 

@@ -6,7 +6,7 @@ use annotator_common::{Count, Family, Flag, Flags, Transport};
 
 use super::fits::condition;
 use super::schema::{Destination, FamilyNumber, Match, Segment};
-use super::seen::{self, Seen};
+use super::seen::{Directions, Seen};
 use super::share::{Account, Share, share};
 use super::tally::{Row, Tallies};
 use super::topics::{Candidate, Topic};
@@ -38,7 +38,7 @@ pub(super) fn tell(
     observations: &Observations<'_>,
     recognitions: &[Recognition],
 ) -> Vec<Finding> {
-    let directions = seen::directions(observations.sightings);
+    let directions = Directions::of(observations.sightings);
     let seen = observations
         .sightings
         .iter()
@@ -174,6 +174,7 @@ impl<'a> Teller<'a> {
                 condition.fits_port_row(proto, port, part.segment())
             });
             let general = self.unless_ordinary(general, proto, port, part.segment());
+            let general = general.filter(|_| !self.is_of_ours(part, packets, &sightings));
             let mut candidates = Vec::new();
             let mut sampled = Vec::new();
             for index in sightings {
@@ -192,6 +193,17 @@ impl<'a> Teller<'a> {
         let mut sum = PortPackets::default();
         self.recognitions.iter().for_each(|recognition| sum += recognition.unsampled);
         sum
+    }
+
+    /// Whether a row counted what hosts here sent, as a capture of both directions has it: all its samples left us; or it has none, opens nothing, and
+    /// as many packets went the other way. What a port was sent and what it answered, be it a refusal, stand in the two rows of that port.
+    fn is_of_ours(&self, part: RowPart, packets: u64, sightings: &[usize]) -> bool {
+        if !sightings.is_empty() {
+            return sightings.iter().all(|index| self.seen[*index].outgoing);
+        }
+        let side = if part.key.side == Side::Dst { Side::Src } else { Side::Dst };
+        let other = self.observations.counters.ports.get(&PortKey { side, ..part.key });
+        !self.observations.live && !part.syn && other.is_some_and(|count| count.all.packets >= packets)
     }
 
     fn account(&self, index: usize, voice: Option<Voice>) -> Account {
@@ -222,7 +234,8 @@ impl<'a> Teller<'a> {
         if packet.transport == Transport::Tcp {
             return self.unless_ordinary(Some(voice), PortProto::Tcp, packet.destination_port, seen.segment()?);
         }
-        if !self.knowledge.is_udp_answer(packet.source_port, packet.destination_port) || self.names_source(voice) {
+        let answer = self.knowledge.is_udp_answer(packet.source_port, packet.destination_port, seen.asked);
+        if !answer || self.names_source(voice) {
             return Some(voice);
         }
         // An answer: its source port has the say, and on the destination only what speaks of answers.
@@ -274,6 +287,7 @@ impl<'a> Teller<'a> {
             let general = self.knowledge.row_voice(self.knowledge.source_candidates(port), |condition| {
                 condition.fits_source_row(proto, port, part.segment())
             });
+            let general = general.filter(|_| !self.is_of_ours(part, packets, &sightings));
             let mut candidates = Vec::new();
             let mut sampled = Vec::new();
             for index in sightings {

@@ -10,7 +10,7 @@ use super::{Knowledge, Texts, Voice, answers, companions, is_of, zen};
 use crate::counters::{IcmpKey, Side};
 use crate::example::{EXAMPLES_MAX, Example};
 use crate::extent::Extent;
-use crate::finding::{ADDRESSES_MAX, Finding, Recognition, unlisted};
+use crate::finding::{ADDRESSES_MAX, Confidence, Finding, Recognition, Verdict, unlisted};
 use crate::names;
 use crate::quantity::{count, number};
 
@@ -125,6 +125,9 @@ impl<'a> Words<'a> {
         finding.examples = self.examples(tally.sightings.iter().copied());
         finding.sightings = tally.sightings.iter().copied().collect();
         add_ids(&mut finding, texts.also.iter().map(|id| (*id).to_owned()));
+        if tally.sightings.is_empty() && !tally.rows.is_empty() {
+            only_counted(&mut finding);
+        }
         finding
     }
 
@@ -312,6 +315,14 @@ pub(super) fn write(texts: &Texts<'_>, facts: &Facts) -> Finding {
         references: texts.references.iter().map(|reference| (*reference).to_owned()).collect(),
         ..Finding::default()
     }
+}
+
+/// Of packets that a row of the counters has and nobody sampled the sender and the kind are unknown, and that decides what they amount to: a
+/// neighbour's broadcast stands in the same row as a stranger's probe.
+fn only_counted(finding: &mut Finding) {
+    finding.verdict = finding.verdict.min(Verdict::Background);
+    finding.confidence = Confidence::Possible;
+    finding.evidence.push("Known by number only: none of these packets was sampled.".to_owned());
 }
 
 fn bare(recognition: &Recognition) -> Finding {

@@ -13,6 +13,8 @@ pub mod flag {
     pub const FIN: u8 = 1;
     /// SYN
     pub const SYN: u8 = 2;
+    /// RST
+    pub const RST: u8 = 4;
     /// PSH
     pub const PSH: u8 = 8;
     /// ACK

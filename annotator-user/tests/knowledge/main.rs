@@ -8,11 +8,13 @@ mod patterns;
 mod single;
 mod stimulus;
 
+use std::net::IpAddr;
+
 use annotator::counters::PortProto;
-use annotator::finding::Verdict;
+use annotator::finding::{Finding, Verdict};
 use annotator::observation::Locality;
 
-use stimulus::{Stimulus, findings, findings_live, has_placeholder, tells};
+use stimulus::{Stimulus, findings, findings_live, findings_unsampled, has_placeholder, tells};
 
 fn table() -> Vec<Stimulus> {
     let mut table = single::table();
@@ -97,6 +99,63 @@ fn answers_are_no_probes() {
             .collect();
         assert!(loud.is_empty(), "{loud:?}");
     }
+}
+
+/// Ids that accuse somebody.
+fn loud(found: &[Finding]) -> Vec<&str> {
+    found.iter().filter(|finding| finding.verdict >= Verdict::ThirdParty).map(|finding| finding.id.as_str()).collect()
+}
+
+fn us() -> Locality {
+    Locality { addresses: vec![frames::US.parse().unwrap()], ..Locality::default() }
+}
+
+/// Our refusals come from the ports that were tried, most of them unsampled.
+#[test]
+fn our_own_refusals_accuse_nobody() {
+    let mut packets = Vec::new();
+    let refuse = frames::flag::RST | frames::flag::ACK;
+    for port in (1..=1024).rev() {
+        let at = f64::from(port) * -0.001;
+        packets.push(frames::syn(port).at(2.0 + at));
+        packets.push(frames::tcp(port, 41234, refuse, &[]).from(frames::US).to(frames::STRANGER).at(2.0 + at));
+    }
+    for locality in [us(), Locality::default()] {
+        let found = findings(&packets, &locality);
+        let scanner: IpAddr = frames::STRANGER.parse().unwrap();
+        let accuses = |finding: &&Finding| finding.verdict >= Verdict::ThirdParty;
+        let others = found.iter().filter(accuses).find(|finding| finding.sources != [scanner]);
+        assert!(others.is_none(), "{others:?}");
+        assert!(!tells(&found, "source-port.1-5"), "{locality:?}");
+    }
+}
+
+/// A neighbour's broadcast and a stranger's probe stand in one row of the counters.
+#[test]
+fn what_was_only_counted_accuses_nobody() {
+    let device = |i: u8, port| frames::datagram(port).from(&format!("198.18.7.{i}"));
+    let packets: Vec<_> = (2..26).map(|i| device(i, if i % 2 == 0 { 10001 } else { 5683 })).collect();
+    assert_eq!(loud(&findings(&packets, &us())), ["amplifier.10001", "amplifier.5683"]);
+    let found = findings_unsampled(&packets, &us());
+    assert_eq!(loud(&found), [""; 0]);
+    let counted = found.iter().find(|finding| finding.id == "amplifier.10001").expect("it is told");
+    assert_eq!((counted.packets, counted.sources.len()), (12, 0));
+}
+
+/// Who was asked answers to the port that asked, whatever it may be known for.
+#[test]
+fn answers_follow_who_spoke_first() {
+    let asked = |port: u16, peer: &str| {
+        [
+            frames::udp(32790, port, &[0x5a; 12]).from(frames::US).to(peer),
+            frames::udp(port, 32790, &[0x5a; 12]).from(peer).to(frames::US),
+        ]
+    };
+    let packets: Vec<_> = (1..30).flat_map(|peer| asked(6000 + peer, &format!("198.18.7.{peer}"))).collect();
+    let found = findings(&packets, &us());
+    assert!(!tells(&found, "port.32770"), "{found:?}");
+    let unasked: Vec<_> = packets.into_iter().filter(|packet| !packet.is_from(frames::US)).collect();
+    assert!(tells(&findings(&unasked, &us()), "port.32770"));
 }
 
 /// The most that a window holds, of every kind at once.

@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 use annotator::capture::{Captured, LinkType, Observer};
 use annotator::engine::Interpreter;
 use annotator::finding::Finding;
-use annotator::observation::{Locality, Moment};
+use annotator::observation::{Gathered, Locality, Moment};
 use annotator_common::Settings;
 use annotator_common::settings::Budget;
 
@@ -37,7 +37,18 @@ pub fn findings_live(packets: &[Packet], locality: &Locality) -> Vec<Finding> {
     findings_of(packets, locality, true)
 }
 
+/// What a capture tells if the engine counts every packet and samples none.
+pub fn findings_unsampled(packets: &[Packet], locality: &Locality) -> Vec<Finding> {
+    let mut gathered = gather(packets, locality, false);
+    gathered.sightings.clear();
+    interpreter().findings(&gathered.observations(false, locality))
+}
+
 fn findings_of(packets: &[Packet], locality: &Locality, live: bool) -> Vec<Finding> {
+    interpreter().findings(&gather(packets, locality, live).observations(live, locality))
+}
+
+fn gather(packets: &[Packet], locality: &Locality, live: bool) -> Gathered {
     let mut settings = Box::new(Settings::DEFAULT);
     if live {
         settings.budget = Budget::LIVE;
@@ -54,8 +65,7 @@ fn findings_of(packets: &[Packet], locality: &Locality, live: bool) -> Vec<Findi
         let at = Moment(start + (after * 1e9) as i64);
         observer.observe(Captured { at: Some(at), link_type: LinkType::Ethernet, frame: &packet.frame() });
     }
-    let gathered = observer.finish();
-    interpreter().findings(&gathered.observations(live, locality))
+    observer.finish()
 }
 
 /// Whether a finding has the id or answers it.
