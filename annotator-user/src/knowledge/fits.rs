@@ -138,7 +138,12 @@ impl Match {
     fn fits_contents(&self, seen: &Seen<'_>) -> bool {
         self.payload.as_ref().is_none_or(|payload| payload.fits(seen))
             && self.embedded.as_ref().is_none_or(|embedded| embedded.fits(seen))
-            && self.answered.is_none_or(|answered| answered == seen.answered)
+            && self.answered.is_none_or(|answered| answered == self.is_answered(seen))
+    }
+
+    /// A match that asks for a port or a payload means the program that was addressed, others the host.
+    fn is_answered(&self, seen: &Seen<'_>) -> bool {
+        if self.dst_port.is_some() || self.payload.is_some() { seen.port_answered } else { seen.answered }
     }
 
     /// Whether it holds for every packet of a row of the port counters. `segment` is what the row's TCP packets are.

@@ -173,7 +173,8 @@ pub struct Match {
     /// An ICMP error about such a packet.
     #[serde(default)]
     pub embedded: Option<Embedded>,
-    /// Whether packets from the destination to the source were seen, too: they talk with each other, and we see both sides.
+    /// Whether packets from the destination to the source were seen, too: they talk with each other, and we see both sides. With a destination port or
+    /// a payload: packets from the very port.
     #[serde(default)]
     pub answered: Option<bool>,
 }

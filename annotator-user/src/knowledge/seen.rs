@@ -25,6 +25,8 @@ pub struct Seen<'a> {
     pub local: bool,
     /// Whether packets of the destination to the source were seen, too.
     pub answered: bool,
+    /// Whether the very port that it was sent to sent something to the source, too.
+    pub port_answered: bool,
     /// Whether it is UDP back to another port, which had sent to its own port before: the destination spoke first. Programs that send from their
     /// service's own port are no clients on a lent one.
     pub asked: bool,
@@ -37,6 +39,7 @@ type End = (Address, u16);
 #[derive(Default)]
 pub struct Directions {
     hosts: HashSet<(Address, Address)>,
+    ports: HashSet<(Transport, End, Address)>,
     /// UDP, from the end that spoke first to the other.
     opened: HashSet<(End, End)>,
 }
@@ -48,6 +51,7 @@ impl Directions {
         for Sighting { packet, .. } in sightings {
             directions.hosts.insert((packet.source, packet.destination));
             let (from, to) = ends(packet);
+            directions.ports.insert((packet.transport, from, packet.destination));
             if packet.transport == Transport::Udp && !directions.opened.contains(&(to, from)) {
                 directions.opened.insert((from, to));
             }
@@ -57,6 +61,12 @@ impl Directions {
 
     fn answered(&self, packet: &Packet) -> bool {
         self.hosts.contains(&(packet.destination, packet.source))
+    }
+
+    fn port_answered(&self, packet: &Packet) -> bool {
+        let (_, to) = ends(packet);
+        matches!(packet.transport, Transport::Tcp | Transport::Udp)
+            && self.ports.contains(&(packet.transport, to, packet.source))
     }
 
     fn asked(&self, packet: &Packet) -> bool {
@@ -90,6 +100,7 @@ impl<'a> Seen<'a> {
             local: is_private(sighting.source())
                 || locality.prefixes.iter().any(|prefix| prefix.contains(sighting.source())),
             answered: directions.answered(&sighting.packet),
+            port_answered: directions.port_answered(&sighting.packet),
             asked: directions.asked(&sighting.packet),
         }
     }

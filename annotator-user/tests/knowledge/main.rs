@@ -158,6 +158,51 @@ fn answers_follow_who_spoke_first() {
     assert!(tells(&findings(&unasked, &us()), "port.32770"));
 }
 
+/// Monitoring and telephones, by who speaks and whether they are answered.
+#[test]
+fn those_who_are_answered_are_no_strangers() {
+    let snmp = |community: &[u8]| {
+        let mut message = vec![0x30, 27 + community.len() as u8, 2, 1, 1, 4, community.len() as u8];
+        message.extend(community);
+        message.extend([0xa0, 20, 2, 1, 7, 2, 1, 0, 2, 1, 0, 0x30, 9, 0x30, 7, 6, 3, 0x2b, 6, 1, 5, 0]);
+        message
+    };
+    let options = b"OPTIONS sip:ping@198.19.1.20 SIP/2.0\r\n".to_vec();
+    let register = b"REGISTER sip:198.19.1.20 SIP/2.0\r\n".to_vec();
+    // Who asks, port and payload; what it is from the local network, answered, and neither.
+    let table = [
+        (161, snmp(b"public"), ["payload.snmp.local", "payload.snmp.answered", "payload.snmp.default-community"]),
+        (161, snmp(b"s3cr3t"), ["payload.snmp.local", "payload.snmp.answered", "payload.snmp"]),
+        (5060, options, ["payload.sip.local", "payload.sip.answered", "payload.sip"]),
+        (5060, register, ["payload.sip.local", "payload.sip", "payload.sip"]),
+    ];
+    for (port, payload, [local, answered, neither]) in table {
+        let question = frames::udp(40000, port, &payload);
+        let answer = frames::udp(port, 40000, b"0").from(frames::US).to(frames::STRANGER);
+        let unreachable = frames::icmp_about(3, 3, question.clone()).from(frames::US).to(frames::STRANGER);
+        for (packets, id) in [
+            (vec![question.clone().from("10.0.0.9").to("10.0.0.5")], local),
+            (vec![question.clone(), answer], answered),
+            (vec![question.clone(), unreachable], neither),
+            (vec![question], neither),
+        ] {
+            let found = findings(&packets, &us());
+            assert!(tells(&found, id), "{port}: {id} is not among {found:?}");
+            assert_eq!(loud(&found).is_empty(), id.ends_with(".local") || id.ends_with(".answered"), "{port}: {id}");
+        }
+    }
+}
+
+/// On the local network a look-up of one RPC service is told once, by what was asked.
+#[test]
+fn a_neighbours_mount_is_told_once() {
+    let question = frames::udp(789, 111, &single::rpc(100_000, 3, 100_003)).from("10.0.0.20").to("10.0.0.5");
+    let found = findings(&[question], &Locality::default());
+    assert_eq!(loud(&found), [""; 0]);
+    assert!(!found.iter().any(|finding| finding.id.starts_with("port.111")), "{found:?}");
+    assert!(tells(&found, "payload.rpc-getport") && tells(&found, "port.111.local"), "{found:?}");
+}
+
 /// The most that a window holds, of every kind at once.
 #[test]
 fn a_full_window_is_told_in_time() {
