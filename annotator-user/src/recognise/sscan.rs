@@ -30,10 +30,11 @@ fn is_ack_ping(scene: &Scene<'_>, sighting: &Sighting) -> bool {
         && scene.thresholds.sscan.ack_ports.contains(&packet.destination_port)
 }
 
-/// Third phase: which system is it?
+/// Third phase: which system is it? A refusal by a closed port asks nothing.
 fn is_fingerprint(scene: &Scene<'_>, sighting: &Sighting) -> bool {
     let packet = &sighting.packet;
     packet.transport == Transport::Tcp
+        && packet.tcp_flags & tcp::RST == 0
         && (1..=scene.thresholds.sscan.fingerprint_last_source).contains(&packet.source_port)
 }
 

@@ -520,6 +520,15 @@ fn sscan_is_known_by_its_phases() {
 }
 
 #[test]
+fn refusals_by_the_lowest_ports_ask_nothing() {
+    let mut scenario = Scenario::at(&[HOME]);
+    for port in 1..=5 {
+        scenario.send(syn(AWAY, 40000, HOME, port)).send(tcp(HOME, port, AWAY, 40000, RST | ACK)).wait(30.0);
+    }
+    none(&scenario.recognise(), "pattern.sscan");
+}
+
+#[test]
 fn each_phase_of_sscan_is_enough() {
     let mut acks = Scenario::live();
     acks.send(tcp(AWAY, 23, HOME, 23, ACK)).send(tcp(AWAY, 25, HOME, 25, ACK));
