@@ -49,15 +49,16 @@ fn is_of_stranger(scene: &Scene<'_>, sighting: &Sighting) -> bool {
 
 /// Those that came at the rate of a flood: what came in quieter seconds has reasons of its own.
 fn crowded(scene: &Scene<'_>, members: &[usize]) -> Vec<usize> {
-    let crowd = scene.thresholds.flood.strangers;
-    let mut kept = BTreeSet::new();
-    for run in members.windows(crowd.max(1)) {
-        let [first, last] = [run[0], run[run.len() - 1]].map(|index| scene.sighting(index).at);
+    let crowd = scene.thresholds.flood.strangers.max(1);
+    let (mut kept, mut done) = (Vec::new(), 0);
+    for (start, run) in members.windows(crowd).enumerate() {
+        let [first, last] = [run[0], run[crowd - 1]].map(|index| scene.sighting(index).at);
         if last.seconds_since(first) <= SECOND {
-            kept.extend(run);
+            kept.extend(&members[done.max(start)..start + crowd]);
+            done = start + crowd;
         }
     }
-    kept.into_iter().collect()
+    kept
 }
 
 fn flood(scene: &Scene<'_>, members: Vec<usize>) -> Option<Recognition> {
