@@ -63,15 +63,6 @@ impl<'s, 'a> Case<'s, 'a> {
         self.seen().map(|s| s.packet.ttl).collect()
     }
 
-    /// First and last moment: of the sightings, and of what the source table counted beside them.
-    fn span(&self) -> Option<(Moment, Moment)> {
-        let moments = self.seen().map(|sighting| sighting.at);
-        let parts = self.parts();
-        let counted = parts.iter().filter(|(source, part)| self.counted_of(**source, part) > part.members as u64);
-        let last_counted = counted.filter_map(|(source, _)| self.scene.view(*source)).map(|view| view.last);
-        Some((moments.clone().min()?, moments.chain(last_counted).max()?))
-    }
-
     /// Answers another row of the coverage, too.
     pub fn also(mut self, id: &str) -> Self {
         self.made.also.push(id.into());
@@ -146,13 +137,12 @@ impl<'s, 'a> Case<'s, 'a> {
 
     /// Closes the case; its sightings are still to be explained one by one.
     pub fn close_open(mut self) -> Recognition {
-        self.made.evidence.splice(0..0, self.pace());
+        let parts = self.parts();
         self.made.extent = Extent::of(self.seen());
-        if let Some((first, last)) = self.span() {
-            (self.made.extent.first, self.made.extent.last) = (Some(first), Some(last));
-        }
+        self.made.extent.last = self.made.extent.last.max(self.last_counted(&parts));
+        self.made.packets = self.packet_count(&parts);
+        self.made.evidence.splice(0..0, pace(&self.made));
         self.made.examples = self.members.iter().copied().take(EXAMPLES_MAX).collect();
-        self.made.packets = self.packet_count();
         let sources = distinct(self.seen().map(Sighting::source));
         let destinations = distinct(self.seen().map(Sighting::destination));
         let short = [unlisted("sources", sources.len()), unlisted("destinations", destinations.len())];
@@ -163,8 +153,14 @@ impl<'s, 'a> Case<'s, 'a> {
     }
 
     /// What was said, or what was counted of each source.
-    fn packet_count(&self) -> u64 {
-        self.counted.unwrap_or_else(|| self.parts().iter().map(|(source, part)| self.counted_of(*source, part)).sum())
+    fn packet_count(&self, parts: &BTreeMap<IpAddr, Part>) -> u64 {
+        self.counted.unwrap_or_else(|| parts.iter().map(|(source, part)| self.counted_of(*source, part)).sum())
+    }
+
+    /// The last moment of the sources of which more was counted than sampled.
+    fn last_counted(&self, parts: &BTreeMap<IpAddr, Part>) -> Option<Moment> {
+        let counted = parts.iter().filter(|(source, part)| self.counted_of(**source, part) > part.members as u64);
+        counted.filter_map(|(source, _)| self.scene.view(*source)).map(|view| view.last).max()
     }
 
     /// The sightings by source.
@@ -186,15 +182,13 @@ impl<'s, 'a> Case<'s, 'a> {
             _ => members + self.scene.unsampled_like(source, part.sampled).sum(),
         }
     }
+}
 
-    /// How many in which time, where that says more than the number.
-    fn pace(&self) -> Option<String> {
-        let (first, last) = self.span()?;
-        let seconds = last.seconds_since(first);
-        let packets = self.packet_count();
-        let rate = rate(packets, seconds)?;
-        Some(format!("{} within {}, about {rate}.", words::count(packets, "packet"), words::seconds(seconds)))
-    }
+/// How many in which time, where that says more than the number.
+fn pace(made: &Recognition) -> Option<String> {
+    let seconds = made.extent.last?.seconds_since(made.extent.first?);
+    let rate = rate(made.packets, seconds)?;
+    Some(format!("{} within {}, about {rate}.", words::count(made.packets, "packet"), words::seconds(seconds)))
 }
 
 /// What a case has of one source.
