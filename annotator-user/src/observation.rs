@@ -106,6 +106,11 @@ impl Sighting {
         self.packet.destination.to_ip()
     }
 
+    /// Destination address and port.
+    pub fn target(&self) -> (IpAddr, u16) {
+        (self.destination(), self.packet.destination_port)
+    }
+
     /// TCP or UDP, where its ports were read.
     pub fn port_proto(&self) -> Option<PortProto> {
         match self.packet.transport {

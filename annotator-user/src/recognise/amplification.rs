@@ -30,10 +30,7 @@ fn hunts(scene: &Scene<'_>, claims: &Claims) -> Vec<Recognition> {
     for (_, indices) in scene.sources() {
         let members: Vec<usize> = claims.free(indices).filter(|i| is_request(scene, scene.sighting(*i))).collect();
         let limits = &scene.thresholds.amplification;
-        let targets: BTreeSet<(IpAddr, u16)> = members
-            .iter()
-            .map(|i| (scene.sighting(*i).destination(), scene.sighting(*i).packet.destination_port))
-            .collect();
+        let targets: BTreeSet<(IpAddr, u16)> = members.iter().map(|i| scene.sighting(*i).target()).collect();
         let enough = targets.len() >= limits.requests || members.len() >= limits.repeats;
         if enough && !is_general(scene, indices, &members) {
             found.push(hunt(scene, members, targets.len()));

@@ -25,8 +25,9 @@ impl Scene<'_> {
         // Who hangs up on the same ports again and again checks that they answer.
         let returns = self.returns(source, &syns, self.thresholds.scan.checks);
         let is_fruitless = |index: &&usize| self.is_probe(**index) || (!returns && self.is_abandoned(**index));
-        let targets: BTreeSet<_> = syns.iter().map(|index| self.target(*index)).collect();
-        let fruitless: BTreeSet<_> = syns.iter().filter(is_fruitless).map(|index| self.target(*index)).collect();
+        let targets: BTreeSet<_> = syns.iter().map(|index| self.sighting(*index).target()).collect();
+        let fruitless: BTreeSet<_> =
+            syns.iter().filter(is_fruitless).map(|index| self.sighting(*index).target()).collect();
         fruitless.len() as f64 / targets.len().max(1) as f64
     }
 
@@ -37,15 +38,10 @@ impl Scene<'_> {
 
     /// Whether a source that sends some SYNs sent as many times to the same targets.
     pub fn returns(&self, source: IpAddr, syns: &[usize], times: u64) -> bool {
-        let targets: BTreeSet<_> = syns.iter().map(|index| self.target(*index)).collect();
+        let targets: BTreeSet<_> = syns.iter().map(|index| self.sighting(*index).target()).collect();
         // The source table remembers targets that were not sampled, until its map is full.
         let (sent, ports) = self.view(source).map_or((syns.len() as u64, 0), |view| (view.syn, view.ports));
         ports != u64::MAX && sent >= times * targets.len().max(distinct(ports) as usize) as u64
-    }
-
-    fn target(&self, index: usize) -> (IpAddr, u16) {
-        let sighting = self.sighting(index);
-        (sighting.destination(), sighting.packet.destination_port)
     }
 
     /// Whether the sender of a SYN reset the connection instead of using it.

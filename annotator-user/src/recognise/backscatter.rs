@@ -42,7 +42,6 @@ pub fn recognise(scene: &Scene<'_>, claims: &Claims) -> Vec<Recognition> {
 /// Whether a packet accepts or refuses a connection that nobody here was seen asking for.
 fn is_unasked_answer(scene: &Scene<'_>, sighting: &Sighting) -> bool {
     let flags = sighting.packet.tcp_flags;
-    let accepts = flags & (tcp::SYN | tcp::ACK | tcp::FIN | tcp::RST) == tcp::SYN | tcp::ACK;
     let refuses = flags & tcp::RST != 0 && flags & tcp::SYN == 0;
     // Systems reset what they never asked for: our own reset is no question.
     let asked = |half: Half| {
@@ -50,7 +49,7 @@ fn is_unasked_answer(scene: &Scene<'_>, sighting: &Sighting) -> bool {
         back.syn || back.syn_ack || back.running || there.running || there.syn
     };
     sighting.packet.transport == Transport::Tcp
-        && (accepts || refuses)
+        && (is_syn_ack(sighting) || refuses)
         && scene.is_inbound(sighting)
         && !Half::of(sighting).is_some_and(asked)
         && !scene.has_sent(sighting.destination(), sighting.source())
@@ -70,7 +69,7 @@ fn is_unasked_dns(scene: &Scene<'_>, sighting: &Sighting) -> bool {
 /// Whether answers go where no client of ours was: to ports that none takes, to many of our addresses, or past one whose packets we see.
 fn is_bystander(scene: &Scene<'_>, answers: &[usize]) -> bool {
     let limits = &scene.thresholds.backscatter;
-    let targets: BTreeSet<(IpAddr, u16)> = answers.iter().map(|i| target(scene.sighting(*i))).collect();
+    let targets: BTreeSet<(IpAddr, u16)> = answers.iter().map(|i| scene.sighting(*i).target()).collect();
     let hosts: BTreeSet<IpAddr> = targets.iter().map(|(host, _)| *host).collect();
     let foreign = targets.iter().filter(|(_, port)| scene.is_foreign(*port)).count();
     // Who is refused tries again: resets alone must be many before they are strange.
@@ -84,7 +83,7 @@ fn is_bystander(scene: &Scene<'_>, answers: &[usize]) -> bool {
 
 fn is_dns_bystander(scene: &Scene<'_>, answers: &[usize]) -> bool {
     let limits = &scene.thresholds.backscatter;
-    let targets: BTreeSet<(IpAddr, u16)> = answers.iter().map(|i| target(scene.sighting(*i))).collect();
+    let targets: BTreeSet<(IpAddr, u16)> = answers.iter().map(|i| scene.sighting(*i).target()).collect();
     let hosts: BTreeSet<IpAddr> = targets.iter().map(|(host, _)| *host).collect();
     // Resolvers ask from any port: only silence of the asker, or several who cannot all have asked, tells.
     targets.len() >= limits.answers
@@ -101,10 +100,6 @@ fn is_conversation(scene: &Scene<'_>, source: IpAddr, indices: &[usize], answers
 /// Whether a source sends SYNs as well, which its resets take back then: it scans, and hangs up where it is answered.
 fn asks_itself(scene: &Scene<'_>, source: IpAddr, answers: &[usize]) -> bool {
     scene.view(source).is_some_and(|view| view.syn * 2 >= answers.len() as u64)
-}
-
-fn target(sighting: &Sighting) -> (IpAddr, u16) {
-    (sighting.destination(), sighting.packet.destination_port)
 }
 
 fn explain_tcp(scene: &Scene<'_>, victim: IpAddr, members: Vec<usize>) -> Recognition {

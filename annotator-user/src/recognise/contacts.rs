@@ -8,7 +8,7 @@ use annotator_common::Transport;
 use annotator_common::packet::{protocol, tcp};
 
 use super::scene::{Half, site};
-use super::thresholds;
+use super::{FIRST_CLIENT_PORT, thresholds};
 use crate::observation::{Moment, Sighting};
 use crate::outbound::Outbound;
 
@@ -18,8 +18,6 @@ const REMEMBERED: usize = 128;
 const LOOK_BACK: usize = 8;
 /// Seconds within which packets of the same server are one contact.
 const SAME_CONTACT: f64 = 5.0;
-/// Ports from here up are a client's.
-const FIRST_CLIENT_PORT: u16 = 1024;
 
 /// One conversation with a server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

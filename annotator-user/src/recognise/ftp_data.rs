@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use super::contacts::Contact;
 use super::ident::IDENT;
 use super::scene::{Half, site};
-use super::{Case, Claims, Scene};
+use super::{Case, Claims, FIRST_CLIENT_PORT, Scene};
 use crate::counters::{PortProto, Side};
 use crate::finding::{Confidence, Recognition};
 use crate::observation::Sighting;
@@ -15,8 +15,6 @@ use crate::observation::Sighting;
 const CONTROL: u16 = 21;
 /// The port that data connections come from.
 const DATA: u16 = 20;
-/// Clients wait for data at ports from here up.
-const FIRST_CLIENT_PORT: u16 = 1024;
 
 /// Finds FTP data connections, one finding for each server and client.
 pub fn recognise(scene: &Scene<'_>, claims: &Claims) -> Vec<Recognition> {

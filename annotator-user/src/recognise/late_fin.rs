@@ -8,12 +8,9 @@ use annotator_common::packet::tcp;
 use annotator_common::source::distinct;
 
 use super::scene::{Half, follows};
-use super::{Case, Claims, Scene, scan};
+use super::{Case, Claims, FIRST_CLIENT_PORT, Scene, scan};
 use crate::finding::{Confidence, Recognition};
 use crate::observation::Sighting;
-
-/// Clients' ports start here.
-const FIRST_CLIENT_PORT: u16 = 1024;
 
 /// Finds late ends of connections, one finding for each server port and client.
 pub fn recognise(scene: &Scene<'_>, claims: &Claims) -> Vec<Recognition> {

@@ -51,6 +51,9 @@ use scene::Half;
 pub use scene::Scene;
 pub use thresholds::Thresholds;
 
+/// Clients' ports start here; those below are a server's.
+const FIRST_CLIENT_PORT: u16 = 1024;
+
 /// Which sightings a finding explains already.
 pub struct Claims(Vec<bool>);
 

@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use annotator_common::Transport;
 use annotator_common::packet::protocol;
 
+use crate::counters::PortProto;
 use crate::observation::Sighting;
 
 /// What an ICMP error quotes.
@@ -30,6 +31,11 @@ impl Quote {
             Transport::Icmpv6 if sighting.packet.icmp_type < 128 => v6(sighting.payload()),
             _ => None,
         }
+    }
+
+    /// TCP, or else UDP.
+    pub fn port_proto(&self) -> PortProto {
+        if self.protocol == protocol::TCP { PortProto::Tcp } else { PortProto::Udp }
     }
 
     /// Whether it quotes UDP to a port in a range.

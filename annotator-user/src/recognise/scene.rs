@@ -7,18 +7,15 @@ use annotator_common::packet::{protocol, tcp};
 use annotator_common::record::is_tracked;
 use annotator_common::{Family, Flag, Flags, Transport};
 
-use super::Thresholds;
 use super::contacts::Contacts;
 use super::quote::Quote;
+use super::{FIRST_CLIENT_PORT, Thresholds};
 use crate::counters::{PortCount, PortKey, PortProto, Side};
 use crate::finding::PortPackets;
 use crate::observation::{Moment, Observations, Sighting, SourceView};
 
 /// TTLs with which systems send.
 const INITIAL_TTLS: [u8; 3] = [64, 128, 255];
-
-/// Clients' ports start here.
-const FIRST_CLIENT_PORT: u16 = 1024;
 
 /// One direction of a TCP or UDP conversation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

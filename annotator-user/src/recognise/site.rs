@@ -6,11 +6,8 @@ use std::net::IpAddr;
 use super::contacts::Contact;
 use super::ident::IDENT;
 use super::scene::{is_private, site};
-use super::{Case, Claims, Scene, words};
+use super::{Case, Claims, FIRST_CLIENT_PORT, Scene, words};
 use crate::finding::{Confidence, Recognition};
-
-/// Clients' ports start here.
-const FIRST_CLIENT_PORT: u16 = 1024;
 
 /// Finds connections back, one finding for each caller and client.
 pub fn recognise(scene: &Scene<'_>, claims: &Claims) -> Vec<Recognition> {

@@ -3,10 +3,9 @@
 use anyhow::Context;
 use serde::Deserialize;
 
+use super::FIRST_CLIENT_PORT;
 use crate::knowledge::schema::Prefixes;
 
-/// Ports below this are a server's.
-const FIRST_CLIENT_PORT: u16 = 1024;
 /// The thresholds that are built in.
 const BUILT_IN: &str = include_str!("../../knowledge/thresholds.toml");
 

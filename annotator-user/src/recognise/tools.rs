@@ -166,7 +166,7 @@ fn option_kinds(mut options: &[u8]) -> Vec<u8> {
 fn is_enough(scene: &Scene<'_>, tool: Tool, members: &[usize]) -> bool {
     let limits = &scene.thresholds.tools;
     let seen = || members.iter().map(|i| scene.sighting(*i));
-    let targets = || seen().map(|s| (s.destination(), s.packet.destination_port)).collect::<BTreeSet<_>>().len();
+    let targets = || seen().map(Sighting::target).collect::<BTreeSet<_>>().len();
     match tool {
         Tool::Mirai | Tool::Zmap | Tool::Masscan => members.len() >= limits.marks,
         Tool::ZmapNew => targets() >= limits.zmap_new_marks,

@@ -7,14 +7,12 @@ use annotator_common::Transport;
 use annotator_common::packet::protocol;
 
 use super::quote::Quote;
-use super::{Case, Claims, Scene, words};
-use crate::counters::{PortProto, Side};
+use super::{Case, Claims, FIRST_CLIENT_PORT, Scene, words};
+use crate::counters::Side;
 use crate::finding::{Confidence, Recognition};
 
 const DNS: u16 = 53;
 const NETBIOS: u16 = 137;
-/// Servers' ports that everybody knows end here.
-const FIRST_CLIENT_PORT: u16 = 1024;
 
 /// Finds complaints about packets that we did not send, one finding for each host that they are about.
 pub fn recognise(scene: &Scene<'_>, claims: &Claims) -> Vec<Recognition> {
@@ -73,15 +71,13 @@ fn services(scene: &Scene<'_>, ports: &BTreeSet<u16>) -> usize {
 
 /// Whether we may well have sent what is quoted: some of what we sent was not looked at, or others answer us from the same port.
 fn may_be_ours(scene: &Scene<'_>, quote: &Quote) -> bool {
-    let proto = if quote.protocol == protocol::TCP { PortProto::Tcp } else { PortProto::Udp };
-    let answers = scene.port(proto, Side::Src, quote.destination_port).all.packets;
+    let answers = scene.port(quote.port_proto(), Side::Src, quote.destination_port).all.packets;
     if scene.hears(quote.source) { !scene.saw_all_of(quote.source) } else { answers > 0 }
 }
 
 /// Whether nothing arrives at the port that a quoted packet is said to come from.
 fn is_idle(scene: &Scene<'_>, quote: &Quote) -> bool {
-    let proto = if quote.protocol == protocol::TCP { PortProto::Tcp } else { PortProto::Udp };
-    scene.port(proto, Side::Dst, quote.source_port).all.packets == 0
+    scene.port(quote.port_proto(), Side::Dst, quote.source_port).all.packets == 0
 }
 
 /// Whether a quoted packet has no everyday cause: no answer of a name server, no name lookup, no traceroute, no conversation.

@@ -6,10 +6,9 @@ use annotator_common::Transport;
 use annotator_common::packet::tcp::{ACK, FIN, PSH, RST, SYN, URG};
 
 use crate::observation::Sighting;
+use crate::recognise::FIRST_CLIENT_PORT;
 use crate::recognise::scene::{Half, Scene, is_to_many};
 
-/// Clients' ports start here.
-const FIRST_CLIENT_PORT: u16 = 1024;
 /// TCP option kinds (IANA): what systems send and raw senders leave out.
 const WINDOW_SCALE: u8 = 3;
 const TIMESTAMPS: u8 = 8;

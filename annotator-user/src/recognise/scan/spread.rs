@@ -91,7 +91,7 @@ fn takes_leave(scene: &Scene<'_>, probes: &Probes) -> bool {
     let halves: HashSet<Half> = probes.seen(scene).filter_map(Half::of).collect();
     let own_ports: HashSet<u16> = halves.iter().map(|half| half.source_port).collect();
     let is_for_service = |sighting: &Sighting| {
-        let (host, port) = (sighting.destination(), sighting.packet.destination_port);
+        let (host, port) = sighting.target();
         scene.is_listening(PortProto::Tcp, host, port).unwrap_or_else(|| is_by_system(sighting))
     };
     own_ports.len() == halves.len()
@@ -105,7 +105,7 @@ impl Probes {
             (BTreeMap::<_, BTreeSet<_>>::new(), BTreeMap::<_, BTreeSet<_>>::new());
         for index in &members {
             let sighting = scene.sighting(*index);
-            let (host, port) = (sighting.destination(), sighting.packet.destination_port);
+            let (host, port) = sighting.target();
             ports_of_host.entry(host).or_default().insert(port);
             hosts_at_port.entry(port).or_default().insert(host);
         }
