@@ -1,6 +1,7 @@
 //! `annotator read`: capture files → one report.
 
 use std::io::IsTerminal;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use annotator_common::Settings;
@@ -8,7 +9,7 @@ use annotator_common::settings::LOCAL_MAX;
 use anyhow::{Context, Result, bail};
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::capture::{self, Ending, Input, Observer, Opened};
+use crate::capture::{self, Ending, Input, Observer, Opened, vantage};
 use crate::cli::{CaptureOptions, LocalOptions};
 use crate::engine::Interpreter;
 use crate::observation::Moment;
@@ -67,9 +68,19 @@ fn gather(options: &CaptureOptions, last: Moment, progress: Option<ProgressBar>)
     let names: Vec<_> = options.files.iter().map(|path| path.display().to_string()).collect();
     let origin = Origin { kind: OriginKind::Capture, name: names.join(", "), xdp_mode: None };
     let complete = notes.is_empty();
+    if options.local.addresses.is_empty() {
+        notes.extend(vantage::point(&gathered.sightings).map(suggest));
+    }
     let mut report = interpreter.report(origin, &gathered.observations(false, &locality), notes);
     report.sightings = gathered.sightings;
     Ok(Outcome { report, complete })
+}
+
+fn suggest(address: IpAddr) -> String {
+    format!(
+        "Nearly all of these packets come from {address} or go to it. If that is the host that you ask about, say `--local-address {address}`: \
+         what it sent is then not told as if it had arrived."
+    )
 }
 
 fn read_one(path: &Path, last: Moment, observer: &mut Observer, progress: Option<&ProgressBar>) -> Result<Ending> {

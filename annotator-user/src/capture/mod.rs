@@ -9,6 +9,7 @@ mod observer;
 mod pcap;
 mod pcapng;
 mod timeline;
+pub mod vantage;
 
 use std::io;
 

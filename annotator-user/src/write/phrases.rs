@@ -39,27 +39,33 @@ pub fn answer(report: &Report) -> String {
     let Some(gravest) = report.findings.first() else {
         return "Nothing here asks for your attention.".into();
     };
-    let title = safe(&gravest.title);
+    let title = as_sentence(&safe(&gravest.title));
     let more = match of(gravest.verdict) - 1 {
         0 => String::new(),
         1 => " There is one more finding of this kind.".into(),
         others => format!(" There are {others} more findings of this kind."),
     };
     let sentence = match gravest.verdict {
-        Verdict::Attack => format!("Yes, look at this: {title}."),
+        Verdict::Attack => format!("Yes, look at this: {title}"),
         Verdict::Reconnaissance => {
-            format!("Somebody is looking around, which is common and not yet an attack: {title}.")
+            format!("Somebody is looking around, which is common and not yet an attack: {title}")
         }
-        Verdict::Unknown => format!("Nothing known to be hostile, but something is unexplained: {title}."),
-        Verdict::ThirdParty => format!("You are not the target, but somebody else may be: {title}."),
-        Verdict::Misconfiguration => format!("No attack, but something is set up wrongly: {title}."),
+        Verdict::Unknown => format!("Nothing known to be hostile, but something is unexplained: {title}"),
+        Verdict::ThirdParty => format!("You are not the target, but somebody else may be: {title}"),
+        Verdict::Misconfiguration => format!("No attack, but something is set up wrongly: {title}"),
         Verdict::Background => {
-            format!("No. This is background, which goes on everywhere and asks nothing of you: {title}.")
+            format!("No. This is background, which goes on everywhere and asks nothing of you: {title}")
         }
-        Verdict::BenignLookalike => format!("No. Something here looks hostile and is not: {title}."),
+        Verdict::BenignLookalike => format!("No. Something here looks hostile and is not: {title}"),
         Verdict::Normal => return "No. All of this is ordinary traffic.".into(),
     };
     format!("{sentence}{more}")
+}
+
+/// A title at the end of a sentence: some are questions.
+fn as_sentence(title: &str) -> String {
+    let stop = if title.ends_with(['?', '!', '.']) { "" } else { "." };
+    format!("{title}{stop}")
 }
 
 /// What the report can and cannot say, in a sentence.
@@ -135,6 +141,12 @@ mod tests {
     fn at(timestamp: &str) -> Moment {
         let timestamp: jiff::Timestamp = timestamp.parse().unwrap();
         Moment(timestamp.as_nanosecond() as i64)
+    }
+
+    #[test]
+    fn a_title_that_asks_gets_no_full_stop() {
+        assert_eq!(as_sentence("Who is there?"), "Who is there?");
+        assert_eq!(as_sentence("Somebody knocked"), "Somebody knocked.");
     }
 
     #[test]

@@ -14,6 +14,7 @@ mod output;
 mod pcap;
 mod report;
 mod schema;
+mod vantage;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};

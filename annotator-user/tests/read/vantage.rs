@@ -1,0 +1,53 @@
+//! A capture whose host is not named: whose it probably is.
+
+use std::net::Ipv4Addr;
+
+use crate::captures::Pcap;
+use crate::{Folder, SECOND, START, frames, read_with};
+
+const HOST: Ipv4Addr = Ipv4Addr::new(198, 51, 100, 7);
+
+/// Questions of the host to so many servers, and their answers.
+fn questions(servers: u8) -> Vec<(u64, Vec<u8>)> {
+    let conversation = |server: u8| {
+        let server_address = Ipv4Addr::new(93, 184, 216, server);
+        let datagram = |source, destination, from, to| {
+            frames::Ipv4 { source, destination, ..frames::Ipv4::default() }
+                .frame(&frames::udp_datagram(from, to, b"time"))
+        };
+        [datagram(HOST, server_address, 40_000, 123), datagram(server_address, HOST, 123, 40_000)]
+    };
+    (0..servers)
+        .flat_map(conversation)
+        .enumerate()
+        .map(|(index, frame)| (START + index as u64 * SECOND, frame))
+        .collect()
+}
+
+fn notes(packets: &[(u64, Vec<u8>)], arguments: &[&str]) -> String {
+    let folder = Folder::create();
+    let capture = folder.file("capture.pcap", &Pcap::ETHERNET.of(packets));
+    let run = read_with(&[&["--format", "json", &capture], arguments].concat(), &[]);
+    assert_eq!(run.code, Some(0), "{}", run.stderr);
+    run.report()["notes"].to_string()
+}
+
+#[test]
+fn the_host_that_all_others_talk_with_is_suggested() {
+    // Most of the packets are of somebody who calls to everybody.
+    let call = || {
+        frames::Ipv4 { destination: Ipv4Addr::BROADCAST, ..frames::Ipv4::default() }
+            .frame(&frames::udp_datagram(68, 67, b"?"))
+    };
+    let calls = (10..30).map(|second| (START + second * SECOND, call()));
+    let notes = notes(&questions(3).into_iter().chain(calls).collect::<Vec<_>>(), &[]);
+    assert!(notes.contains("--local-address 198.51.100.7"), "{notes}");
+}
+
+#[test]
+fn nobody_is_suggested_where_two_talk_or_the_host_is_known_or_only_arrivals_are_there() {
+    assert_eq!(notes(&questions(1), &[]), "[]");
+    assert_eq!(notes(&questions(3), &["--local-address", "198.51.100.7"]), "[]");
+    let arrivals: Vec<_> = questions(3).into_iter().skip(1).step_by(2).collect();
+    assert_eq!(notes(&arrivals, &[]), "[]");
+}
