@@ -14,7 +14,8 @@ use super::words::Words;
 use super::{Knowledge, Voice};
 use crate::counters::{Counters, PortCount, PortKey, PortProto, Protocol, Side};
 use crate::finding::{Finding, PortPackets, Recognition, Verdict};
-use crate::observation::{Locality, Observations};
+use crate::observation::{Locality, Observations, SourceView};
+use crate::recognise::scene::is_to_many;
 
 /// Source port sets up to this size name a service: what they say of an answer makes a word on its destination port superfluous.
 const NAMED_SERVICE_PORTS_MAX: u64 = 64;
@@ -104,6 +105,18 @@ impl RowPart {
     }
 }
 
+/// Packets of a row of which there is no sighting.
+fn unsampled(packets: u64, sightings: &[usize]) -> u64 {
+    packets.saturating_sub(sightings.len() as u64)
+}
+
+/// Takes as many as are wanted, or are left.
+fn take(left: &mut u64, wanted: u64) -> u64 {
+    let taken = wanted.min(*left);
+    *left -= taken;
+    taken
+}
+
 impl<'a> Teller<'a> {
     fn add(&mut self, topic: Topic, row: Option<Row>, syn: bool, shares: Vec<Share>, candidates: &[(usize, Voice)]) {
         for Share { account, packets, sightings } in shares {
@@ -158,18 +171,28 @@ impl<'a> Teller<'a> {
         rows
     }
 
-    fn ports(&mut self) {
-        let mut rows = self.rows(Side::Dst);
+    /// The same, without the unsampled packets that recognitions account for, and without those that hosts here sent to where strangers sent, too.
+    fn untold_rows(&self, side: Side) -> Vec<(RowPart, u64, Vec<usize>)> {
+        let mut rows = self.rows(side);
         // What tries many ports leaves a packet or two at each; what many send to one port is more.
-        let unsampled = |packets: u64, sightings: &[usize]| packets.saturating_sub(sightings.len() as u64);
         rows.sort_by_key(|(_, packets, sightings)| unsampled(*packets, sightings));
         let mut recognised = self.recognised_unsampled();
-        for (part, packets, sightings) in rows {
+        let mut own = self.own_unsampled();
+        for (part, packets, sightings) in rows.iter().filter(|row| self.is_of_ours(row.0, row.1, &row.2)) {
+            take(part.column(&mut own), unsampled(*packets, sightings));
+        }
+        for (part, packets, sightings) in &mut rows {
+            *packets -= take(part.column(&mut recognised), unsampled(*packets, sightings));
+            if sightings.iter().any(|index| self.seen[*index].outgoing) {
+                *packets -= take(part.column(&mut own), unsampled(*packets, sightings));
+            }
+        }
+        rows
+    }
+
+    fn ports(&mut self) {
+        for (part, packets, sightings) in self.untold_rows(Side::Dst) {
             let PortKey { proto, port, .. } = part.key;
-            let left = part.column(&mut recognised);
-            let told = unsampled(packets, &sightings).min(*left);
-            *left -= told;
-            let packets = packets - told;
             let general = self.knowledge.row_voice(self.knowledge.port_candidates(port), |condition| {
                 condition.fits_port_row(proto, port, part.segment())
             });
@@ -193,6 +216,24 @@ impl<'a> Teller<'a> {
         let mut sum = PortPackets::default();
         self.recognitions.iter().for_each(|recognition| sum += recognition.unsampled);
         sum
+    }
+
+    /// What hosts here sent without its having been sampled, as far as the table of sources tells SYNs and datagrams apart.
+    fn own_unsampled(&self) -> PortPackets {
+        let outgoing = self.seen.iter().filter(|seen| seen.outgoing);
+        let mut sampled = PortPackets::default();
+        outgoing.for_each(|seen| sampled.note(seen.sighting));
+        let own = self.observations.sources.iter().filter(|view| self.is_own(view));
+        let (syn, udp) = own.fold((0, 0), |(syn, udp), view| (syn + view.syn, udp + view.udp));
+        PortPackets {
+            syn: syn.saturating_sub(sampled.syn),
+            udp: udp.saturating_sub(sampled.udp),
+            ..PortPackets::default()
+        }
+    }
+
+    fn is_own(&self, view: &SourceView) -> bool {
+        !self.observations.live && self.observations.locality.addresses.contains(&view.address)
     }
 
     /// Whether a row counted what hosts here sent, as a capture of both directions has it: all its samples left us; or it has none, opens nothing, and
@@ -234,22 +275,14 @@ impl<'a> Teller<'a> {
         if packet.transport == Transport::Tcp {
             return self.unless_ordinary(Some(voice), PortProto::Tcp, packet.destination_port, seen.segment()?);
         }
-        let answer = self.knowledge.is_udp_answer(packet.source_port, packet.destination_port, seen.asked);
+        let answer = !is_to_many(seen.sighting)
+            && self.knowledge.is_udp_answer(packet.source_port, packet.destination_port, seen.asked);
+        let named = self.is_from_named_service(seen);
         if !answer || self.names_source(voice) {
-            return Some(voice);
+            // Of a port of which nothing particular is known, there is nothing to say beside a source port that tells.
+            return (!named || !self.is_range(voice.entry)).then_some(voice);
         }
         // An answer: its source port has the say, and on the destination only what speaks of answers.
-        let source = self
-            .knowledge
-            .source_candidates(packet.source_port)
-            .find(|candidate| self.knowledge.condition(*candidate).fits(seen));
-        let named = source.is_some_and(|candidate| {
-            self.knowledge
-                .condition(candidate)
-                .src_port
-                .as_ref()
-                .is_some_and(|ports| ports.size() <= NAMED_SERVICE_PORTS_MAX)
-        });
         if named {
             return None;
         }
@@ -257,7 +290,21 @@ impl<'a> Teller<'a> {
             .filter(|candidate| self.knowledge.condition(*candidate).fits(seen))
             .map(|candidate| self.knowledge.voice_of(candidate.entry, seen))
             .find(|voice| self.names_source(*voice))
-            .or_else(|| self.knowledge.first_voice(candidates().filter(|candidate| self.is_range(*candidate)), seen))
+            .or_else(|| {
+                self.knowledge.first_voice(candidates().filter(|candidate| self.is_range(candidate.entry)), seen)
+            })
+    }
+
+    /// Whether an entry speaks of the source port because it is that of a service.
+    fn is_from_named_service(&self, seen: &Seen<'_>) -> bool {
+        let source = self
+            .knowledge
+            .source_candidates(seen.sighting.packet.source_port)
+            .find(|candidate| self.knowledge.condition(*candidate).fits(seen));
+        source.is_some_and(|candidate| {
+            let ports = self.knowledge.condition(candidate).src_port.as_ref();
+            ports.is_some_and(|ports| ports.size() <= NAMED_SERVICE_PORTS_MAX)
+        })
     }
 
     /// Whether a voice speaks because of a packet's source port.
@@ -268,8 +315,8 @@ impl<'a> Teller<'a> {
             .is_some_and(|variant| variants[variant].matches.iter().any(|condition| condition.src_port.is_some()))
     }
 
-    fn is_range(&self, candidate: Candidate) -> bool {
-        self.knowledge.entries[candidate.entry].id.starts_with("range.")
+    fn is_range(&self, entry: usize) -> bool {
+        self.knowledge.entries[entry].id.starts_with("range.")
     }
 
     /// `None` where the packet belongs to a connection with a program of ours and no variant speaks of such.
@@ -282,7 +329,7 @@ impl<'a> Teller<'a> {
     }
 
     fn source_ports(&mut self) {
-        for (part, packets, sightings) in self.rows(Side::Src) {
+        for (part, packets, sightings) in self.untold_rows(Side::Src) {
             let PortKey { proto, port, .. } = part.key;
             let general = self.knowledge.row_voice(self.knowledge.source_candidates(port), |condition| {
                 condition.fits_source_row(proto, port, part.segment())
@@ -338,8 +385,8 @@ impl<'a> Teller<'a> {
             let read = self.seen.iter().enumerate().filter(|(_, seen)| !seen.shapes.is_empty());
             for (index, seen) in read.filter(|(_, seen)| conditions.iter().any(|condition| condition.fits(seen))) {
                 let voice = knowledge.voice_of(entry, seen);
-                // What leaves here was not asked of us: it is told only where it may do harm.
-                if !seen.outgoing || knowledge.texts(voice).verdict > Verdict::Background {
+                // What leaves here was not asked of us: it is told only where it does harm.
+                if !seen.outgoing || matches!(knowledge.texts(voice).verdict, Verdict::Attack | Verdict::ThirdParty) {
                     candidates.push((index, voice));
                     sampled.push((index, self.account_beside(index, voice)));
                 }

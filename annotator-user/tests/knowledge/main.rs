@@ -203,6 +203,39 @@ fn a_neighbours_mount_is_told_once() {
     assert!(tells(&found, "payload.rpc-getport") && tells(&found, "port.111.local"), "{found:?}");
 }
 
+/// Of a port of which nothing particular is known, nothing is said where the packet is explained otherwise.
+#[test]
+fn ranges_are_silent_beside_what_explains() {
+    let mdns = frames::udp(5353, 5353, &single::dns(0, 1, 12, "_ipp._tcp.local")).from("10.0.0.9").to("224.0.0.251");
+    for (packet, id) in [
+        (frames::udp(123, 123, &[0x24; 48]), "quiet.123"),
+        (frames::udp(27015, 34567, &[0xff; 20]), "leftover.27015"),
+        (frames::udp(4000, 1030, &[2; 20]), "leftover.icq"),
+        (mdns, "quiet.5353"),
+    ] {
+        let found = findings(&[packet], &Locality::default());
+        assert!(tells(&found, id), "{found:?}");
+        assert!(!found.iter().any(|finding| finding.id.starts_with("range.")), "{id}: {found:?}");
+    }
+}
+
+/// Connections and questions of ours to where a stranger comes to, too, most of them unsampled, are no visits.
+#[test]
+fn what_leaves_us_is_nobodys_visit() {
+    let version = single::dns(0x100, 16, 3, "version.bind");
+    let mut packets = vec![frames::syn(22), frames::udp(40000, 53, &version)];
+    for i in 0..200_u16 {
+        let away = |packet: frames::Packet| packet.from(frames::US).to(&format!("198.18.7.{}", i % 250));
+        packets.push(away(frames::tcp(41000 + i, 22, frames::flag::SYN, &[])));
+        packets.push(away(frames::udp(41000 + i, 53, &version)));
+    }
+    let found = findings(&packets, &us());
+    for id in ["port.22", "port.53", "payload.dns-version-bind"] {
+        let finding = found.iter().find(|finding| finding.id == id).expect(id);
+        assert_eq!((finding.packets, finding.sources.len()), (1, 1), "{finding:?}");
+    }
+}
+
 /// The most that a window holds, of every kind at once.
 #[test]
 fn a_full_window_is_told_in_time() {

@@ -162,6 +162,8 @@ fn source_ports(table: &mut Vec<Stimulus>) {
     row(table, "source-port.53", udp(53, 40000, &[0; 20]), udp(54, 40000, &[0; 20]));
     row(table, "source-port.53", udp(53, 53, &[0; 20]), udp(40000, 53, &[0; 20]));
     row(table, "source-port.123", udp(123, 40000, &[0x24; 48]), udp(124, 40000, &[0x24; 48]));
+    row(table, "source-port.123", udp(123, 123, &[0x24; 48]), udp(124, 123, &[0x24; 48]));
+    row(table, "source-port.quake", udp(27910, 20013, &[0xff; 20]), udp(27909, 20013, &[0xff; 20]));
     row(table, "source-port.quake", udp(27961, 20013, &[0xff; 20]), udp(27962, 20013, &[0xff; 20]));
     row(table, "source-port.masquerade", tcp(61000, 80, flag::SYN, &[]), tcp(60999, 80, flag::SYN, &[]));
     row(table, "source-port.masquerade", udp(65095, 53, &[0; 4]), udp(65096, 53, &[0; 4]));
@@ -384,6 +386,8 @@ fn payloads(table: &mut Vec<Stimulus>) {
         ],
     );
     row(table, "netbios.node-status", udp(137, 137, &node_status()), udp(137, 137, &[0; 50]));
+    row(table, "netbios.samba", udp(1025, 137, &node_status()), udp(1023, 137, &node_status()));
+    row(table, "netbios.samba", udp(61000, 137, &node_status()), udp(61000, 138, &node_status()));
     row(table, "netbios.samba", udp(41234, 137, &node_status()), udp(137, 137, &node_status()));
     let mut worm = vec![1; 376];
     worm[0] = 4;
