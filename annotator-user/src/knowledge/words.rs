@@ -12,6 +12,7 @@ use crate::example::{EXAMPLES_MAX, Example};
 use crate::extent::Extent;
 use crate::finding::{ADDRESSES_MAX, Confidence, Finding, Recognition, Verdict, unlisted};
 use crate::names;
+use crate::payload::route::routes;
 use crate::quantity::{count, number};
 
 /// Rows and details that evidence lists.
@@ -211,6 +212,7 @@ impl<'a> Words<'a> {
         for seen in seen.clone() {
             details.extend(seen.original.iter().map(|original| format!("about {}", original.describe())));
             details.extend(seen.shapes.iter().map(|shape| shape.detail.clone()));
+            details.extend(routes(seen.sighting));
         }
         let details = ranked(details.into_iter());
         for detail in details.iter().take(LISTED_MAX) {

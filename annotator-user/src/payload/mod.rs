@@ -9,6 +9,7 @@ mod datagram;
 pub mod dns;
 pub mod embedded;
 mod netbios;
+pub mod route;
 mod rpc;
 mod shape;
 mod text;

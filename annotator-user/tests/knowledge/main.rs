@@ -219,6 +219,16 @@ fn ranges_are_silent_beside_what_explains() {
     }
 }
 
+/// By way of whom a packet should go stands in the evidence.
+#[test]
+fn routes_are_evidence() {
+    let routed = frames::syn(80).options(&[131, 7, 4, 198, 18, 7, 1]);
+    let found = findings(&[routed], &Locality::default());
+    let finding = found.iter().find(|finding| finding.id == "ip.source-route").expect("it is told");
+    let expected = "Read in it: loose source route (option 131) by way of 198.18.7.1.";
+    assert!(finding.evidence.iter().any(|sentence| sentence == expected), "{:?}", finding.evidence);
+}
+
 /// Connections and questions of ours to where a stranger comes to, too, most of them unsampled, are no visits.
 #[test]
 fn what_leaves_us_is_nobodys_visit() {
