@@ -18,6 +18,7 @@ use crate::knowledge::Knowledge;
 use crate::knowledge::lookup::Told;
 use crate::knowledge::text::Facts;
 use crate::names;
+use crate::recognise::scene::is_group;
 
 /// Schema of the answers in JSON.
 const SCHEMA: &str = "annotator.explain/1";
@@ -179,7 +180,12 @@ fn of_icmp(knowledge: &Knowledge, family: Family, icmp_type: u8, code: Option<u8
 
 fn of_address(knowledge: &Knowledge, address: IpAddr) -> Answer {
     let mut told: Vec<Told> = Vec::new();
-    for frame in [packet::from_address(address), packet::to_address(address)] {
+    let mut frames = [packet::from_address(address), packet::to_address(address)];
+    // Nobody sends from such an address.
+    if is_group(address) {
+        frames.reverse();
+    }
+    for frame in frames {
         let findings = packet::findings(knowledge, &frame);
         add(
             &mut told,

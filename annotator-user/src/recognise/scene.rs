@@ -485,7 +485,7 @@ pub fn is_to_many(sighting: &Sighting) -> bool {
 }
 
 /// Whether an address is that of many at once, whatever the network.
-fn is_group(address: IpAddr) -> bool {
+pub fn is_group(address: IpAddr) -> bool {
     address.is_multicast() || address == IpAddr::V4(Ipv4Addr::BROADCAST)
 }
 
