@@ -250,6 +250,13 @@ pub struct Locality {
     pub listening: Option<BTreeSet<(PortProto, u16)>>,
 }
 
+impl Locality {
+    /// Whether an address is ours or lies in a prefix of ours.
+    pub fn is_near(&self, address: IpAddr) -> bool {
+        self.addresses.contains(&address) || self.prefixes.iter().any(|prefix| prefix.contains(address))
+    }
+}
+
 /// All that is known of a window of time.
 #[derive(Clone, Copy, Debug)]
 pub struct Observations<'a> {

@@ -31,6 +31,7 @@ impl Match {
         }));
         words.extend(self.src.as_ref().map(|source| match source {
             Source::Local => "from the local network".to_owned(),
+            Source::Home => "from an address or a network of ours".to_owned(),
             Source::In(prefixes) => format!("from {}", list(prefixes)),
         }));
         words.extend(self.dst.as_ref().map(|destination| match destination {

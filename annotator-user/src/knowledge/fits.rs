@@ -193,6 +193,7 @@ impl Source {
     fn fits(&self, seen: &Seen<'_>) -> bool {
         match self {
             Source::Local => seen.local,
+            Source::Home => seen.home,
             Source::In(prefixes) => prefixes.contains(seen.sighting.source()),
         }
     }

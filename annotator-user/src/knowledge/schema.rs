@@ -158,7 +158,7 @@ pub struct Match {
     /// Destination of this kind, or in one of these prefixes.
     #[serde(default)]
     pub dst: Option<Destination>,
-    /// Source on the local network, or in one of these prefixes.
+    /// Source on the local network, at home, or in one of these prefixes.
     #[serde(default)]
     pub src: Option<Source>,
     /// All these flags.
@@ -328,6 +328,8 @@ pub enum Segment {
 pub enum Source {
     /// Of private or otherwise local use, or in a prefix of ours.
     Local,
+    /// An address of ours, or in a prefix of ours.
+    Home,
     /// In one of these prefixes.
     In(Prefixes),
 }
@@ -338,12 +340,13 @@ impl<'de> Deserialize<'de> for Source {
         impl<'de> Visitor<'de> for Visit {
             type Value = Source;
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("`local`, or a list of prefixes")
+                f.write_str("`local`, `home`, or a list of prefixes")
             }
             fn visit_str<E: de::Error>(self, name: &str) -> Result<Source, E> {
                 match name {
                     "local" => Ok(Source::Local),
-                    _ => Err(E::custom(format!("unknown source `{name}`: local, or a list of prefixes"))),
+                    "home" => Ok(Source::Home),
+                    _ => Err(E::custom(format!("unknown source `{name}`: local, home, or a list of prefixes"))),
                 }
             }
             fn visit_seq<A: de::SeqAccess<'de>>(self, list: A) -> Result<Source, A::Error> {

@@ -23,6 +23,8 @@ pub struct Seen<'a> {
     pub outgoing: bool,
     /// Whether its source is on the local network, as far as that is known.
     pub local: bool,
+    /// Whether its source is ours or lies in a network of ours.
+    pub home: bool,
     /// Whether packets of the destination to the source were seen, too.
     pub answered: bool,
     /// Whether the very port that it was sent to sent something to the source, too.
@@ -92,13 +94,14 @@ impl<'a> Seen<'a> {
             && sighting.packet.family != Family::None
             && locality.addresses.contains(&sighting.source())
             && !locality.addresses.contains(&sighting.destination());
+        let home = locality.is_near(sighting.source());
         Seen {
             sighting,
             shapes: reader.read(sighting),
             original: Original::of(sighting),
             outgoing,
-            local: is_private(sighting.source())
-                || locality.prefixes.iter().any(|prefix| prefix.contains(sighting.source())),
+            local: home || is_private(sighting.source()),
+            home,
             answered: directions.answered(&sighting.packet),
             port_answered: directions.port_answered(&sighting.packet),
             asked: directions.asked(&sighting.packet),

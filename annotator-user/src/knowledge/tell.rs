@@ -408,10 +408,19 @@ impl<'a> Teller<'a> {
                 .map(|(index, seen)| (index, self.account_beside(index, knowledge.voice_of(entry, seen))))
                 .collect();
             let counted: u64 = conditions.iter().map(|condition| at_least(condition, self.observations.counters)).sum();
-            let general = Account::Voice(Voice { entry, variant: None });
-            let shares = share(counted.max(sampled.len() as u64), &sampled, general, false);
+            let shares = share(counted.max(sampled.len() as u64), &sampled, self.calmest(entry, &sampled), false);
             self.add(Topic::General, None, false, shares, &[]);
         }
+    }
+
+    /// Who speaks for what was only counted: of those who speak for samples the calmest, so that it accuses nobody.
+    fn calmest(&self, entry: usize, sampled: &[(usize, Account)]) -> Account {
+        let voices = sampled.iter().filter_map(|(_, account)| match account {
+            Account::Voice(voice) => Some(*voice),
+            _ => None,
+        });
+        let calmest = voices.min_by_key(|voice| self.knowledge.texts(*voice).verdict);
+        Account::Voice(calmest.unwrap_or(Voice { entry, variant: None }))
     }
 }
 

@@ -126,7 +126,7 @@ impl<'a> Words<'a> {
         finding.examples = self.examples(tally.sightings.iter().copied());
         finding.sightings = tally.sightings.iter().copied().collect();
         add_ids(&mut finding, texts.also.iter().map(|id| (*id).to_owned()));
-        if tally.sightings.is_empty() && !tally.rows.is_empty() {
+        if tally.sightings.is_empty() {
             only_counted(&mut finding);
         }
         finding
@@ -319,8 +319,8 @@ pub(super) fn write(texts: &Texts<'_>, facts: &Facts) -> Finding {
     }
 }
 
-/// Of packets that a row of the counters has and nobody sampled the sender and the kind are unknown, and that decides what they amount to: a
-/// neighbour's broadcast stands in the same row as a stranger's probe.
+/// Of packets that were counted and not sampled the sender and the kind are unknown, and that decides what they amount to: a neighbour's broadcast
+/// stands in the same row as a stranger's probe.
 fn only_counted(finding: &mut Finding) {
     finding.verdict = finding.verdict.min(Verdict::Background);
     finding.confidence = Confidence::Possible;

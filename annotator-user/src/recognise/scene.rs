@@ -271,7 +271,7 @@ impl<'a> Scene<'a> {
 
     /// Whether an address is ours or lies in a prefix of ours.
     pub fn is_near(&self, address: IpAddr) -> bool {
-        self.is_ours(address) || self.observations.locality.prefixes.iter().any(|prefix| prefix.contains(address))
+        self.observations.locality.is_near(address)
     }
 
     /// Why a connection that was known by its answers alone is not certain to have been opened from here.

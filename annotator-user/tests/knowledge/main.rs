@@ -4,6 +4,7 @@
 
 mod coverage;
 mod frames;
+mod home;
 mod patterns;
 mod single;
 mod stimulus;

@@ -1,5 +1,6 @@
 //! What the recognisers make of traffic: each pattern with what it only resembles beside it, and ordinary traffic that must stay calm.
 
+mod at_home;
 mod attacks;
 mod catalogue;
 mod everyday;

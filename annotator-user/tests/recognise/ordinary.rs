@@ -2,6 +2,7 @@
 
 use annotator::finding::{Finding, Verdict};
 
+use crate::at_home::AT_HOME;
 use crate::everyday::EVERYDAY;
 use crate::traffic::*;
 
@@ -9,7 +10,7 @@ const HOME: &str = "93.184.216.10";
 
 /// All of it, by what it is.
 pub fn ordinary() -> impl Iterator<Item = (&'static str, Fill)> {
-    ORDINARY.into_iter().chain(EVERYDAY)
+    ORDINARY.into_iter().chain(EVERYDAY).chain(AT_HOME)
 }
 
 /// People, and what serves them.
