@@ -72,13 +72,17 @@ fn is_bystander(scene: &Scene<'_>, answers: &[usize]) -> bool {
     let targets: BTreeSet<(IpAddr, u16)> = answers.iter().map(|i| scene.sighting(*i).target()).collect();
     let hosts: BTreeSet<IpAddr> = targets.iter().map(|(host, _)| *host).collect();
     let foreign = targets.iter().filter(|(_, port)| scene.is_foreign(*port)).count();
-    // Who is refused tries again: resets alone must be many before they are strange.
-    let refused = answers.iter().all(|i| !is_syn_ack(scene.sighting(*i)));
-    let needed = if refused { limits.refusals } else { limits.answers };
+    let accepted = answers.iter().filter(|i| is_syn_ack(scene.sighting(**i))).count();
+    let (needed, share) = match accepted {
+        // Who is refused tries again: resets alone must be many before they are strange.
+        0 => (limits.refusals, limits.foreign_share),
+        n if n == answers.len() => (limits.answers, limits.accepted_share),
+        _ => (limits.answers, limits.foreign_share),
+    };
     targets.len() >= limits.answers
         && (hosts.iter().all(|host| scene.hears_all(*host))
             || hosts.len() >= limits.answers
-            || (targets.len() >= needed && foreign as f64 >= limits.foreign_share * targets.len() as f64))
+            || (targets.len() >= needed && foreign as f64 >= share * targets.len() as f64))
 }
 
 fn is_dns_bystander(scene: &Scene<'_>, answers: &[usize]) -> bool {

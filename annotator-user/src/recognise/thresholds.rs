@@ -229,6 +229,8 @@ thresholds! {
         forged_sources: usize,
         /// Packets a source, up to which they are.
         per_source: f64,
+        /// The same, where all of them accept a connection: a client goes on with it.
+        accepted_share: f64,
         /// Strangers a second that are more than any crowd.
         strangers: usize,
         /// Share of them with the same TTL, from which on they come from one place.

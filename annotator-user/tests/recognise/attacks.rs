@@ -57,6 +57,12 @@ fn share_worms_try_shares_and_web_servers() {
     }
     assert!(server.recognise().is_empty());
 }
+    let mut web = Scenario::live().listening(&[80]);
+    for port in [139, 445, 80] {
+        web.send(syn(AWAY, 2000, HOME, port));
+    }
+    web.send(tcp(AWAY, 2000, HOME, 80, ACK)).send(with_data(tcp(AWAY, 2000, HOME, 80, PSH | ACK)));
+    one(&web.recognise(), "worm.file-sharing");
 
 #[test]
 fn the_sql_worm_has_many_sources() {
@@ -144,6 +150,15 @@ fn backscatter_goes_where_no_client_was() {
     }
     assert!(clients.recognise().is_empty());
 }
+    let mut high = Scenario::live();
+    for port in [35080, 11092, 46048, 60312, 55381, 2656, 64092, 56809, 48094, 40001] {
+        high.send(tcp(AWAY, 80, HOME, port, SYN | ACK));
+    }
+    one(&high.recognise(), "backscatter.tcp");
+    for port in [35080, 11092, 46048, 60312, 55381, 2656, 64092] {
+        high.send(with_data(tcp(AWAY, 80, HOME, port, PSH | ACK)));
+    }
+    assert!(high.recognise().is_empty(), "these go on");
 
 #[test]
 fn a_reset_of_ours_asks_for_nothing() {
