@@ -1,4 +1,5 @@
-//! `pattern.dns-low-source`: DNS queries from source ports that were once reserved.
+//! `pattern.dns-low-source`: DNS queries from source ports that were once reserved. It comes after whatever else such questions may be, since anybody
+//! can choose his port.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -39,6 +40,6 @@ fn explain(scene: &Scene<'_>, members: Vec<usize>) -> Option<Recognition> {
                 words::ports(ports.iter().copied())
             ))
             .fact("detail", format!("source ports {}", words::ports(ports)))
-            .close_open(),
+            .close(),
     )
 }

@@ -89,7 +89,6 @@ const SUBJECTS: &[Subject] = &[
     late_fin::recognise,
     site::recognise,
     dual_homed::recognise,
-    dns_low_source::recognise,
     echo_loop::recognise,
     broadcast::recognise,
     amplification::recognise,
@@ -108,6 +107,7 @@ const SUBJECTS: &[Subject] = &[
     probe::recognise,
 ];
 
+    dns_low_source::recognise,
 /// Findings of one id that are told apart; what is beyond is told as one.
 const FINDINGS_MAX: usize = 32;
 
