@@ -66,6 +66,7 @@ impl Interpreter {
 ///
 /// Counters know ports and protocols, but not which packet a finding has seen, so this adds up what is known by its number alone: ICMP, and protocols
 /// and EtherTypes with a name; TCP and UDP packets to or from a port with a known service. It is no less than the share of the finding that covers most.
+/// `docs/meanings.md` tells the reader as much.
 fn explained_percent(counters: &Counters, findings: &[Finding]) -> f64 {
     let total = counters.total().packets;
     if total == 0 {

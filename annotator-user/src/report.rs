@@ -111,7 +111,7 @@ pub struct Coverage {
     pub samples: u64,
     /// Packets that would have deserved it and were over budget.
     pub samples_withheld: u64,
-    /// Percent of packets that a finding covers or whose protocol and port are known.
+    /// Percent of packets whose protocol or port has a name, or that the largest finding covers: an estimate from the counters.
     pub explained_percent: f64,
 }
 
