@@ -7,7 +7,7 @@ use super::seen::Seen;
 use crate::counters::PortProto;
 
 /// First port that is not reserved.
-const FIRST_USER_PORT: u64 = 1024;
+pub(super) const FIRST_USER_PORT: u64 = 1024;
 
 /// Conditions of a match, as bits.
 pub mod condition {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use annotator_common::{Count, Family, Flag, Flags, Transport};
 
-use super::fits::condition;
+use super::fits::{FIRST_USER_PORT, condition};
 use super::schema::{Destination, FamilyNumber, Match, Segment};
 use super::seen::{Directions, Seen};
 use super::share::{Account, Share, share};
@@ -82,6 +82,12 @@ impl RowPart {
     /// acknowledgements of running connections.
     fn segment(&self) -> Segment {
         if self.syn { Segment::Syn } else { Segment::Ack }
+    }
+
+    /// Whether it counts datagrams to a port that hardly any program takes that asks.
+    fn is_to_datagram_service(&self) -> bool {
+        let PortKey { proto, side, port } = self.key;
+        proto == PortProto::Udp && side == Side::Dst && u64::from(port) < FIRST_USER_PORT
     }
 
     /// The number that is meant by it.
@@ -244,7 +250,12 @@ impl<'a> Teller<'a> {
         }
         let side = if part.key.side == Side::Dst { Side::Src } else { Side::Dst };
         let other = self.observations.counters.ports.get(&PortKey { side, ..part.key });
-        !self.observations.live && !part.syn && other.is_some_and(|count| count.all.packets >= packets)
+        let answered = other.is_some_and(|other| {
+            // Lest neither row be told where a service got as many as it sent: it may be the same ones, between two ends with that port.
+            let speaks_for_both = part.is_to_datagram_service() && other.all.packets == packets;
+            other.all.packets >= packets && !speaks_for_both
+        });
+        !self.observations.live && !part.syn && answered
     }
 
     fn account(&self, index: usize, voice: Option<Voice>) -> Account {

@@ -12,7 +12,7 @@ mod stimulus;
 use std::net::IpAddr;
 
 use annotator::counters::PortProto;
-use annotator::finding::{Finding, Verdict};
+use annotator::finding::{Confidence, Finding, Verdict};
 use annotator::observation::Locality;
 
 use stimulus::{Stimulus, findings, findings_live, findings_unsampled, has_placeholder, tells};
@@ -141,6 +141,19 @@ fn what_was_only_counted_accuses_nobody() {
     assert_eq!(loud(&found), [""; 0]);
     let counted = found.iter().find(|finding| finding.id == "amplifier.10001").expect("it is told");
     assert_eq!((counted.packets, counted.sources.len()), (12, 0));
+}
+
+/// Datagrams between equal ports stand in both rows of the port, and neither takes them for the answers to the other.
+#[test]
+fn what_was_only_counted_between_equal_ports_is_told() {
+    let packets = vec![frames::udp(500, 500, &[0; 60]); 7];
+    for locality in [us(), Locality::default()] {
+        let found = findings_unsampled(&packets, &locality);
+        let counted = |finding: &&Finding| finding.evidence.iter().any(|line| line.contains("udp port 500"));
+        let told: Vec<_> = found.iter().filter(counted).map(|one| (one.packets, one.confidence)).collect();
+        assert_eq!(told, [(7, Confidence::Possible)], "{found:?}");
+        assert_eq!(loud(&found), [""; 0]);
+    }
 }
 
 /// Who was asked answers to the port that asked, whatever it may be known for.
