@@ -51,7 +51,7 @@ impl Interpreter {
     /// What the observations mean, gravest first.
     pub fn findings(&self, observations: &Observations<'_>) -> Vec<Finding> {
         let recognitions = recognise(observations, &self.thresholds);
-        self.knowledge.findings(observations, &recognitions)
+        self.knowledge.findings(observations, &self.thresholds, &recognitions)
     }
 
     /// Reports on what was observed.

@@ -282,6 +282,15 @@ pub struct Observations<'a> {
     pub outbound: Option<&'a [Outbound]>,
 }
 
+impl Observations<'_> {
+    /// Whether something listens at a port of ours, where that is known.
+    pub fn is_listening(&self, proto: PortProto, address: IpAddr, port: u16) -> Option<bool> {
+        let listening = self.locality.listening.as_ref()?;
+        let here = self.live || self.locality.addresses.is_empty() || self.locality.is_near(address);
+        here.then(|| listening.contains(&(proto, port)))
+    }
+}
+
 /// Everything that was gathered of a stretch of time: what [`Observations`] look at.
 pub struct Gathered {
     /// Its beginning.

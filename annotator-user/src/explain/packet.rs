@@ -8,6 +8,7 @@ use crate::capture::{Captured, LinkType, Observer};
 use crate::finding::Finding;
 use crate::knowledge::Knowledge;
 use crate::observation::Locality;
+use crate::recognise::Thresholds;
 
 /// Addresses in no special range stand for the other end.
 const SOMEBODY_V4: &str = "198.18.0.1";
@@ -68,5 +69,5 @@ pub(super) fn findings(knowledge: &Knowledge, packet: &[u8]) -> Vec<Finding> {
     let gathered = observer.finish();
     let locality = Locality::default();
     let observations = gathered.observations(false, &locality);
-    knowledge.findings(&observations, &[])
+    knowledge.findings(&observations, &Thresholds::default(), &[])
 }

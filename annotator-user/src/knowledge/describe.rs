@@ -54,6 +54,18 @@ impl Match {
             let both = if answered { "where the other side answers" } else { "where no answer is seen" };
             both.to_owned()
         }));
+        words.extend(self.listening.map(|listening| {
+            let here = if listening { "where a program listens" } else { "where nothing listens" };
+            here.to_owned()
+        }));
+        words.extend(self.regular.map(|regular| {
+            let pace = if regular { "the same again and again, at even intervals" } else { "not at even intervals" };
+            pace.to_owned()
+        }));
+        words.extend(self.varied.map(|varied| {
+            let what = if varied { "with ever other contents" } else { "with the same contents each time" };
+            what.to_owned()
+        }));
         words.join(" ")
     }
 }

@@ -12,41 +12,47 @@ pub(super) const FIRST_USER_PORT: u64 = 1024;
 /// Conditions of a match, as bits.
 pub mod condition {
     /// `family`
-    pub const FAMILY: u16 = 1;
+    pub const FAMILY: u32 = 1;
     /// `proto`
-    pub const PROTO: u16 = 1 << 1;
+    pub const PROTO: u32 = 1 << 1;
     /// `dst_port`
-    pub const DST_PORT: u16 = 1 << 2;
+    pub const DST_PORT: u32 = 1 << 2;
     /// `src_port`
-    pub const SRC_PORT: u16 = 1 << 3;
+    pub const SRC_PORT: u32 = 1 << 3;
     /// `dst_port_not`
-    pub const DST_PORT_NOT: u16 = 1 << 4;
+    pub const DST_PORT_NOT: u32 = 1 << 4;
     /// `src_port_not`
-    pub const SRC_PORT_NOT: u16 = 1 << 5;
+    pub const SRC_PORT_NOT: u32 = 1 << 5;
     /// `icmp_type`, `icmp_code`
-    pub const ICMP: u16 = 1 << 6;
+    pub const ICMP: u32 = 1 << 6;
     /// `segment`
-    pub const SEGMENT: u16 = 1 << 7;
+    pub const SEGMENT: u32 = 1 << 7;
     /// `dst`
-    pub const DST: u16 = 1 << 8;
+    pub const DST: u32 = 1 << 8;
     /// `src`
-    pub const SRC: u16 = 1 << 9;
+    pub const SRC: u32 = 1 << 9;
     /// `flags`
-    pub const FLAGS: u16 = 1 << 10;
+    pub const FLAGS: u32 = 1 << 10;
     /// `flags_not`
-    pub const FLAGS_NOT: u16 = 1 << 11;
+    pub const FLAGS_NOT: u32 = 1 << 11;
     /// `payload`
-    pub const PAYLOAD: u16 = 1 << 12;
+    pub const PAYLOAD: u32 = 1 << 12;
     /// `embedded`
-    pub const EMBEDDED: u16 = 1 << 13;
+    pub const EMBEDDED: u32 = 1 << 13;
     /// `answered`
-    pub const ANSWERED: u16 = 1 << 14;
+    pub const ANSWERED: u32 = 1 << 14;
+    /// `listening`
+    pub const LISTENING: u32 = 1 << 15;
+    /// `regular`
+    pub const REGULAR: u32 = 1 << 16;
+    /// `varied`
+    pub const VARIED: u32 = 1 << 17;
 }
 
 impl Match {
     /// Which conditions it has, see [`condition`].
-    pub fn conditions(&self) -> u16 {
-        let bit = |present: bool, bit: u16| if present { bit } else { 0 };
+    pub fn conditions(&self) -> u32 {
+        let bit = |present: bool, bit: u32| if present { bit } else { 0 };
         bit(self.family.is_some(), condition::FAMILY)
             | bit(self.proto.is_some(), condition::PROTO)
             | bit(self.dst_port.is_some(), condition::DST_PORT)
@@ -62,10 +68,13 @@ impl Match {
             | bit(self.payload.is_some(), condition::PAYLOAD)
             | bit(self.embedded.is_some(), condition::EMBEDDED)
             | bit(self.answered.is_some(), condition::ANSWERED)
+            | bit(self.listening.is_some(), condition::LISTENING)
+            | bit(self.regular.is_some(), condition::REGULAR)
+            | bit(self.varied.is_some(), condition::VARIED)
     }
 
     /// Whether it has no other conditions than these.
-    pub fn asks_only(&self, allowed: u16) -> bool {
+    pub fn asks_only(&self, allowed: u32) -> bool {
         self.conditions() & !allowed == 0
     }
 
@@ -87,7 +96,7 @@ impl Match {
             self.dst_port.as_ref().map_or(ALL_PORTS, |set| set.size()),
             self.src_port.as_ref().map_or(ALL_PORTS, |set| set.size()),
             icmp,
-            u16::BITS - self.conditions().count_ones(),
+            u32::BITS - self.conditions().count_ones(),
         )
     }
 
@@ -139,6 +148,9 @@ impl Match {
         self.payload.as_ref().is_none_or(|payload| payload.fits(seen))
             && self.embedded.as_ref().is_none_or(|embedded| embedded.fits(seen))
             && self.answered.is_none_or(|answered| answered == self.is_answered(seen))
+            && self.listening.is_none_or(|listening| seen.listening == Some(listening))
+            && self.regular.is_none_or(|regular| regular == seen.regular)
+            && self.varied.is_none_or(|varied| varied == seen.varied)
     }
 
     /// A match that asks for a port or a payload means the program that was addressed, others the host.

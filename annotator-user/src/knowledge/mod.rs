@@ -35,6 +35,7 @@ use self::topics::Topics;
 use crate::finding::{Confidence, Finding, Recognition, Verdict};
 use crate::observation::Observations;
 use crate::payload::{PortClasses, Reader};
+use crate::recognise::Thresholds;
 use crate::toml_file::FileError;
 
 /// The knowledge in force.
@@ -107,8 +108,13 @@ impl Knowledge {
 
     /// What a reader is to be told of a window of time. `recognitions` are what many packets mean together; what they explain is not
     /// explained again.
-    pub fn findings(&self, observations: &Observations<'_>, recognitions: &[Recognition]) -> Vec<Finding> {
-        tell::tell(self, observations, recognitions)
+    pub fn findings(
+        &self,
+        observations: &Observations<'_>,
+        thresholds: &Thresholds,
+        recognitions: &[Recognition],
+    ) -> Vec<Finding> {
+        tell::tell(self, observations, thresholds, recognitions)
     }
 
     /// For each port, 0 or the class of payload that can be read there: what the engine is to sample.

@@ -177,6 +177,15 @@ pub struct Match {
     /// a payload: packets from the very port.
     #[serde(default)]
     pub answered: Option<bool>,
+    /// Whether something listens here at the destination port. Where that is not known, neither holds.
+    #[serde(default)]
+    pub listening: Option<bool>,
+    /// Whether the source says the same to the same port again and again, at even intervals: with a payload.
+    #[serde(default)]
+    pub regular: Option<bool>,
+    /// Whether the source says several different things of that shape to the same port: it guesses. With a payload.
+    #[serde(default)]
+    pub varied: Option<bool>,
 }
 
 /// What an ICMP error says of the packet that it is about.

@@ -1,15 +1,17 @@
 //! A sighting with all that matching asks of it.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use annotator_common::{Address, Family, Flag, Packet, Transport, packet::tcp};
 
 use super::schema::Segment;
 use crate::counters::PortProto;
-use crate::observation::{Locality, Sighting};
+use crate::observation::{Moment, Observations, Sighting};
 use crate::payload::embedded::Original;
 use crate::payload::{Reader, Shape};
-use crate::recognise::scene::is_private;
+use crate::recognise::rounds::are_rounds;
+use crate::recognise::scene::{is_private, is_unrouted};
+use crate::recognise::thresholds;
 
 /// A sighting, decoded.
 pub struct Seen<'a> {
@@ -32,6 +34,12 @@ pub struct Seen<'a> {
     /// Whether it is UDP back to another port, which had sent to its own port before: the destination spoke first. Programs that send from their
     /// service's own port are no clients on a lent one.
     pub asked: bool,
+    /// Whether something listens here at its destination port, where that is known.
+    pub listening: Option<bool>,
+    /// Whether its source says the same to the same port again and again, at even intervals.
+    pub regular: bool,
+    /// Whether its source says several different things to the same port.
+    pub varied: bool,
 }
 
 /// One end of an exchange.
@@ -86,25 +94,29 @@ impl<'a> Seen<'a> {
     pub fn new(
         sighting: &'a Sighting,
         reader: &Reader,
-        locality: &Locality,
-        live: bool,
+        observations: &Observations<'_>,
         directions: &Directions,
     ) -> Self {
-        let outgoing = !live
+        let locality = observations.locality;
+        let outgoing = !observations.live
             && sighting.packet.family != Family::None
             && locality.addresses.contains(&sighting.source())
             && !locality.addresses.contains(&sighting.destination());
         let home = locality.is_near(sighting.source());
+        let (host, port) = sighting.target();
         Seen {
             sighting,
             shapes: reader.read(sighting),
             original: Original::of(sighting),
             outgoing,
-            local: home || is_private(sighting.source()),
+            local: home || is_private(sighting.source()) || is_unrouted(sighting),
             home,
             answered: directions.answered(&sighting.packet),
             port_answered: directions.port_answered(&sighting.packet),
             asked: directions.asked(&sighting.packet),
+            listening: sighting.port_proto().and_then(|proto| observations.is_listening(proto, host, port)),
+            regular: false,
+            varied: false,
         }
     }
 
@@ -131,5 +143,34 @@ impl<'a> Seen<'a> {
     /// Whether a flag is set.
     pub fn has(&self, flag: Flag) -> bool {
         self.sighting.packet.flags.contains(flag)
+    }
+}
+
+/// Sightings by what they say.
+type Contents<'s> = HashMap<&'s [Shape], Vec<usize>>;
+
+/// Marks what comes in rounds and says the same in each, and what says something else again and again.
+pub fn mark_habits(all: &mut [Seen<'_>], limits: &thresholds::Rounds) {
+    let mut said: HashMap<(Transport, Address, End), Contents<'_>> = HashMap::new();
+    for (index, seen) in all.iter().enumerate().filter(|(_, seen)| !seen.shapes.is_empty()) {
+        let packet = &seen.sighting.packet;
+        let (_, to) = ends(packet);
+        let contents = said.entry((packet.transport, packet.source, to)).or_default();
+        contents.entry(&seen.shapes).or_default().push(index);
+    }
+    let are_regular = |indices: &[usize]| {
+        let moments: Vec<Moment> = indices.iter().map(|index| all[*index].sighting.at).collect();
+        are_rounds(&moments, limits)
+    };
+    let mut habits: Vec<(usize, bool, bool)> = Vec::new();
+    for contents in said.into_values() {
+        let varied = contents.len() >= limits.guesses;
+        for indices in contents.into_values() {
+            let regular = are_regular(&indices);
+            habits.extend(indices.into_iter().map(|index| (index, regular, varied)));
+        }
+    }
+    for (index, regular, varied) in habits {
+        (all[index].regular, all[index].varied) = (regular, varied);
     }
 }

@@ -6,7 +6,7 @@ use annotator_common::{Count, Family, Flag, Flags, Transport};
 
 use super::fits::{FIRST_USER_PORT, condition};
 use super::schema::{Destination, FamilyNumber, Match, Segment};
-use super::seen::{Directions, Seen};
+use super::seen::{Directions, Seen, mark_habits};
 use super::share::{Account, Share, share};
 use super::tally::{Row, Tallies};
 use super::topics::{Candidate, Topic};
@@ -15,6 +15,7 @@ use super::{Knowledge, Voice};
 use crate::counters::{Counters, PortCount, PortKey, PortProto, Protocol, Side};
 use crate::finding::{Finding, PortPackets, Recognition, Verdict};
 use crate::observation::{Locality, Observations, SourceView};
+use crate::recognise::Thresholds;
 use crate::recognise::scene::is_to_many;
 
 /// Source port sets up to this size name a service: what they say of an answer makes a word on its destination port superfluous.
@@ -37,14 +38,13 @@ pub(super) struct Teller<'a> {
 pub(super) fn tell(
     knowledge: &Knowledge,
     observations: &Observations<'_>,
+    thresholds: &Thresholds,
     recognitions: &[Recognition],
 ) -> Vec<Finding> {
     let directions = Directions::of(observations.sightings);
-    let seen = observations
-        .sightings
-        .iter()
-        .map(|sighting| Seen::new(sighting, &knowledge.reader, observations.locality, observations.live, &directions))
-        .collect();
+    let decode = |sighting| Seen::new(sighting, &knowledge.reader, observations, &directions);
+    let mut seen: Vec<Seen<'_>> = observations.sightings.iter().map(decode).collect();
+    mark_habits(&mut seen, &thresholds.rounds);
     let mut explained = vec![None; observations.sightings.len()];
     for (index, recognition) in recognitions.iter().enumerate() {
         for &sighting in &recognition.explains {

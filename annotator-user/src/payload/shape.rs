@@ -18,7 +18,7 @@ const SHAPES: &[(&str, &[&str])] = &[
     ("smtp-expn", &["argument"]),
     ("smtp-vrfy", &["argument"]),
     ("smtp-rcpt", &["argument"]),
-    ("sip", &["method"]),
+    ("sip", &["method", "agent", "caller"]),
     ("powwow", &[]),
     ("iiop", &[]),
     ("netbios-node-status", &[]),
@@ -42,7 +42,7 @@ pub fn attributes_of(shape: &str) -> Option<&'static [&'static str]> {
 }
 
 /// A payload, recognised.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Shape {
     /// Name of the shape.
     pub name: &'static str,

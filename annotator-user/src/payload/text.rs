@@ -84,7 +84,16 @@ pub fn sip(payload: &Payload<'_>, shapes: &mut Vec<Shape>) {
     let is_version = version.is_none_or(|version| starts_with(version, b"SIP/") || b"SIP/".starts_with(version));
     if is_uri && is_method && is_version {
         let method = escaped(method);
-        shapes.push(Shape::new("sip", format!("{method} {}", escaped(target))).with("method", method));
+        let mut shape = Shape::new("sip", format!("{method} {}", escaped(target))).with("method", method);
+        if let Some(agent) = header(payload.bytes, b"User-Agent:") {
+            let product = agent.split(|byte| *byte == b'/').next().unwrap_or_default();
+            shape = shape.with("agent", escaped(product.trim_ascii()));
+        }
+        if let Some(from) = header(payload.bytes, b"From:") {
+            let name = from.split(|byte| *byte == b'<').next().unwrap_or_default().trim_ascii();
+            shape = shape.with("caller", escaped(name).trim_matches('"'));
+        }
+        shapes.push(shape);
     }
 }
 
@@ -93,11 +102,7 @@ pub fn ssdp(payload: &Payload<'_>, shapes: &mut Vec<Shape>) {
     if payload.tcp || !starts_with(payload.bytes, b"M-SEARCH ") {
         return;
     }
-    let target = payload.bytes.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii).find_map(|line| {
-        let (name, value) = line.split_at_checked(3)?;
-        name.eq_ignore_ascii_case(b"ST:").then(|| escaped(value.trim_ascii()))
-    });
-    shapes.push(match target {
+    shapes.push(match header(payload.bytes, b"ST:").map(escaped) {
         Some(target) => Shape::new("ssdp-search", format!("M-SEARCH for {target}")).with("target", target),
         None => Shape::new("ssdp-search", "M-SEARCH"),
     });
@@ -124,6 +129,12 @@ pub fn iiop(payload: &Payload<'_>, shapes: &mut Vec<Shape>) {
     if payload.bytes.windows(4).any(|letters| letters == b"IIOP") || payload.bytes.starts_with(b"GIOP\x01") {
         shapes.push(Shape::new("iiop", "the letters IIOP"));
     }
+}
+
+/// The value of a header, whose name ends with a colon.
+fn header<'a>(bytes: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
+    let mut lines = bytes.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);
+    lines.find(|line| starts_with(line, name)).map(|line| line[name.len()..].trim_ascii())
 }
 
 fn first_line(bytes: &[u8]) -> &[u8] {

@@ -1,6 +1,6 @@
 //! `amplifier.hunt` and `amplifier.answers`: requests to services that answer with far more than they are asked, and such answers.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::IpAddr;
 
 use annotator_common::Transport;
@@ -8,13 +8,17 @@ use annotator_common::Transport;
 use super::scene::{Half, is_to_many};
 use super::{Case, Claims, Scene, words};
 use crate::counters::{PortProto, Side};
-use crate::finding::{Confidence, Recognition, Verdict};
-use crate::observation::Sighting;
+use crate::finding::{Confidence, PortPackets, Recognition, Verdict};
+use crate::observation::{Moment, Sighting};
 
 const DNS: u16 = 53;
 const NTP: u16 = 123;
 /// The question type ANY (RFC 1035 §3.2.3) in class IN.
 const ANY_IN: [u8; 4] = [0, 255, 0, 1];
+/// Bytes at either end of a question by which it is compared with others.
+const QUESTION_PART: usize = 16;
+/// Length of the number with which a DNS question begins.
+const NUMBER: usize = 2;
 /// Length of a DNS header.
 const DNS_HEADER: usize = 12;
 
@@ -27,11 +31,14 @@ pub fn recognise(scene: &Scene<'_>, claims: &Claims) -> Vec<Recognition> {
 
 fn hunts(scene: &Scene<'_>, claims: &Claims) -> Vec<Recognition> {
     let mut found = Vec::new();
-    for (_, indices) in scene.sources() {
+    for (source, indices) in scene.sources() {
         let members: Vec<usize> = claims.free(indices).filter(|i| is_request(scene, scene.sighting(*i))).collect();
         let limits = &scene.thresholds.amplification;
         let targets: BTreeSet<(IpAddr, u16)> = members.iter().map(|i| scene.sighting(*i).target()).collect();
-        let enough = targets.len() >= limits.requests || members.len() >= limits.repeats;
+        let enough = match members.iter().all(|i| has_clients(scene, scene.sighting(*i))) {
+            true => is_insistent(scene, source, &members),
+            false => targets.len() >= limits.requests || members.len() >= limits.repeats,
+        };
         if enough && !is_general(scene, indices, &members) {
             found.push(hunt(scene, members, targets.len()));
         }
@@ -67,6 +74,54 @@ fn is_request(scene: &Scene<'_>, sighting: &Sighting) -> bool {
             !Half::of(sighting).is_some_and(|half| scene.carried(&half.reverse()).any())
         }
         port => limits.hunted_ports.contains(&port),
+    }
+}
+
+/// Whether honest clients ask the same: one such question says nothing, nor do some.
+fn has_clients(scene: &Scene<'_>, sighting: &Sighting) -> bool {
+    let port = sighting.packet.destination_port;
+    port == DNS || scene.thresholds.amplification.answered_is_normal.contains(&port)
+}
+
+/// Whether one question comes over and over, faster than any client repeats it.
+fn is_insistent(scene: &Scene<'_>, source: IpAddr, members: &[usize]) -> bool {
+    let mut alike: HashMap<(IpAddr, Question<'_>), Vec<Moment>> = HashMap::new();
+    for sighting in members.iter().map(|i| scene.sighting(*i)) {
+        alike.entry((sighting.destination(), Question::of(sighting))).or_default().push(sighting.at);
+    }
+    alike.values().any(|moments| is_fast(scene, source, moments))
+}
+
+/// Whether questions came fast at some moments or, where more of the kind were counted than sampled, all the time.
+fn is_fast(scene: &Scene<'_>, source: IpAddr, moments: &[Moment]) -> bool {
+    let limits = &scene.thresholds.amplification;
+    let within = |run: &[Moment]| run[run.len() - 1].seconds_since(run[0]) <= limits.insistent_within;
+    let sampled = PortPackets { udp: moments.len() as u64, ..PortPackets::default() };
+    let all = sampled.udp + scene.unsampled_like(source, sampled).udp;
+    let seconds = scene.view(source).map_or(f64::MAX, |view| view.last.seconds_since(view.first));
+    let all_fast = all as f64 >= limits.insistent as f64 * (seconds / limits.insistent_within).max(1.0);
+    moments.windows(limits.insistent.max(1)).any(within) || all_fast
+}
+
+/// What makes a question: its beginning, where a password would be, and its end, with what is asked; not the number that it bears, which DNS has at the
+/// very beginning and SNMP in the middle.
+#[derive(PartialEq, Eq, Hash)]
+struct Question<'a> {
+    port: u16,
+    length: u32,
+    head: &'a [u8],
+    end: &'a [u8],
+}
+
+impl<'a> Question<'a> {
+    fn of(sighting: &'a Sighting) -> Self {
+        let payload = sighting.payload();
+        Question {
+            port: sighting.packet.destination_port,
+            length: sighting.payload_length(),
+            head: payload.get(NUMBER..QUESTION_PART).unwrap_or(payload),
+            end: &payload[payload.len().saturating_sub(QUESTION_PART)..],
+        }
     }
 }
 

@@ -7,6 +7,7 @@
 pub mod case;
 pub mod contacts;
 pub mod quote;
+pub mod rounds;
 pub mod scene;
 pub mod thresholds;
 pub mod words;

@@ -366,10 +366,7 @@ impl<'a> Scene<'a> {
     /// Whether a packet comes from around here, by its addresses, and by whether a router took something of its TTL.
     pub fn is_from_around(&self, sighting: &Sighting) -> bool {
         let (source, destination) = (sighting.source(), sighting.destination());
-        is_private(source)
-            || self.is_near(source)
-            || site(source) == site(destination)
-            || (network(source) == network(destination) && INITIAL_TTLS.contains(&sighting.packet.ttl))
+        is_private(source) || self.is_near(source) || site(source) == site(destination) || is_unrouted(sighting)
     }
 
     /// Whether the capture shows all that an address sent, apart from data of running connections. Only then is what it is not seen
@@ -438,9 +435,7 @@ impl<'a> Scene<'a> {
 
     /// Whether something listens at a port of ours, where that is known.
     pub fn is_listening(&self, proto: PortProto, address: IpAddr, port: u16) -> Option<bool> {
-        let listening = self.observations.locality.listening.as_ref()?;
-        let here = self.observations.live || self.ours.is_empty() || self.is_near(address);
-        here.then(|| listening.contains(&(proto, port)))
+        self.observations.is_listening(proto, address, port)
     }
 
     /// Whether a sighting is a SYN that came to nothing, as far as can be told.
@@ -474,6 +469,11 @@ impl Carried {
 
 /// Whether a packet is the answer to a SYN.
 pub fn is_syn_ack(sighting: &Sighting) -> bool {
+/// Whether a packet comes from the network that it goes to, in the wide sense, and no router took anything of its TTL.
+pub fn is_unrouted(sighting: &Sighting) -> bool {
+    network(sighting.source()) == network(sighting.destination()) && INITIAL_TTLS.contains(&sighting.packet.ttl)
+}
+
     let flags = sighting.packet.tcp_flags & (tcp::SYN | tcp::ACK | tcp::RST | tcp::FIN);
     sighting.packet.transport == Transport::Tcp && flags == tcp::SYN | tcp::ACK
 }

@@ -33,6 +33,19 @@ thresholds! {
         /// Ports of web servers.
         web_ports: Vec<u16>,
     }
+    /// Programs that ask again and again at even intervals.
+    rounds: Rounds {
+        /// Rounds that they make at least.
+        count: usize,
+        /// Seconds without a packet that end one.
+        pause: f64,
+        /// How much the time to the next may differ from the usual one, as a share of it.
+        tolerance: f64,
+        /// Share of the times that must not differ more.
+        share: f64,
+        /// Different contents from which on a source guesses.
+        guesses: usize,
+    }
     /// Traceroute, somebody's and our own.
     traceroute: Traceroute {
         /// First UDP port that traceroute uses.
@@ -252,7 +265,7 @@ thresholds! {
         requests: usize,
         /// Share that the ports asked must have in all UDP ports of the source.
         share: f64,
-        /// Repetitions of one request that do.
+        /// Requests to services without honest clients that do, whatever they ask.
         repeats: usize,
         /// UDP ports that amplified answers come from.
         answer_ports: Vec<u16>,
@@ -266,6 +279,10 @@ thresholds! {
         busy_ports: Vec<u16>,
         /// Sources that these need.
         busy_answers: usize,
+        /// Repetitions of one question to other services that do, if they come fast.
+        insistent: usize,
+        /// Seconds within which so many must come.
+        insistent_within: f64,
         /// Mean frame length that these need.
         busy_bytes: u64,
         /// Ports of services that hosts here may well ask far away: unless it is known that they did not, their answers are their own.

@@ -172,15 +172,17 @@ fn answers_follow_who_spoke_first() {
     assert!(tells(&findings(&unasked, &us()), "port.32770"));
 }
 
+/// An SNMP request with a community.
+fn snmp(community: &[u8]) -> Vec<u8> {
+    let mut message = vec![0x30, 27 + community.len() as u8, 2, 1, 1, 4, community.len() as u8];
+    message.extend(community);
+    message.extend([0xa0, 20, 2, 1, 7, 2, 1, 0, 2, 1, 0, 0x30, 9, 0x30, 7, 6, 3, 0x2b, 6, 1, 5, 0]);
+    message
+}
+
 /// Monitoring and telephones, by who speaks and whether they are answered.
 #[test]
 fn those_who_are_answered_are_no_strangers() {
-    let snmp = |community: &[u8]| {
-        let mut message = vec![0x30, 27 + community.len() as u8, 2, 1, 1, 4, community.len() as u8];
-        message.extend(community);
-        message.extend([0xa0, 20, 2, 1, 7, 2, 1, 0, 2, 1, 0, 0x30, 9, 0x30, 7, 6, 3, 0x2b, 6, 1, 5, 0]);
-        message
-    };
     let options = b"OPTIONS sip:ping@198.19.1.20 SIP/2.0\r\n".to_vec();
     let register = b"REGISTER sip:198.19.1.20 SIP/2.0\r\n".to_vec();
     // Who asks, port and payload; what it is from the local network, answered, and neither.
@@ -205,6 +207,71 @@ fn those_who_are_answered_are_no_strangers() {
             assert_eq!(loud(&found).is_empty(), id.ends_with(".local") || id.ends_with(".answered"), "{port}: {id}");
         }
     }
+}
+
+/// Of arriving packets alone: who comes at even intervals watches, who asks what listens may be a client, and who guesses is neither.
+#[test]
+fn those_who_come_regularly_are_no_strangers() {
+    let at = |port: u16, seconds: f64, payload: &[u8]| frames::udp(40000, port, payload).at(seconds);
+    let every = |port: u16, pause: f64, payload: &[u8]| -> Vec<_> {
+        (0..12).map(|i| at(port, f64::from(i) * pause, payload)).collect()
+    };
+    let guesses: Vec<_> =
+        (0..12).map(|i| at(161, f64::from(i) * 60.0, &snmp(format!("secret{i:02}").as_bytes()))).collect();
+    let options =
+        |caller: &str| format!("OPTIONS sip:100@198.19.1.20 SIP/2.0\r\nFrom: {caller}<sip:a@b>\r\n").into_bytes();
+    let scanner = b"OPTIONS sip:100@198.19.1.20 SIP/2.0\r\nUser-Agent: sipcli/v1.8\r\n";
+    let register = b"REGISTER sip:198.19.1.20 SIP/2.0\r\n";
+    // What comes, and what it is where nothing is known of the port, where something listens, and where nothing does.
+    let table = [
+        (every(161, 60.0, &snmp(b"public")), ["payload.snmp.regular"; 3]),
+        (every(161, 0.5, &snmp(b"public")).split_off(6), ["payload.snmp.default-community"; 3]),
+        (vec![at(161, 0.0, &snmp(b"public"))], ["payload.snmp.default-community"; 3]),
+        (vec![at(161, 0.0, &snmp(b"s3cr3t"))], ["payload.snmp", "payload.snmp.listening", "payload.snmp"]),
+        (guesses, ["payload.snmp"; 3]),
+        (every(5060, 30.0, &options("\"trunk\" ")), ["payload.sip.regular"; 3]),
+        (every(5060, 30.0, &options("\"sipvicious\"")), ["payload.sip.scanner"; 3]),
+        (every(5060, 30.0, scanner), ["payload.sip.scanner"; 3]),
+        (every(5060, 30.0, register), ["payload.sip"; 3]),
+        (vec![at(5060, 0.0, &options(""))], ["payload.sip", "payload.sip.listening", "payload.sip"]),
+    ];
+    let listening = [None, Some(vec![161, 5060]), Some(vec![53])];
+    for (packets, ids) in table {
+        for (ports, id) in listening.iter().zip(ids) {
+            let ports = ports.as_ref().map(|ports| ports.iter().map(|port| (PortProto::Udp, *port)).collect());
+            let found = findings_live(&packets, &Locality { listening: ports, ..us() });
+            assert!(found.iter().any(|finding| finding.id == id), "{listening:?}: {id} is not among {found:?}");
+            let calm = id.ends_with(".regular") || id.ends_with(".listening");
+            assert_eq!(loud(&found).is_empty(), calm, "{listening:?}: {id}");
+        }
+    }
+}
+
+/// A name server gets such questions from everybody; one that is none gets them from those who look for one.
+#[test]
+fn a_name_server_is_asked_for_everything() {
+    let question = frames::udp(40000, 53, &single::dns(0x0100, 255, 1, "example.com"));
+    let told = |ports: &[u16]| {
+        let listening = Some(ports.iter().map(|port| (PortProto::Udp, *port)).collect());
+        findings_live(std::slice::from_ref(&question), &Locality { listening, ..us() })
+    };
+    assert_eq!(loud(&told(&[53])), [""; 0]);
+    assert_eq!(loud(&told(&[161])), ["payload.dns-any"]);
+    let answer = frames::udp(53, 40000, &[0x81; 100]).from(frames::US).to(frames::STRANGER);
+    assert_eq!(loud(&findings(&[question.clone(), answer], &us())), [""; 0]);
+}
+
+/// Machines of one network mount each other's directories, also where its addresses are public.
+#[test]
+fn a_neighbours_mount_is_answered() {
+    let call = |from: &str, to: &str, ttl| {
+        let question = frames::udp(789, 20048, &single::rpc(100_005, 1, 0)).from(from).to(to).ttl(ttl);
+        let answer = frames::udp(20048, 789, &[0; 24]).from(to).to(from).ttl(64);
+        loud(&findings(&[question, answer], &Locality::default())).join(" ")
+    };
+    assert_eq!(call("139.25.22.2", "139.25.22.102", 64), "");
+    assert_eq!(call("10.0.0.2", "10.0.0.102", 64), "");
+    assert_eq!(call("139.25.22.2", "139.25.22.102", 52), "payload.rpc-program.100005");
 }
 
 /// On the local network a look-up of one RPC service is told once, by what was asked.

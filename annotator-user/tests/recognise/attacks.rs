@@ -4,6 +4,7 @@ use annotator::counters::PortProto;
 use annotator::finding::{Confidence, Verdict};
 
 use crate::traffic::*;
+use crate::watched::{any_question, snmp};
 
 const HOME: &str = "93.184.216.10";
 const AWAY: &str = "116.90.231.66";
@@ -56,13 +57,13 @@ fn share_worms_try_shares_and_web_servers() {
         server.send(syn(AWAY, 2000, HOME, port));
     }
     assert!(server.recognise().is_empty());
-}
     let mut web = Scenario::live().listening(&[80]);
     for port in [139, 445, 80] {
         web.send(syn(AWAY, 2000, HOME, port));
     }
     web.send(tcp(AWAY, 2000, HOME, 80, ACK)).send(with_data(tcp(AWAY, 2000, HOME, 80, PSH | ACK)));
     one(&web.recognise(), "worm.file-sharing");
+}
 
 #[test]
 fn the_sql_worm_has_many_sources() {
@@ -149,7 +150,6 @@ fn backscatter_goes_where_no_client_was() {
         clients.send(tcp(AWAY, 443, HOME, port, SYN | ACK));
     }
     assert!(clients.recognise().is_empty());
-}
     let mut high = Scenario::live();
     for port in [35080, 11092, 46048, 60312, 55381, 2656, 64092, 56809, 48094, 40001] {
         high.send(tcp(AWAY, 80, HOME, port, SYN | ACK));
@@ -159,6 +159,7 @@ fn backscatter_goes_where_no_client_was() {
         high.send(with_data(tcp(AWAY, 80, HOME, port, PSH | ACK)));
     }
     assert!(high.recognise().is_empty(), "these go on");
+}
 
 #[test]
 fn a_reset_of_ours_asks_for_nothing() {
@@ -485,6 +486,26 @@ fn fragments_that_overlap() {
 
 #[test]
 fn fragments_that_never_become_whole() {
+/// What honest clients ask as well is a hunt only if one question comes faster than anybody repeats it.
+#[test]
+fn questions_of_honest_clients() {
+    let hunt = |pause: f64, question: fn(u8) -> (u16, Vec<u8>)| {
+        let mut scenario = Scenario::live();
+        scenario.locality.listening = Some([(PortProto::Udp, 53), (PortProto::Udp, 161)].into());
+        for i in 0..20 {
+            let (port, payload) = question(i);
+            scenario.send(udp(AWAY, 40_000, HOME, port, &payload)).wait(pause);
+        }
+        scenario.recognise().into_iter().find(|found| found.id == "amplifier.hunt").map(|found| found.confidence)
+    };
+    let any = |i: u8| (53, any_question(u16::from(i), "example.com"));
+    assert_eq!(hunt(0.1, any), Some(Some(Confidence::Certain)));
+    assert_eq!(hunt(10.0, any), None);
+    assert_eq!(hunt(0.1, |_| (161, snmp("public", 1))), Some(Some(Confidence::Certain)));
+    assert_eq!(hunt(0.1, |i| (161, snmp("public", i))), None, "a table");
+    assert_eq!(hunt(0.1, |i| (161, snmp(&format!("secret{i:02}"), 1))), None, "guesses");
+}
+
     let mut scenario = Scenario::live();
     for id in 0..4 {
         scenario.send(piece(0, 40, true, id));

@@ -12,3 +12,4 @@ mod pcap;
 mod scans;
 mod tools;
 mod traffic;
+mod watched;

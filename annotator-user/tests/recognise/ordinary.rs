@@ -5,12 +5,13 @@ use annotator::finding::{Finding, Verdict};
 use crate::at_home::AT_HOME;
 use crate::everyday::EVERYDAY;
 use crate::traffic::*;
+use crate::watched::WATCHED;
 
 const HOME: &str = "93.184.216.10";
 
 /// All of it, by what it is.
 pub fn ordinary() -> impl Iterator<Item = (&'static str, Fill)> {
-    ORDINARY.into_iter().chain(EVERYDAY).chain(AT_HOME)
+    ORDINARY.into_iter().chain(EVERYDAY).chain(AT_HOME).chain(WATCHED)
 }
 
 /// People, and what serves them.
