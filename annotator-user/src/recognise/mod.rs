@@ -16,6 +16,7 @@ mod amplification;
 mod attempts;
 mod backscatter;
 mod broadcast;
+mod datagram_flood;
 mod decoy;
 mod dns_low_source;
 mod dual_homed;
@@ -96,6 +97,7 @@ const SUBJECTS: &[Subject] = &[
     unreachable::recognise,
     backscatter::recognise,
     flood::recognise,
+    datagram_flood::recognise,
     fragments::recognise,
     research::recognise,
     decoy::recognise,
@@ -105,10 +107,10 @@ const SUBJECTS: &[Subject] = &[
     scan::recognise,
     leftover::recognise,
     tools::recognise,
+    dns_low_source::recognise,
     probe::recognise,
 ];
 
-    dns_low_source::recognise,
 /// Findings of one id that are told apart; what is beyond is told as one.
 const FINDINGS_MAX: usize = 32;
 

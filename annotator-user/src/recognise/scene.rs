@@ -418,10 +418,7 @@ impl<'a> Scene<'a> {
         if back.syn_ack || self.carried(&half).running || self.open.contains(&target) {
             return Outcome::Answered;
         }
-        if back.reset
-            || self.closed.contains(&target)
-            || self.complained.contains(&(half.source, half.destination, half.destination_port))
-        {
+        if back.reset || self.closed.contains(&target) || self.is_complained_of(&half) {
             return Outcome::Refused;
         }
         match self.is_listening(PortProto::Tcp, half.destination, half.destination_port) {
@@ -431,6 +428,11 @@ impl<'a> Scene<'a> {
             None if self.hears(half.destination) => Outcome::Silent,
             None => Outcome::Unknown,
         }
+    }
+
+    /// Whether ICMP told the sender that the port is closed.
+    pub fn is_complained_of(&self, half: &Half) -> bool {
+        self.complained.contains(&(half.source, half.destination, half.destination_port))
     }
 
     /// Whether something listens at a port of ours, where that is known.
@@ -467,13 +469,13 @@ impl Carried {
     }
 }
 
-/// Whether a packet is the answer to a SYN.
-pub fn is_syn_ack(sighting: &Sighting) -> bool {
 /// Whether a packet comes from the network that it goes to, in the wide sense, and no router took anything of its TTL.
 pub fn is_unrouted(sighting: &Sighting) -> bool {
     network(sighting.source()) == network(sighting.destination()) && INITIAL_TTLS.contains(&sighting.packet.ttl)
 }
 
+/// Whether a packet is the answer to a SYN.
+pub fn is_syn_ack(sighting: &Sighting) -> bool {
     let flags = sighting.packet.tcp_flags & (tcp::SYN | tcp::ACK | tcp::RST | tcp::FIN);
     sighting.packet.transport == Transport::Tcp && flags == tcp::SYN | tcp::ACK
 }

@@ -229,8 +229,10 @@ thresholds! {
         client_ports: [u16; 2],
         /// Share of answers to other ports that no client of ours can have asked for.
         foreign_share: f64,
+        /// The same, where all of them accept a connection: a client goes on with it.
+        accepted_share: f64,
     }
-    /// Floods of SYNs.
+    /// Floods of SYNs, datagrams and pings.
     flood: Flood {
         /// SYNs to one port.
         syn: u64,
@@ -242,12 +244,22 @@ thresholds! {
         forged_sources: usize,
         /// Packets a source, up to which they are.
         per_source: f64,
-        /// The same, where all of them accept a connection: a client goes on with it.
-        accepted_share: f64,
         /// Strangers a second that are more than any crowd.
         strangers: usize,
         /// Share of them with the same TTL, from which on they come from one place.
         one_ttl: f64,
+        /// Datagrams a second to a closed port, or to any port.
+        datagrams: f64,
+        /// Pings a second.
+        pings: f64,
+        /// Packets a second that a source must send to take part in it.
+        each: f64,
+        /// Different ports from which on it is any port.
+        ports: u64,
+        /// Bytes a datagram from which on it is no scan.
+        bytes: u64,
+        /// Datagrams to one port from which on they are a stream.
+        stream: u64,
         /// Networks in which there are no hosts.
         empty_networks: Prefixes,
         /// Different /16 (IPv6: /32) of them that must be among the sources.
@@ -267,6 +279,10 @@ thresholds! {
         share: f64,
         /// Requests to services without honest clients that do, whatever they ask.
         repeats: usize,
+        /// Repetitions of one question to other services that do, if they come fast.
+        insistent: usize,
+        /// Seconds within which so many must come.
+        insistent_within: f64,
         /// UDP ports that amplified answers come from.
         answer_ports: Vec<u16>,
         /// Answers that nobody asked for.
@@ -279,10 +295,6 @@ thresholds! {
         busy_ports: Vec<u16>,
         /// Sources that these need.
         busy_answers: usize,
-        /// Repetitions of one question to other services that do, if they come fast.
-        insistent: usize,
-        /// Seconds within which so many must come.
-        insistent_within: f64,
         /// Mean frame length that these need.
         busy_bytes: u64,
         /// Ports of services that hosts here may well ask far away: unless it is known that they did not, their answers are their own.

@@ -292,6 +292,75 @@ fn a_flood_from_one_source() {
     one(&scenario.recognise(), "flood.syn");
 }
 
+/// A mass of datagrams or pings, at so many a second for some seconds.
+fn masses(packet: impl Fn(u32) -> Packet, rate: u32, scenario: &mut Scenario) {
+    for i in 0..4 * rate {
+        scenario.send(packet(i)).wait(1.0 / f64::from(rate) - 0.01);
+    }
+}
+
+#[test]
+fn a_flood_of_pings() {
+    let pings = |rate: u32| {
+        let mut scenario = Scenario::live();
+        scenario.send(ping(AWAY, HOME)).wait(120.0);
+        masses(|_| ping(AWAY, HOME), rate, &mut scenario);
+        scenario.recognise()
+    };
+    let found = pings(5000);
+    assert_eq!((one(&found, "flood.icmp").packets, found.len()), (20_001, 1), "{found:#?}");
+    assert_eq!(ids(&pings(100)), Vec::<&str>::new());
+}
+
+/// Only where it is known that nobody wants them: a port that listens, one that programs take for themselves, and a tunnel's may be wanted.
+#[test]
+fn a_flood_of_datagrams_to_a_closed_port() {
+    let flood = |listening: &[u16], source_port: u16, port: u16| {
+        let mut scenario = Scenario::live();
+        scenario.locality.listening = Some(listening.iter().map(|port| (PortProto::Udp, *port)).collect());
+        masses(|_| udp(AWAY, source_port, HOME, port, &[0; 64]), 2000, &mut scenario);
+        scenario.recognise()
+    };
+    let found = flood(&[53], 40_000, 9000);
+    assert_eq!((one(&found, "flood.udp").packets, found.len()), (8000, 1), "{found:#?}");
+    for (listening, source_port, port) in
+        [(9000, 40_000, 9000), (53, 443, 9000), (53, 40_000, 51_000), (53, 51_820, 51_820)]
+    {
+        assert!(flood(&[listening], source_port, port).is_empty(), "{source_port} to {port}");
+    }
+    let mut refused = Scenario::at(&[HOME]);
+    let datagram = udp(AWAY, 40_000, HOME, 51_000, &[0; 64]);
+    masses(|_| datagram.clone(), 2000, &mut refused);
+    none(&refused.recognise(), "flood.udp");
+    refused.send(error(HOME, 3, 3, &datagram));
+    one(&refused.recognise(), "flood.udp");
+    refused.wait(-3.0).send(udp(HOME, 51_000, AWAY, 40_000, &[0; 64]));
+    none(&refused.recognise(), "flood.udp");
+}
+
+#[test]
+fn a_flood_of_datagrams_to_any_port() {
+    let flood = |rate: u32, bytes: usize, port: fn(u32) -> u32| {
+        let mut scenario = Scenario::live();
+        masses(|i| udp(AWAY, 40_000, HOME, port(i) as u16, &vec![0; bytes]), rate, &mut scenario);
+        scenario.recognise()
+    };
+    let by_chance = |i: u32| (u64::from(i).wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_pow(3) >> 40) as u32;
+    let once = |i: u32| i * 40_503;
+    assert_eq!(one(&flood(2000, 1000, by_chance), "flood.udp").verdict, None);
+    assert_eq!(one(&flood(2000, 1000, once), "flood.udp").verdict, None);
+    assert_eq!(one(&flood(2000, 20, by_chance), "flood.udp").verdict, None);
+    assert_eq!(one(&flood(2000, 20, once), "flood.udp").verdict, Some(Verdict::Reconnaissance));
+    none(&flood(200, 1000, by_chance), "flood.udp");
+    let mut scan = Scenario::live();
+    for port in 1..600 {
+        scan.send(udp(AWAY, 40_000, HOME, 7 * port, &[])).wait(-0.0095);
+    }
+    let found = scan.recognise();
+    one(&found, "scan.udp");
+    none(&found, "flood.udp");
+}
+
 /// Whether the address is known to be ours or not: the finding that it may be ourselves does not stand beside the one that it is an attack.
 #[test]
 fn a_land_packet_is_one_story() {
@@ -417,6 +486,26 @@ fn amplifiers_are_hunted() {
     assert!(clock.recognise().is_empty());
 }
 
+/// What honest clients ask as well is a hunt only if one question comes faster than anybody repeats it.
+#[test]
+fn questions_of_honest_clients() {
+    let hunt = |pause: f64, question: fn(u8) -> (u16, Vec<u8>)| {
+        let mut scenario = Scenario::live();
+        scenario.locality.listening = Some([(PortProto::Udp, 53), (PortProto::Udp, 161)].into());
+        for i in 0..20 {
+            let (port, payload) = question(i);
+            scenario.send(udp(AWAY, 40_000, HOME, port, &payload)).wait(pause);
+        }
+        scenario.recognise().into_iter().find(|found| found.id == "amplifier.hunt").map(|found| found.confidence)
+    };
+    let any = |i: u8| (53, any_question(u16::from(i), "example.com"));
+    assert_eq!(hunt(0.1, any), Some(Some(Confidence::Certain)));
+    assert_eq!(hunt(10.0, any), None);
+    assert_eq!(hunt(0.1, |_| (161, snmp("public", 1))), Some(Some(Confidence::Certain)));
+    assert_eq!(hunt(0.1, |i| (161, snmp("public", i))), None, "a table");
+    assert_eq!(hunt(0.1, |i| (161, snmp(&format!("secret{i:02}"), 1))), None, "guesses");
+}
+
 #[test]
 fn amplified_answers_arrive() {
     let mut scenario = Scenario::live();
@@ -486,26 +575,6 @@ fn fragments_that_overlap() {
 
 #[test]
 fn fragments_that_never_become_whole() {
-/// What honest clients ask as well is a hunt only if one question comes faster than anybody repeats it.
-#[test]
-fn questions_of_honest_clients() {
-    let hunt = |pause: f64, question: fn(u8) -> (u16, Vec<u8>)| {
-        let mut scenario = Scenario::live();
-        scenario.locality.listening = Some([(PortProto::Udp, 53), (PortProto::Udp, 161)].into());
-        for i in 0..20 {
-            let (port, payload) = question(i);
-            scenario.send(udp(AWAY, 40_000, HOME, port, &payload)).wait(pause);
-        }
-        scenario.recognise().into_iter().find(|found| found.id == "amplifier.hunt").map(|found| found.confidence)
-    };
-    let any = |i: u8| (53, any_question(u16::from(i), "example.com"));
-    assert_eq!(hunt(0.1, any), Some(Some(Confidence::Certain)));
-    assert_eq!(hunt(10.0, any), None);
-    assert_eq!(hunt(0.1, |_| (161, snmp("public", 1))), Some(Some(Confidence::Certain)));
-    assert_eq!(hunt(0.1, |i| (161, snmp("public", i))), None, "a table");
-    assert_eq!(hunt(0.1, |i| (161, snmp(&format!("secret{i:02}"), 1))), None, "guesses");
-}
-
     let mut scenario = Scenario::live();
     for id in 0..4 {
         scenario.send(piece(0, 40, true, id));

@@ -20,7 +20,7 @@ const SERVICES: [u16; 13] = [22, 23, 25, 53, 79, 80, 110, 111, 143, 1114, 2766, 
 pub const PREFIX: Prefix = Prefix { address: IpAddr::V4(Ipv4Addr::new(93, 184, 216, 0)), bits: 24 };
 
 /// What is to be found: a title, the finding's id, the traffic.
-pub const SCENARIOS: [(&str, &str, Fill); 50] = [
+pub const SCENARIOS: [(&str, &str, Fill); 52] = [
     ("Ident after our own mail", "pattern.ident-after-connect", |s| {
         s.connection(HOME, 40000, MAIL, 25).send(syn(MAIL, 51000, HOME, 113));
         s.send(tcp(HOME, 113, MAIL, 51000, RST | ACK));
@@ -221,6 +221,20 @@ pub const SCENARIOS: [(&str, &str, Fill); 50] = [
     ("A flood from one source", "flood.syn", |s| {
         for i in 0..2000 {
             s.send(syn(AWAY, 1024 + i, HOME, 80)).wait(-0.009);
+        }
+    }),
+    ("Datagrams in masses at a closed port", "flood.udp", |s| {
+        for i in 0..4000 {
+            let datagram = udp(AWAY, 40000, HOME, 9000, &[0; 64]);
+            s.send(datagram.clone()).wait(-0.0095);
+            if i % 1000 == 0 {
+                s.send(error(HOME, 3, 3, &datagram)).wait(-0.01);
+            }
+        }
+    }),
+    ("Pings in masses", "flood.icmp", |s| {
+        for _ in 0..5000 {
+            s.send(ping(AWAY, HOME)).wait(-0.0098);
         }
     }),
     ("Echo and chargen talk to each other", "loop.echo", |s| {
