@@ -7,6 +7,11 @@ use super::shape::{Shape, escaped};
 /// Bytes of Slammer's packet behind the UDP header (CERT CA-2003-04).
 const SLAMMER_LENGTH: u32 = 376;
 
+/// Bytes of an Ethernet address.
+const HARDWARE_ADDRESS: usize = 6;
+/// How often a magic packet repeats the address.
+const MAGIC_REPEATS: usize = 16;
+
 /// The worm Slammer: one packet, a request that overflows the server.
 pub fn slammer(payload: &Payload<'_>, shapes: &mut Vec<Shape>) {
     if !payload.tcp && payload.length == SLAMMER_LENGTH && payload.bytes.first() == Some(&0x04) {
@@ -59,6 +64,25 @@ fn snmp_header(bytes: &[u8]) -> Option<(u8, Option<String>)> {
     }
     let (BER_STRING, community) = element(&mut message)? else { return None };
     Some((version, Some(escaped(community.0))))
+}
+
+/// A magic packet (AMD, Magic Packet Technology, 1995): six bytes of ones and the hardware address sixteen times, wherever in the payload.
+pub fn wake_on_lan(payload: &Payload<'_>, shapes: &mut Vec<Shape>) {
+    if let (false, Some(address)) = (payload.tcp, woken(payload.bytes)) {
+        let address = address.map(|byte| format!("{byte:02x}")).join(":");
+        shapes.push(Shape::new("wake-on-lan", format!("for {address}")).with("address", address));
+    }
+}
+
+/// The hardware address that a magic packet is to wake.
+pub fn woken(bytes: &[u8]) -> Option<[u8; HARDWARE_ADDRESS]> {
+    let mut windows = bytes.windows(HARDWARE_ADDRESS * (1 + MAGIC_REPEATS));
+    windows.find_map(|magic| {
+        let (ones, addresses) = magic.split_first_chunk()?;
+        let first = addresses.first_chunk()?;
+        let same = addresses.chunks(HARDWARE_ADDRESS).all(|address| address == first);
+        (*ones == [0xff; HARDWARE_ADDRESS] && same && first != ones).then_some(*first)
+    })
 }
 
 /// Searches of LDAP over UDP, with which clients find a domain controller.

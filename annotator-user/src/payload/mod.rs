@@ -19,6 +19,7 @@ use annotator_common::Transport;
 use crate::knowledge::schema::PayloadPorts;
 use crate::observation::Sighting;
 
+pub use datagram::woken;
 pub use shape::{Shape, attributes_of, printable};
 
 /// The bytes that a decoder is given.
@@ -63,6 +64,7 @@ const DECODERS: &[Decoder] = &[
     Decoder { protocol: "tftp", anywhere: false, read: datagram::tftp },
     Decoder { protocol: "ntp", anywhere: false, read: datagram::ntp },
     Decoder { protocol: "memcached", anywhere: false, read: datagram::memcached },
+    Decoder { protocol: "wake-on-lan", anywhere: true, read: datagram::wake_on_lan },
     Decoder { protocol: "cldap", anywhere: false, read: datagram::cldap },
     Decoder { protocol: "tls", anywhere: true, read: datagram::tls },
     Decoder { protocol: "quic", anywhere: false, read: datagram::quic },

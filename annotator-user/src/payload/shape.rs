@@ -31,6 +31,7 @@ const SHAPES: &[(&str, &[&str])] = &[
     ("memcached", &["command"]),
     ("ssdp-search", &["target"]),
     ("cldap", &[]),
+    ("wake-on-lan", &["address"]),
     ("ssh-banner", &["software"]),
     ("tls-client-hello", &["server_name"]),
     ("quic-initial", &["version"]),

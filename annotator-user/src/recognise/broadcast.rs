@@ -9,6 +9,7 @@ use annotator_common::{Flag, Transport};
 use super::{Case, Claims, Scene, words};
 use crate::finding::{Confidence, Recognition};
 use crate::observation::Sighting;
+use crate::payload::woken;
 
 /// Finds smurf and fraggle, one finding for each forged source.
 pub fn recognise(scene: &Scene<'_>, claims: &Claims) -> Vec<Recognition> {
@@ -49,7 +50,9 @@ fn is_ping(_: &Scene<'_>, sighting: &Sighting) -> bool {
 
 fn is_small_service(scene: &Scene<'_>, sighting: &Sighting) -> bool {
     let ports = &scene.thresholds.broadcast.fraggle_ports;
-    sighting.packet.transport == Transport::Udp && ports.contains(&sighting.packet.destination_port)
+    sighting.packet.transport == Transport::Udp
+        && ports.contains(&sighting.packet.destination_port)
+        && !(scene.is_from_around(sighting) && woken(sighting.payload()).is_some())
 }
 
 fn is_broadcast(sighting: &Sighting) -> bool {

@@ -355,6 +355,8 @@ fn payloads(table: &mut Vec<Stimulus>) {
         row(table, "payload.rpc-program", udp(700, 32771, &rpc(program, 1, 0)), udp(700, 32771, &rpc(100_003, 1, 0)));
     }
     let smtp = |line: &str| tcp(41234, 25, flag::ACK | flag::PSH, format!("{line}\r\n").as_bytes());
+    let magic = [vec![0xff; 6], [2, 0, 0xc0, 0xa8, 1, 0x55].repeat(16)].concat();
+    row(table, "payload.wake-on-lan", udp(4000, 9, &magic), udp(4000, 9, &magic[..96]));
     row(table, "payload.smtp-relay-expn-vrfy", smtp("EXPN staff"), smtp("NOOP"));
     row(table, "payload.smtp-relay-expn-vrfy", smtp("vrfy root"), smtp("MAIL FROM:<a@example.com>"));
     row(table, "payload.smtp-relay-expn-vrfy", smtp("RCPT TO:<victim@example.org>"), smtp("DATA"));

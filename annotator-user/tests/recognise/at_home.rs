@@ -6,10 +6,16 @@ use crate::catalogue::HOME;
 use crate::traffic::*;
 
 /// All of it, by what it is.
-pub const AT_HOME: [(&str, Fill); 2] = [
+pub const AT_HOME: [(&str, Fill); 3] = [
     ("The inner side of a router, whose network is given", inner_side_of_a_router),
     ("A machine in a cloud, with services at link-local addresses", a_machine_in_a_cloud),
+    ("Programs and devices of a local network", programs_of_a_local_network),
 ];
+
+/// A packet that switches a machine on: ones, and sixteen times its hardware address.
+pub fn magic() -> Vec<u8> {
+    [vec![0xff; 6], [2, 0, 0xc0, 0xa8, 1, 0x55].repeat(16)].concat()
+}
 
 /// Says that a network is ours.
 fn live_in(scenario: &mut Scenario, prefix: &str) {
@@ -34,4 +40,38 @@ fn a_machine_in_a_cloud(scenario: &mut Scenario) {
         scenario.send(udp(HOME, port, "169.254.20.10", 53, &[0, 1, 1, 0, 0, 1, 0, 0]));
         scenario.send(udp("169.254.20.10", 53, HOME, port, &[0, 1, 0x81, 0x80, 0, 1, 0, 1])).wait(1.0);
     }
+}
+
+fn programs_of_a_local_network(scenario: &mut Scenario) {
+    live_in(scenario, "192.168.1.0/24");
+    let neighbour = |number: u8| format!("192.168.1.{number}");
+    for round in 0..12 {
+        for everybody in ["192.168.1.255", "255.255.255.255"] {
+            for port in [7, 9] {
+                scenario.send(udp(&neighbour(30), 51_000 + round, everybody, port, &magic()).ttl(64));
+            }
+        }
+        let search = b"\xff\xff\xff\xffgetinfo xxx";
+        scenario.send(udp(&neighbour(23), 27961, "255.255.255.255", 27960 + round % 4, search).ttl(64));
+        scenario.send(udp(&neighbour(24), 50_504, HOME, 5683, b"@\x01\xa1\xb2\xbb.well-known\x04core").ttl(64));
+        for port in [17, 123, 10001, 27960] {
+            scenario.send(udp(&neighbour(25), 50_505, HOME, port, &[1, 0, 0, 0]).ttl(64));
+        }
+        scenario.send(ping(&neighbour(1), "224.0.0.1").ttl(1)).wait(5.0);
+    }
+}
+
+/// Only neighbours wake machines: who forges a victim's address fills his packets with anything.
+#[test]
+fn a_stranger_wakes_nobody() {
+    let told = |source: &str, ttl: u8, payload: &[u8]| {
+        let mut scenario = Scenario::live();
+        for port in 51_000..51_005 {
+            scenario.send(udp(source, port, "93.184.216.255", 7, payload).ttl(ttl));
+        }
+        ids(&scenario.recognise()).join(" ")
+    };
+    assert_eq!(told("93.184.216.30", 64, &magic()), "");
+    assert_eq!(told("93.184.216.30", 64, &[0; 102]), "pattern.fraggle");
+    assert_eq!(told("116.90.231.66", 52, &magic()), "pattern.fraggle");
 }
