@@ -44,6 +44,17 @@ impl Scene<'_> {
         ports != u64::MAX && sent >= times * targets.len().max(distinct(ports) as usize) as u64
     }
 
+    /// Whether a source comes back to the targets of some SYNs as often, at the pace of somebody who watches them: not as seldom as who scans anew
+    /// and, unless it `learns` each time what became of them, too slowly to repeat what was lost.
+    pub fn watches(&self, source: IpAddr, syns: &[usize], times: u64, learns: bool) -> bool {
+        let [shortest, longest] = self.thresholds.scan.round_gap;
+        let targets: BTreeSet<_> = syns.iter().map(|index| self.sighting(*index).target()).collect();
+        let Some(view) = self.view(source) else { return false };
+        let rounds = view.syn / (targets.len() as u64).max(1);
+        let gap = view.last.seconds_since(view.first) / rounds.saturating_sub(1).max(1) as f64;
+        (learns || gap >= shortest) && gap <= longest && self.returns(source, syns, times)
+    }
+
     /// Whether the sender of a SYN reset the connection instead of using it.
     fn is_abandoned(&self, index: usize) -> bool {
         Half::of(self.sighting(index)).is_some_and(|half| {

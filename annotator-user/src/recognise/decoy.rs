@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use super::scene::{Half, follows, network};
 use super::{Case, Claims, Scene, words};
 use crate::finding::{Confidence, Recognition};
+use crate::observation::Moment;
 
 /// Ports that are compared: the first of each source. Later ones may be missing, since samples are rationed.
 const COMPARED: usize = 8;
@@ -50,31 +51,40 @@ fn first_ports(scene: &Scene<'_>, members: &[usize]) -> Vec<u16> {
 }
 
 fn together(scene: &Scene<'_>, mut attempts: Vec<Attempt>) -> Option<Recognition> {
+    attempts.sort_by_key(|attempt| start(scene, attempt));
+    let crowd = at_once(scene, &attempts)?;
+    if let Some(sentence) = by_one_machine(scene, crowd) {
+        return Some(explain(scene, crowd, Some(sentence)));
+    }
+    // Services that watch hosts ask from all over the world, and come back.
+    attempts.retain(|attempt| !scene.watches(attempt.source, &attempt.members, scene.thresholds.scan.checks, false));
+    let crowd = at_once(scene, &attempts)?;
+    // Neighbours may well want the same.
+    (networks(crowd) >= scene.thresholds.decoy.networks && is_telling(scene, crowd))
+        .then(|| explain(scene, crowd, None))
+}
+
+fn start(scene: &Scene<'_>, attempt: &Attempt) -> Moment {
+    scene.sighting(attempt.members[0]).at
+}
+
+/// The longest run of attempts, in order of time, that start within the window, if it is long enough.
+fn at_once<'t>(scene: &Scene<'_>, attempts: &'t [Attempt]) -> Option<&'t [Attempt]> {
     let limits = &scene.thresholds.decoy;
-    let start = |attempt: &Attempt| scene.sighting(attempt.members[0]).at;
-    attempts.sort_by_key(start);
-    // The longest run of attempts that start within the window.
     let (mut best, mut first) = (0..0, 0);
     for last in 0..attempts.len() {
-        while !follows(start(&attempts[last]), start(&attempts[first]), limits.within) {
+        while !follows(start(scene, &attempts[last]), start(scene, &attempts[first]), limits.within) {
             first += 1;
         }
         if last + 1 - first > best.len() {
             best = first..last + 1;
         }
     }
-    let attempts = &attempts[best];
-    if attempts.len() < limits.sources {
-        return None;
-    }
-    let networks: BTreeSet<IpAddr> = attempts.iter().map(|attempt| network(attempt.source)).collect();
-    let one_machine = by_one_machine(scene, attempts);
-    if one_machine.is_none() && !is_telling(scene, attempts) {
-        return None;
-    }
-    // Neighbours may well want the same. That one machine writes all their packets shows in the packets.
-    (networks.len() >= limits.networks || one_machine.is_some())
-        .then(|| explain(scene, attempts, networks.len(), one_machine))
+    (best.len() >= limits.sources).then(|| &attempts[best])
+}
+
+fn networks(attempts: &[Attempt]) -> usize {
+    attempts.iter().map(|attempt| network(attempt.source)).collect::<BTreeSet<_>>().len()
 }
 
 /// Whether the ports or the TTLs are such that clients of one host that is down would not come to them together: they want its web pages and
@@ -126,7 +136,8 @@ fn number_of(address: IpAddr) -> Option<u32> {
     }
 }
 
-fn explain(scene: &Scene<'_>, attempts: &[Attempt], networks: usize, one_machine: Option<&str>) -> Recognition {
+fn explain(scene: &Scene<'_>, attempts: &[Attempt], one_machine: Option<&str>) -> Recognition {
+    let networks = networks(attempts);
     let members = attempts.iter().flat_map(|attempt| attempt.members.iter().copied()).collect();
     let case = Case::new(scene, "pattern.decoy-scan", members).with_ports().evidence(format!(
         "{} in {} tried the same ports, the first and the last of them starting {} apart.",
@@ -149,7 +160,7 @@ fn explain(scene: &Scene<'_>, attempts: &[Attempt], networks: usize, one_machine
 }
 
 fn spread(scene: &Scene<'_>, attempts: &[Attempt]) -> f64 {
-    let at = |attempt: Option<&Attempt>| attempt.map_or(Default::default(), |a| scene.sighting(a.members[0]).at);
+    let at = |attempt: Option<&Attempt>| attempt.map_or(Default::default(), |attempt| start(scene, attempt));
     at(attempts.last()).seconds_since(at(attempts.first()))
 }
 

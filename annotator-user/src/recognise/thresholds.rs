@@ -356,6 +356,8 @@ thresholds! {
         failed: f64,
         /// Rounds over the same ports from which on a neighbour only checks them, though some are closed.
         rounds: u64,
+        /// Shortest mean time between rounds whose answers are not seen, and longest between any.
+        round_gap: [f64; 2],
         /// Share of SYNs with a FIN to follow, from which on it is a client.
         finished: f64,
         /// Different targets of a slow scan.

@@ -8,7 +8,7 @@ const AWAY: &str = "116.90.231.77";
 const EVERYBODY: &str = "255.255.255.255";
 
 /// All of it, by what it is.
-pub const EVERYDAY: [(&str, Fill); 17] = [
+pub const EVERYDAY: [(&str, Fill); 19] = [
     ("Tunnels: WireGuard, OpenVPN, IPsec, GRE", tunnels),
     ("Browsing over QUIC", browsing_over_quic),
     ("A server that speaks QUIC", a_quic_server),
@@ -26,6 +26,8 @@ pub const EVERYDAY: [(&str, Fill); 17] = [
     ("A balancer that looks whether we are well", a_balancer),
     ("Somebody here who pings and looks up", own_diagnosis),
     ("A public time server", a_public_time_server),
+    ("A service that watches us from all over the world", a_watching_service),
+    ("Checks of containers by their host", checks_of_containers),
 ];
 
 fn both(scenario: &mut Scenario, (ours, our_port): (&str, u16), (theirs, port): (&str, u16), bytes: [usize; 2]) {
@@ -242,5 +244,34 @@ fn a_public_time_server(scenario: &mut Scenario) {
         let (client, port) = (crowd(i), if i % 2 == 0 { 123 } else { 1024 + (i * 7919 % 64_000) as u16 });
         scenario.send(udp(&client, port, HOME, 123, &[0x23; 48])).wait(-0.008);
         scenario.send(udp(HOME, 123, &client, port, &[0x24; 48])).wait(-0.009);
+    }
+}
+
+fn a_watching_service(scenario: &mut Scenario) {
+    for round in 0..16 {
+        for i in 0..12 {
+            let place = crowd(100 + i);
+            for port in [22, 443, 3306, 5432, 6379, 8080] {
+                let own = 30000 + 64 * round + 2 * i as u16;
+                scenario.send(syn(&place, own, HOME, port));
+                if port == 6379 {
+                    scenario.send(tcp(HOME, port, &place, own, RST | ACK));
+                } else {
+                    scenario.send(tcp(HOME, port, &place, own, SYN | ACK)).send(tcp(&place, own, HOME, port, RST));
+                }
+            }
+        }
+        scenario.wait(58.0);
+    }
+}
+
+fn checks_of_containers(scenario: &mut Scenario) {
+    for round in 0..10 {
+        for port in 9100..9130 {
+            let own = 32768 + 31 * round + port % 30;
+            scenario.send(syn("93.184.216.4", own, HOME, port).ttl(64));
+            scenario.send(tcp(HOME, port, "93.184.216.4", own, RST | ACK));
+        }
+        scenario.wait(15.0);
     }
 }

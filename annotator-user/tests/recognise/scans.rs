@@ -179,7 +179,7 @@ fn live_at_home() -> Scenario {
 #[test]
 fn equal_rounds_of_a_neighbour_are_checks() {
     const HERE: &str = "10.0.0.5";
-    let rounds = |source: &str, ports: u16, rounds: u16, refuses: bool, live: bool| {
+    let rounds = |source: &str, ports: u16, rounds: u16, pause: f64, refuses: bool, live: bool| {
         let mut scenario = Scenario::at(&[HERE]);
         if live {
             scenario = scenario.listening(&[22]);
@@ -193,18 +193,22 @@ fn equal_rounds_of_a_neighbour_are_checks() {
                     scenario.send(tcp(HERE, port, source, own_port, RST | ACK));
                 }
             }
-            scenario.wait(15.0);
+            scenario.wait(pause);
         }
         scenario.recognise()
     };
     for live in [true, false] {
-        none(&rounds("10.0.0.201", 30, 10, true, live), "scan.vertical");
-        one(&rounds("10.0.0.201", 30, 3, true, live), "scan.vertical");
-        one(&rounds("10.0.0.201", 1000, 1, true, live), "scan.vertical");
-        one(&rounds(AWAY, 30, 10, true, live), "scan.vertical");
+        none(&rounds("10.0.0.201", 30, 10, 15.0, true, live), "scan.vertical");
+        none(&rounds("10.0.0.201", 30, 10, 2.0, true, live), "scan.vertical");
+        one(&rounds("10.0.0.201", 30, 3, 15.0, true, live), "scan.vertical");
+        one(&rounds("10.0.0.201", 1000, 1, 15.0, true, live), "scan.vertical");
+        one(&rounds(AWAY, 30, 10, 15.0, true, live), "scan.vertical");
+        // Every night anew.
+        assert!(ids(&rounds("10.0.0.201", 30, 8, 86_400.0, true, live)).contains(&"scan.vertical"));
     }
-    // Who gets no answer may only repeat itself.
-    one(&rounds("10.0.0.201", 30, 10, false, false), "scan.vertical");
+    // Whose answers are not seen may only repeat itself, if it is quick.
+    none(&rounds("10.0.0.201", 30, 10, 15.0, false, false), "scan.vertical");
+    one(&rounds("10.0.0.201", 30, 10, 1.0, false, false), "scan.vertical");
 }
 
 #[test]
@@ -403,6 +407,18 @@ fn neighbours_share_the_work() {
         clients.send(syn(&format!("116.90.231.{}", 10 + i % 5), 40000 + i, HOME, [80, 443][usize::from(i % 2)]));
     }
     none(&clients.recognise(), "scan.distributed");
+    let checks = |rounds: u32| {
+        let mut scenario = Scenario::live();
+        for _ in 0..rounds {
+            for (i, port) in PORTS.into_iter().enumerate() {
+                scenario.send(syn(&format!("116.90.231.{}", 10 + i % 5), 40000, HOME, port));
+            }
+            scenario.wait(60.0);
+        }
+        scenario.recognise()
+    };
+    one(&checks(2), "scan.distributed");
+    none(&checks(5), "scan.distributed");
 }
 
 fn decoys(ttl: impl Fn(u8) -> u8) -> Scenario {
@@ -425,6 +441,29 @@ fn decoys_come_at_once_and_their_ttls_betray_them() {
     assert_eq!(found.len(), 1, "{found:#?}");
     let found = decoys(|i| 50 + 10 * i).recognise();
     assert!(one(&found, "pattern.decoy-scan").evidence.iter().any(|line| line.contains("compare")));
+}
+
+#[test]
+fn who_watches_a_host_comes_back_and_decoys_only_repeat_themselves() {
+    let rounds = |rounds: u32, pause: f64, mark: fn(Packet, u32) -> Packet| {
+        let mut scenario = Scenario::live();
+        for round in 0..rounds {
+            for port in [22, 80, 443, 3306, 5432] {
+                for i in 0..8 {
+                    scenario.send(mark(syn(&crowd(i), 40000 + round as u16, HOME, port), 97 * (8 * round + i)));
+                }
+            }
+            scenario.wait(pause);
+        }
+        scenario.recognise()
+    };
+    let by_eight: fn(Packet, u32) -> Packet = |syn, i| syn.sequence(1 + 77_777 * i).id(i as u16);
+    let by_one: fn(Packet, u32) -> Packet = |syn, _| syn.sequence(0x1234_5678);
+    none(&rounds(5, 60.0, by_eight), "pattern.decoy-scan");
+    one(&rounds(5, 60.0, by_one), "pattern.decoy-scan");
+    for (times, pause) in [(1, 0.0), (2, 1.0), (2, 60.0), (3, 4.0), (4, 86_400.0)] {
+        one(&rounds(times, pause, by_eight), "pattern.decoy-scan");
+    }
 }
 
 #[test]

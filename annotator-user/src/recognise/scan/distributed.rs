@@ -11,13 +11,11 @@ use crate::recognise::{Case, Claims, Scene, words};
 /// Finds scans by several sources of one site, one finding for each site.
 pub fn recognise(scene: &Scene<'_>, claims: &Claims, taken: &BTreeSet<usize>) -> Vec<Recognition> {
     let mut by_site: BTreeMap<IpAddr, Vec<usize>> = BTreeMap::new();
-    for (index, sighting) in scene.sightings() {
-        if claims.is_free(index)
-            && !taken.contains(&index)
-            && scene.is_probe(index)
-            && !scene.is_near(sighting.source())
-        {
-            by_site.entry(site(sighting.source())).or_default().push(index);
+    for (source, indices) in scene.sources().filter(|(source, _)| !scene.is_near(*source)) {
+        let probes: Vec<usize> =
+            claims.free(indices).filter(|index| !taken.contains(index) && scene.is_probe(*index)).collect();
+        if !scene.watches(source, &probes, scene.thresholds.scan.checks, false) {
+            by_site.entry(site(source)).or_default().extend(probes);
         }
     }
     by_site.into_iter().filter_map(|(site, members)| explain(scene, site, members)).collect()

@@ -78,12 +78,13 @@ fn is_client(scene: &Scene<'_>, source: IpAddr, probes: &Probes, is_user: bool) 
     }
 }
 
-/// Whether a neighbour looks again and again whether the same ports answer, which it learns each time.
+/// Whether a neighbour looks again and again whether the same ports answer, which it learns each time, or may learn at the pace at which it comes.
 fn checks(scene: &Scene<'_>, source: IpAddr, probes: &Probes) -> bool {
-    let learns = |index: &usize| matches!(scene.outcome(*index), Outcome::Answered | Outcome::Refused);
-    probes.members.iter().all(learns)
+    let all = |test: fn(Outcome) -> bool| probes.members.iter().all(|index| test(scene.outcome(*index)));
+    let learns = all(|outcome| matches!(outcome, Outcome::Answered | Outcome::Refused));
+    all(|outcome| outcome != Outcome::Silent)
         && probes.seen(scene).all(|sighting| scene.is_from_around(sighting))
-        && scene.returns(source, &probes.members, scene.thresholds.scan.rounds)
+        && scene.watches(source, &probes.members, scene.thresholds.scan.rounds, learns)
 }
 
 /// Whether FIN/ACKs end old connections to services here: each comes from another port, as a system writes it, or goes where something listens.
