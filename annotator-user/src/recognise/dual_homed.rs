@@ -1,6 +1,6 @@
 //! `pattern.dual-homed`: one machine with two networks sends the same thing from both of its addresses.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use annotator_common::{Family, Transport};
@@ -10,26 +10,30 @@ use super::{Case, Claims, Scene, words};
 use crate::finding::Recognition;
 use crate::observation::Sighting;
 
+/// What a private and a public source sent alike.
+struct Pair {
+    first: [usize; 2],
+    members: BTreeSet<usize>,
+}
+
 /// Finds pairs of a private and a public source, one finding for each pair.
 pub fn recognise(scene: &Scene<'_>, claims: &Claims) -> Vec<Recognition> {
     let limits = &scene.thresholds.dual_homed;
     let all = scene.observations.sightings;
-    let mut known: BTreeSet<(IpAddr, IpAddr)> = BTreeSet::new();
-    let mut found = Vec::new();
+    let mut pairs: BTreeMap<(IpAddr, IpAddr), Pair> = BTreeMap::new();
     for (index, sighting) in scene.sightings() {
         if !claims.is_free(index) || sighting.packet.family != Family::V4 || !is_private(sighting.source()) {
             continue;
         }
         let first = index.saturating_sub(limits.neighbours);
         let last = (index + limits.neighbours).min(all.len() - 1);
-        let twin = (first..=last).find(|other| is_twin(sighting, &all[*other], limits.within, limits.id_gap));
-        if let Some(twin) = twin
-            && known.insert((sighting.source(), all[twin].source()))
-        {
-            found.push(explain(scene, index, twin));
+        for twin in (first..=last).filter(|other| is_twin(sighting, &all[*other], limits.within, limits.id_gap)) {
+            let pair = pairs.entry((sighting.source(), all[twin].source()));
+            let pair = pair.or_insert_with(|| Pair { first: [index, twin], members: BTreeSet::new() });
+            pair.members.extend([index, twin]);
         }
     }
-    found
+    pairs.into_values().map(|pair| explain(scene, pair)).collect()
 }
 
 /// Whether another packet is the same probe from the same machine's public address.
@@ -51,10 +55,10 @@ fn are_neighbours(a: u16, b: u16, gap: u16) -> bool {
     a != 0 && b != 0 && (near(a, b) || near(a.swap_bytes(), b.swap_bytes()))
 }
 
-fn explain(scene: &Scene<'_>, private: usize, public: usize) -> Recognition {
-    let (a, b) = (scene.sighting(private), scene.sighting(public));
+fn explain(scene: &Scene<'_>, pair: Pair) -> Recognition {
+    let [a, b] = pair.first.map(|index| scene.sighting(index));
     let apart = (a.at.0 - b.at.0).unsigned_abs() as f64 / 1e9;
-    Case::new(scene, "pattern.dual-homed", vec![private, public])
+    Case::new(scene, "pattern.dual-homed", pair.members.into_iter().collect())
         .with_ports()
         .evidence(format!(
             "{} and {} sent the same {} apart, both with TTL {} and with IP identifications {} and {}.",

@@ -43,8 +43,10 @@ pub const SCENARIOS: [(&str, &str, Fill); 52] = [
         proxy_ports(s, CHAT);
     }),
     ("One machine with two networks", "pattern.dual-homed", |s| {
-        s.send(udp("10.1.2.3", 137, HOME, 137, &[0; 50]).id(4711).ttl(112));
-        s.send(udp("116.90.231.3", 137, HOME, 137, &[0; 50]).id(4712).ttl(112));
+        for id in [4711, 4713, 4715] {
+            s.send(udp("10.1.2.3", 137, HOME, 137, &[0; 50]).id(id).ttl(112));
+            s.send(udp("116.90.231.3", 137, HOME, 137, &[0; 50]).id(id + 1).ttl(112)).wait(1.5);
+        }
     }),
     ("DNS questions from low ports", "pattern.dns-low-source", |s| {
         for port in [600, 731, 902] {

@@ -388,6 +388,13 @@ fn one_machine_with_two_networks() {
         scenario.send(udp("116.90.231.3", 137, HOME, 137, &[0; 50]).id(id).ttl(ttl));
         scenario.recognise()
     };
+    let again = |source: &str, id: u16| udp(source, 137, HOME, 137, &[0; 50]).id(id).ttl(112);
+    let mut series = Scenario::live();
+    for second in 0..5 {
+        series.send(again("10.1.2.3", 4711 + 2 * second)).send(again("116.90.231.3", 4712 + 2 * second)).wait(1.0);
+    }
+    let found = series.recognise();
+    assert_eq!(one(&found, "pattern.dual-homed").packets, 10);
     one(&twin(4712, 112), "pattern.dual-homed");
     one(&twin(4711_u16.swap_bytes().wrapping_add(1).swap_bytes(), 112), "pattern.dual-homed");
     none(&twin(4712, 113), "pattern.dual-homed");
