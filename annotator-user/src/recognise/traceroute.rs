@@ -1,5 +1,5 @@
-//! `pattern.traceroute`: somebody measures the way to here, with UDP to rising ports, with pings, or with SYNs, that have hardly any TTL
-//! left.
+//! `pattern.traceroute`: somebody measures the way to here, with UDP to rising ports or to one of them, with pings, or with SYNs, that have
+//! hardly any TTL left.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -32,7 +32,7 @@ pub fn recognise(scene: &Scene<'_>, claims: &Claims) -> Vec<Recognition> {
         let id = if scene.is_ours(source) { "pattern.traceroute-own" } else { "pattern.traceroute" };
         for (probe, members) in groups {
             let case = match probe {
-                Probe::Udp(_) => by_udp(scene, id, members),
+                Probe::Udp(_) => by_udp(scene, id, &members).or_else(|| by_ttl(scene, id, members, "datagrams")),
                 Probe::Ping(_) => by_ttl(scene, id, members, "echo requests").map(as_ping),
                 Probe::Syn(..) => by_ttl(scene, id, members, "SYNs"),
             };
@@ -60,7 +60,7 @@ fn probe(scene: &Scene<'_>, sighting: &Sighting) -> Option<Probe> {
     }
 }
 
-fn by_udp(scene: &Scene<'_>, id: &str, members: Vec<usize>) -> Option<Recognition> {
+fn by_udp(scene: &Scene<'_>, id: &str, members: &[usize]) -> Option<Recognition> {
     let limits = &scene.thresholds.traceroute;
     let ports: BTreeSet<u16> = members.iter().map(|i| scene.sighting(*i).packet.destination_port).collect();
     let lowest_ttl = members.iter().map(|i| scene.sighting(*i).packet.ttl).min()?;
@@ -70,7 +70,7 @@ fn by_udp(scene: &Scene<'_>, id: &str, members: Vec<usize>) -> Option<Recognitio
     }
     let hops = (ports.first()? - limits.first_port) / limits.probes_per_hop;
     let few = members.len() < limits.packets;
-    let case = Case::new(scene, id, members).with_ports().with_ttls();
+    let case = Case::new(scene, id, members.to_vec()).with_ports().with_ttls();
     let case = if hops == 0 {
         case.evidence("The series begins at its first port: these packets were seen near to where they were sent.")
     } else {

@@ -20,7 +20,7 @@ const SERVICES: [u16; 13] = [22, 23, 25, 53, 79, 80, 110, 111, 143, 1114, 2766, 
 pub const PREFIX: Prefix = Prefix { address: IpAddr::V4(Ipv4Addr::new(93, 184, 216, 0)), bits: 24 };
 
 /// What is to be found: a title, the finding's id, the traffic.
-pub const SCENARIOS: [(&str, &str, Fill); 52] = [
+pub const SCENARIOS: [(&str, &str, Fill); 54] = [
     ("Ident after our own mail", "pattern.ident-after-connect", |s| {
         s.connection(HOME, 40000, MAIL, 25).send(syn(MAIL, 51000, HOME, 113));
         s.send(tcp(HOME, 113, MAIL, 51000, RST | ACK));
@@ -82,6 +82,16 @@ pub const SCENARIOS: [(&str, &str, Fill); 52] = [
     ("Traceroute", "pattern.traceroute", |s| {
         for i in 0..9 {
             s.send(udp(AWAY, 40000, HOME, 33464 + i, &[0; 32]).ttl(1 + i as u8 / 3)).wait(0.3);
+        }
+    }),
+    ("Traceroute to one port", "pattern.traceroute", |s| {
+        for ttl in 1..=6 {
+            s.send(udp(AWAY, 40000, HOME, 33434, &[0; 32]).ttl(ttl)).wait(0.5);
+        }
+    }),
+    ("Traceroute by SYNs", "pattern.traceroute", |s| {
+        for ttl in 1..=3 {
+            s.send(syn(AWAY, 40000, HOME, 80).ttl(ttl)).wait(0.5);
         }
     }),
     ("Traceroute by pings", "pattern.traceroute.icmp", |s| {

@@ -28,6 +28,28 @@ fn udp_scan_of_the_same_ports_is_no_traceroute() {
     none(&scenario.recognise(), "pattern.traceroute");
 }
 
+/// As paris-traceroute does, so that all probes take the same way.
+#[test]
+fn traceroute_to_one_port_shows_by_its_ttls() {
+    let to_one_port = |probe: &dyn Fn() -> Packet, ttls: &[u8]| {
+        let mut scenario = Scenario::live();
+        for ttl in ttls {
+            scenario.send(probe().ttl(*ttl)).wait(0.5);
+        }
+        scenario.recognise()
+    };
+    let datagram = || udp("116.90.231.7", 40000, HOME, 33434, &[0; 32]);
+    let question = || syn("116.90.231.7", 40000, HOME, 80);
+    for ttls in [&[1, 2, 3, 4, 5, 6][..], &[1, 1, 1], &[2, 2, 2, 3, 3, 3]] {
+        assert_eq!(one(&to_one_port(&datagram, ttls), "pattern.traceroute").explains.len(), ttls.len());
+        one(&to_one_port(&question, ttls), "pattern.traceroute");
+    }
+    for ttls in [&[52, 52, 52, 52][..], &[50, 51, 52, 53], &[4, 4, 4, 4]] {
+        none(&to_one_port(&datagram, ttls), "pattern.traceroute");
+        none(&to_one_port(&question, ttls), "pattern.traceroute");
+    }
+}
+
 #[test]
 fn ping_traceroute_shows_by_its_ttls() {
     let mut scenario = Scenario::default();
