@@ -173,6 +173,12 @@ impl Sighting {
         self.transport_bytes().get(at..at + N)?.try_into().ok()
     }
 
+    /// IPv6 flow label.
+    pub fn flow_label(&self) -> Option<u32> {
+        let word = self.bytes.get(self.packet.network as usize..)?.first_chunk()?;
+        (self.packet.family == Family::V6).then_some(u32::from_be_bytes(*word) & 0xf_ffff)
+    }
+
     /// The IPv4 don't-fragment bit.
     pub fn dont_fragment(&self) -> bool {
         self.packet.family == Family::V4

@@ -391,6 +391,8 @@ thresholds! {
         nmap_marks: usize,
         /// Highest TTL with which nmap starts.
         nmap_highest_ttl: u8,
+        /// IPv6 flow label of the probes of nmap's OS detection.
+        nmap_flow_label: u32,
         /// Different probes of nmap's OS detection.
         os_detection_marks: usize,
     }

@@ -77,18 +77,20 @@ fn is_question(sighting: &Sighting) -> bool {
 
 fn marks(scene: &Scene<'_>, sighting: &Sighting) -> Vec<Tool> {
     let packet = &sighting.packet;
-    if packet.family != Family::V4 || !scene.is_inbound(sighting) {
+    if packet.family == Family::None || !scene.is_inbound(sighting) {
         return Vec::new();
     }
+    let is_v4 = packet.family == Family::V4;
     let syn = packet.transport == Transport::Tcp && packet.tcp_flags & (SYN | ACK | FIN) == SYN;
     let question = is_question(sighting);
     let tests = [
-        (Tool::Mirai, syn && is_mirai(scene, sighting)),
-        (Tool::Zmap, question && packet.identification == scene.thresholds.tools.zmap_id),
-        (Tool::ZmapNew, syn && is_new_zmap(scene, sighting)),
-        (Tool::Masscan, syn && is_masscan(scene, sighting)),
+        (Tool::Mirai, is_v4 && syn && is_mirai(scene, sighting)),
+        (Tool::Zmap, is_v4 && question && packet.identification == scene.thresholds.tools.zmap_id),
+        (Tool::ZmapNew, is_v4 && syn && is_new_zmap(scene, sighting)),
+        (Tool::Masscan, is_v4 && syn && is_masscan(scene, sighting)),
+        // nmap writes its TCP headers alike over IPv4 and IPv6.
         (Tool::Nmap, syn && is_nmap(scene, sighting)),
-        (Tool::NmapOs, packet.transport == Transport::Tcp && os_probe(sighting).is_some()),
+        (Tool::NmapOs, os_probe(scene, sighting).is_some()),
     ];
     tests.into_iter().filter(|(_, matches)| *matches).map(|(tool, _)| tool).collect()
 }
@@ -132,8 +134,18 @@ fn is_nmap(scene: &Scene<'_>, sighting: &Sighting) -> bool {
         && option_kinds(sighting.tcp_options()) == [2]
 }
 
-/// Which probe of nmap's OS detection a packet is, by its flags and window.
-fn os_probe(sighting: &Sighting) -> Option<(u8, u16)> {
+/// Which probe of nmap's OS detection a packet is: by its flags and window or, where it is no TCP, by the flow label that all of them have over IPv6.
+fn os_probe(scene: &Scene<'_>, sighting: &Sighting) -> Option<(Transport, u8, u16)> {
+    let packet = &sighting.packet;
+    match packet.transport {
+        Transport::Tcp => os_probe_by_tcp(sighting).map(|(flags, window)| (Transport::Tcp, flags, window)),
+        Transport::Udp | Transport::Icmpv6 => (sighting.flow_label() == Some(scene.thresholds.tools.nmap_flow_label))
+            .then_some((packet.transport, packet.icmp_type, packet.icmp_code.into())),
+        _ => None,
+    }
+}
+
+fn os_probe_by_tcp(sighting: &Sighting) -> Option<(u8, u16)> {
     let window = sighting.tcp_window()?;
     let flags = sighting.packet.tcp_flags & 0x3f;
     let crafted = !sighting.tcp_options().is_empty();
@@ -171,7 +183,10 @@ fn is_enough(scene: &Scene<'_>, tool: Tool, members: &[usize]) -> bool {
         Tool::Mirai | Tool::Zmap | Tool::Masscan => members.len() >= limits.marks,
         Tool::ZmapNew => targets() >= limits.zmap_new_marks,
         Tool::Nmap => targets() >= limits.nmap_marks,
-        Tool::NmapOs => seen().filter_map(os_probe).collect::<BTreeSet<_>>().len() >= limits.os_detection_marks,
+        Tool::NmapOs => {
+            let probes: BTreeSet<_> = seen().filter_map(|sighting| os_probe(scene, sighting)).collect();
+            probes.len() >= limits.os_detection_marks
+        }
     }
 }
 
@@ -200,8 +215,12 @@ fn explain(scene: &Scene<'_>, tool: Tool, members: Vec<usize>) -> Recognition {
         .with_ttls();
     let case = if tool == Tool::ZmapNew { case.confidence(Confidence::Possible) } else { case };
     let case = case.fact("detail", detail);
-    // Mirai is what it wants; the others are only the means.
-    if tool == Tool::Mirai { case.close() } else { case.close_open() }
+    match tool {
+        // Mirai is what it wants, and odd packets that ask for the system mean nothing else; the other tools are only the means.
+        Tool::Mirai => case.close(),
+        Tool::NmapOs => case.alone().close(),
+        _ => case.close_open(),
+    }
 }
 
 fn version(scene: &Scene<'_>, tool: Tool, members: &[usize]) -> String {
@@ -211,7 +230,9 @@ fn version(scene: &Scene<'_>, tool: Tool, members: &[usize]) -> String {
         Tool::ZmapNew => "ZMap from 4.1.0 (2024) on; the evidence is weak".into(),
         Tool::Masscan => masscan_version(scene, members).into(),
         Tool::Nmap => "nmap's SYN scan, all versions of the last twenty years".into(),
-        Tool::NmapOs => "nmap's second generation of OS detection, since 4.20 (2006)".into(),
+        Tool::NmapOs => {
+            "nmap's second generation of OS detection, since 4.20 (2006), over IPv6 since 6.00 (2012)".into()
+        }
     }
 }
 

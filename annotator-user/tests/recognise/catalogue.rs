@@ -4,6 +4,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use annotator::observation::Prefix;
 
+use crate::tools::os_detection;
 use crate::traffic::*;
 
 pub const HOME: &str = "93.184.216.10";
@@ -20,7 +21,7 @@ const SERVICES: [u16; 13] = [22, 23, 25, 53, 79, 80, 110, 111, 143, 1114, 2766, 
 pub const PREFIX: Prefix = Prefix { address: IpAddr::V4(Ipv4Addr::new(93, 184, 216, 0)), bits: 24 };
 
 /// What is to be found: a title, the finding's id, the traffic.
-pub const SCENARIOS: [(&str, &str, Fill); 54] = [
+pub const SCENARIOS: [(&str, &str, Fill); 56] = [
     ("Ident after our own mail", "pattern.ident-after-connect", |s| {
         s.connection(HOME, 40000, MAIL, 25).send(syn(MAIL, 51000, HOME, 113));
         s.send(tcp(HOME, 113, MAIL, 51000, RST | ACK));
@@ -177,6 +178,17 @@ pub const SCENARIOS: [(&str, &str, Fill); 54] = [
     ("nmap", "tool.nmap", |s| {
         for port in [22, 80, 443, 8080] {
             s.send(syn(AWAY, 40000, HOME, port).window(1024).options(&[2, 4, 5, 180]).ttl(45));
+        }
+    }),
+    ("nmap asks for the system", "tool.nmap-os-detection", |s| {
+        for probe in os_detection() {
+            s.send(probe);
+        }
+    }),
+    ("The same over IPv6", "tool.nmap-os-detection", |s| {
+        s.locality.addresses.push(IpAddr::V6(over_ipv6(ip(HOME))));
+        for probe in os_detection() {
+            s.send(probe.over_ipv6(0x12345));
         }
     }),
     ("A share-hunting worm", "netbios.worm", |s| {

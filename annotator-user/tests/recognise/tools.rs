@@ -1,5 +1,7 @@
 //! Tools by the marks that they leave, and packets that carry them by chance.
 
+use annotator::finding::Verdict;
+
 use crate::traffic::*;
 
 const HOME: &str = "93.184.216.10";
@@ -82,21 +84,55 @@ fn nmap_has_few_windows_and_one_option() {
     none(&system.recognise(), "tool.nmap");
 }
 
+/// What nmap's OS detection sends, but for its pings.
+pub fn os_detection() -> impl Iterator<Item = Packet> {
+    let options = [3, 3, 10, 1, 2, 4, 1, 9, 8, 10, 255, 255, 255, 255, 0, 0, 0, 0, 4, 2];
+    let probes = [(SYN, 1), (SYN, 63), (SYN, 4), (SYN, 16), (SYN, 512), (0, 128), (FIN | SYN | PSH | URG, 256)];
+    probes.into_iter().enumerate().map(move |(i, (flags, window))| {
+        tcp(AWAY, 40000 + i as u16, HOME, 80, flags).window(window).options(&options).ttl(37 + i as u8)
+    })
+}
+
 #[test]
 fn nmap_asks_which_system_it_is() {
     let mut scenario = Scenario::live();
-    for window in [1, 63, 4, 16, 512] {
-        scenario.send(syn(AWAY, 40000, HOME, 80).window(window).options(&[2, 4, 5, 180]));
+    for probe in os_detection() {
+        scenario.send(probe);
     }
-    scenario
-        .send(tcp(AWAY, 40001, HOME, 80, 0).window(128))
-        .send(tcp(AWAY, 40002, HOME, 1, FIN | PSH | URG).window(65_535));
     one(&scenario.recognise(), "tool.nmap-os-detection");
+    let grave = scenario.findings().into_iter().filter(|finding| finding.verdict > Verdict::Background);
+    assert_eq!(grave.map(|finding| finding.id).collect::<Vec<_>>(), ["tool.nmap-os-detection"]);
     let mut client = Scenario::live();
     for window in [1, 63, 64_240] {
         client.send(syn(AWAY, 40000, HOME, 80).window(window));
     }
     none(&client.recognise(), "tool.nmap-os-detection");
+}
+
+#[test]
+fn nmap_writes_alike_over_ipv6() {
+    const LABEL: u32 = 0x12345;
+    let mut detection = Scenario::live();
+    // An echo request with code 9, and one behind a routing header of type 0.
+    let header = [58, 0, 0, 0, 0, 0, 0, 0, 128, 0, 0, 0, 0, 0, 0, 0];
+    detection.send(Packet::new(AWAY, HOME, 58, vec![128, 9, 0, 0, 0, 0, 0, 0]).over_ipv6(LABEL));
+    detection.send(Packet::new(AWAY, HOME, 43, header.to_vec()).over_ipv6(LABEL));
+    for probe in os_detection() {
+        detection.send(probe.over_ipv6(LABEL));
+    }
+    let found = detection.recognise();
+    assert_eq!(one(&found, "tool.nmap-os-detection").explains.len(), 9);
+    let grave = detection.findings().into_iter().filter(|finding| finding.verdict > Verdict::Background);
+    assert_eq!(grave.map(|finding| finding.id).collect::<Vec<_>>(), ["tool.nmap-os-detection"]);
+
+    let (mut scan, mut flow) = (Scenario::live(), Scenario::live());
+    for port in [22, 80, 443, 8080] {
+        scan.send(syn(AWAY, 40000, HOME, port).window(1024).options(&[2, 4, 5, 180]).ttl(45).over_ipv6(0));
+        // A system may draw that label, too.
+        flow.send(udp(AWAY, 40000, HOME, port, &[0; 30]).over_ipv6(LABEL));
+    }
+    one(&scan.recognise(), "tool.nmap");
+    none(&flow.recognise(), "tool.nmap-os-detection");
 }
 
 #[test]

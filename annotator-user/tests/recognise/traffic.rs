@@ -1,6 +1,6 @@
 //! Traffic for the scenarios: frames written byte by byte, sent through the real engine, with times of the scenario's choosing.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::LazyLock;
 
 use annotator::capture::{Captured, LinkType, Observer};
@@ -45,6 +45,12 @@ pub fn made_up(i: u32) -> String {
     Ipv4Addr::from(i.wrapping_add(1).wrapping_mul(2_654_435_761)).to_string()
 }
 
+/// The IPv6 address of whoever has an IPv4 address.
+pub fn over_ipv6(address: Ipv4Addr) -> Ipv6Addr {
+    let [a, b, c, d] = address.octets().map(u16::from);
+    Ipv6Addr::new(0x2a00, 0x1450, 0, 0, 0, 0, a << 8 | b, c << 8 | d)
+}
+
 /// A packet under construction.
 #[derive(Clone)]
 pub struct Packet {
@@ -56,12 +62,23 @@ pub struct Packet {
     pub fragment: u16,
     pub protocol: u8,
     pub body: Vec<u8>,
+    pub flow_label: Option<u32>,
 }
 
 impl Packet {
     pub fn new(source: &str, destination: &str, protocol: u8, body: Vec<u8>) -> Self {
         let (source, destination) = (ip(source), ip(destination));
-        Packet { source, destination, ttl: 52, id: 7, dont_fragment: false, fragment: 0, protocol, body }
+        Packet {
+            source,
+            destination,
+            ttl: 52,
+            id: 7,
+            dont_fragment: false,
+            fragment: 0,
+            protocol,
+            body,
+            flow_label: None,
+        }
     }
 
     pub fn ttl(mut self, ttl: u8) -> Self {
@@ -103,6 +120,12 @@ impl Packet {
         self
     }
 
+    /// Sends it over IPv6.
+    pub fn over_ipv6(mut self, flow_label: u32) -> Self {
+        self.flow_label = Some(flow_label);
+        self
+    }
+
     /// From the IP header on.
     pub fn network(&self) -> Vec<u8> {
         let total = (20 + self.body.len()) as u16;
@@ -118,10 +141,23 @@ impl Packet {
         bytes
     }
 
-    fn frame(&self) -> Vec<u8> {
-        let mut bytes = vec![2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2, 8, 0];
-        bytes.extend(self.network());
+    fn network_v6(&self, flow_label: u32) -> Vec<u8> {
+        let mut bytes = (6 << 28 | flow_label).to_be_bytes().to_vec();
+        bytes.extend((self.body.len() as u16).to_be_bytes());
+        bytes.extend([self.protocol, self.ttl]);
+        for address in [self.source, self.destination] {
+            bytes.extend(over_ipv6(address).octets());
+        }
+        bytes.extend(&self.body);
         bytes
+    }
+
+    fn frame(&self) -> Vec<u8> {
+        let (ethertype, network) = match self.flow_label {
+            None => ([0x08, 0x00], self.network()),
+            Some(label) => ([0x86, 0xdd], self.network_v6(label)),
+        };
+        [&[2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2][..], &ethertype, &network].concat()
     }
 }
 
