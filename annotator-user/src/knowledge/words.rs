@@ -221,6 +221,9 @@ impl<'a> Words<'a> {
         if let Some(detail) = details.first() {
             facts.push(("detail", detail.clone()));
         }
+        if !tally.sightings.is_empty() && seen.clone().all(|seen| seen.outgoing) {
+            evidence.push("All of these packets were sent from here: look at the machine that sent them.".to_owned());
+        }
         if let Some(first) = seen.clone().next() {
             sighting_facts(first, &mut facts);
         }

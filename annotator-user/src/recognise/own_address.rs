@@ -1,12 +1,12 @@
 //! `pattern.self`: the address under suspicion is one's own.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use annotator_common::{Flag, Link, Transport};
 
 use super::scene::{Half, Outcome, is_to_many};
-use super::{Case, Claims, Scene};
+use super::{Case, Claims, Scene, tools, words};
 use crate::finding::{Confidence, Recognition, Verdict};
 use crate::observation::Sighting;
 
@@ -42,7 +42,10 @@ fn own(scene: &Scene<'_>, index: usize) -> Option<Own> {
     let ours = scene.is_ours(sighting.source());
     let from_us = match scene.observations.live {
         true => !is_to_many(sighting),
-        false => scene.is_ours(sighting.destination()) || is_failed_attempt(scene, index),
+        false => {
+            scene.is_ours(sighting.destination())
+                || (is_failed_attempt(scene, index) && !tools::is_mirai(scene, sighting))
+        }
     };
     (ours && from_us).then_some(Own::Address)
 }
@@ -76,7 +79,8 @@ fn is_failed_attempt(scene: &Scene<'_>, index: usize) -> bool {
 fn explain(scene: &Scene<'_>, source: IpAddr, own: Own, members: Vec<usize>) -> Recognition {
     let attempts = members.iter().all(|index| is_failed_attempt(scene, *index));
     let refused = members.iter().any(|index| scene.outcome(*index) == Outcome::Refused);
-    let case = Case::new(scene, "pattern.self", members).with_ports().fact("detail", format!("{source} is your own"));
+    let case =
+        Case::new(scene, "pattern.self", members.clone()).with_ports().fact("detail", format!("{source} is your own"));
     if own == Own::Inside {
         let sentence =
             format!("{source} speaks with itself: programs of one machine that use its address for each other.");
@@ -96,5 +100,23 @@ fn explain(scene: &Scene<'_>, source: IpAddr, own: Own, members: Vec<usize>) -> 
         (true, false) => case.evidence("It tried to open connections, and no answer was seen."),
         (false, _) => case,
     };
+    let case = match widest(scene, &members).filter(|(_, hosts)| *hosts >= scene.thresholds.own_address.hosts) {
+        Some((port, hosts)) => case.evidence(format!(
+            "Port {port} of {} was tried in vain. If nobody here searches or shares files, a program that spreads does that.",
+            words::count(hosts as u64, "address")
+        )),
+        None => case,
+    };
     case.close_open()
+}
+
+/// The port at which the most hosts were tried in vain, and how many.
+fn widest(scene: &Scene<'_>, members: &[usize]) -> Option<(u16, usize)> {
+    let mut hosts_at_port: BTreeMap<u16, BTreeSet<IpAddr>> = BTreeMap::new();
+    for (host, port) in
+        members.iter().filter(|index| is_failed_attempt(scene, **index)).map(|index| scene.sighting(*index).target())
+    {
+        hosts_at_port.entry(port).or_default().insert(host);
+    }
+    hosts_at_port.into_iter().map(|(port, hosts)| (port, hosts.len())).max_by_key(|(_, hosts)| *hosts)
 }

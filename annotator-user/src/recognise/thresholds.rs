@@ -46,6 +46,11 @@ thresholds! {
         /// Different contents from which on a source guesses.
         guesses: usize,
     }
+    /// Attempts of our own.
+    own_address: OwnAddress {
+        /// Hosts tried in vain at one port, from which on they may be a worm's.
+        hosts: usize,
+    }
     /// Traceroute, somebody's and our own.
     traceroute: Traceroute {
         /// First UDP port that traceroute uses.

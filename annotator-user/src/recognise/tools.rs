@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use annotator_common::packet::tcp::{ACK, FIN, PSH, SYN, URG};
 use annotator_common::{Family, Transport};
 
+use super::scene::is_private;
 use super::{Case, Claims, Scene};
 use crate::finding::{Confidence, Recognition};
 use crate::observation::Sighting;
@@ -14,6 +15,8 @@ use crate::observation::Sighting;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Tool {
     Mirai,
+    /// On a device of ours.
+    MiraiHere,
     Zmap,
     ZmapNew,
     Masscan,
@@ -23,6 +26,8 @@ enum Tool {
 
 /// Options of a SYN as newer ZMap copies them from Linux: MSS, SACK permitted, timestamps, no operation, window scale.
 const LINUX_ORDER: [u8; 5] = [2, 4, 8, 1, 3];
+/// What Mirai's packets have in common.
+const MIRAI_MARK: &str = "The sequence number of each SYN is the address that it was sent to.";
 /// TTL from which on a packet is taken to have started at 255.
 const FROM_255: u8 = 129;
 
@@ -31,7 +36,8 @@ pub fn recognise(scene: &Scene<'_>, _: &Claims) -> Vec<Recognition> {
     let (mut by_tool, mut single) = (BTreeMap::<Tool, Vec<usize>>::new(), BTreeMap::<Tool, Vec<usize>>::new());
     let mut questions = 0;
     for (source, indices) in scene.sources() {
-        if scene.is_ours(source) {
+        // What arrives with an address of ours was not sent by us.
+        if scene.observations.live && scene.is_ours(source) {
             continue;
         }
         let mut marked: BTreeMap<Tool, Vec<usize>> = BTreeMap::new();
@@ -62,7 +68,7 @@ fn counts_together(scene: &Scene<'_>, tool: Tool, together: usize, questions: us
     let by_chance = questions as f64 / 65_536.0;
     let enough = match tool {
         // A test of 32 bits hardly ever matches by chance.
-        Tool::Mirai => true,
+        Tool::Mirai | Tool::MiraiHere => true,
         Tool::Zmap | Tool::Masscan => together as f64 >= limits.beyond_chance * by_chance,
         _ => false,
     };
@@ -77,14 +83,19 @@ fn is_question(sighting: &Sighting) -> bool {
 
 fn marks(scene: &Scene<'_>, sighting: &Sighting) -> Vec<Tool> {
     let packet = &sighting.packet;
-    if packet.family == Family::None || !scene.is_inbound(sighting) {
-        return Vec::new();
-    }
     let is_v4 = packet.family == Family::V4;
     let syn = packet.transport == Transport::Tcp && packet.tcp_flags & (SYN | ACK | FIN) == SYN;
+    let source = sighting.source();
+    let is_mirai = is_v4 && syn && is_mirai(scene, sighting);
+    if is_mirai && (scene.is_near(source) || is_private(source)) {
+        return vec![Tool::MiraiHere];
+    }
+    if packet.family == Family::None || scene.is_ours(source) || !scene.is_inbound(sighting) {
+        return Vec::new();
+    }
     let question = is_question(sighting);
     let tests = [
-        (Tool::Mirai, is_v4 && syn && is_mirai(scene, sighting)),
+        (Tool::Mirai, is_mirai),
         (Tool::Zmap, is_v4 && question && packet.identification == scene.thresholds.tools.zmap_id),
         (Tool::ZmapNew, is_v4 && syn && is_new_zmap(scene, sighting)),
         (Tool::Masscan, is_v4 && syn && is_masscan(scene, sighting)),
@@ -105,7 +116,8 @@ fn targets<'s>(scene: &'s Scene<'_>, sighting: &Sighting) -> impl Iterator<Item 
     v4(sighting.destination()).into_iter().chain(ours)
 }
 
-fn is_mirai(scene: &Scene<'_>, sighting: &Sighting) -> bool {
+/// Whether the sequence number is the address that a SYN goes to, or may have been sent to.
+pub fn is_mirai(scene: &Scene<'_>, sighting: &Sighting) -> bool {
     let sequence = sighting.tcp_sequence();
     targets(scene, sighting).any(|target| sequence == Some(target))
 }
@@ -180,7 +192,7 @@ fn is_enough(scene: &Scene<'_>, tool: Tool, members: &[usize]) -> bool {
     let seen = || members.iter().map(|i| scene.sighting(*i));
     let targets = || seen().map(Sighting::target).collect::<BTreeSet<_>>().len();
     match tool {
-        Tool::Mirai | Tool::Zmap | Tool::Masscan => members.len() >= limits.marks,
+        Tool::Mirai | Tool::MiraiHere | Tool::Zmap | Tool::Masscan => members.len() >= limits.marks,
         Tool::ZmapNew => targets() >= limits.zmap_new_marks,
         Tool::Nmap => targets() >= limits.nmap_marks,
         Tool::NmapOs => {
@@ -192,7 +204,8 @@ fn is_enough(scene: &Scene<'_>, tool: Tool, members: &[usize]) -> bool {
 
 fn explain(scene: &Scene<'_>, tool: Tool, members: Vec<usize>) -> Recognition {
     let (id, mark) = match tool {
-        Tool::Mirai => ("tool.mirai", "The sequence number of each SYN is the address that it was sent to."),
+        Tool::Mirai => ("tool.mirai", MIRAI_MARK),
+        Tool::MiraiHere => ("tool.mirai.from-here", MIRAI_MARK),
         Tool::Zmap => ("tool.zmap", "The IP identification is 54321 in each packet."),
         Tool::ZmapNew => (
             "tool.zmap-4.1",
@@ -217,7 +230,7 @@ fn explain(scene: &Scene<'_>, tool: Tool, members: Vec<usize>) -> Recognition {
     let case = case.fact("detail", detail);
     match tool {
         // Mirai is what it wants, and odd packets that ask for the system mean nothing else; the other tools are only the means.
-        Tool::Mirai => case.close(),
+        Tool::Mirai | Tool::MiraiHere => case.close(),
         Tool::NmapOs => case.alone().close(),
         _ => case.close_open(),
     }
@@ -225,7 +238,7 @@ fn explain(scene: &Scene<'_>, tool: Tool, members: Vec<usize>) -> Recognition {
 
 fn version(scene: &Scene<'_>, tool: Tool, members: &[usize]) -> String {
     match tool {
-        Tool::Mirai => "Mirai and its descendants, since 2016".into(),
+        Tool::Mirai | Tool::MiraiHere => "Mirai and its descendants, since 2016".into(),
         Tool::Zmap => "ZMap before 4.1.0 (2024), and tools that copied its mark".into(),
         Tool::ZmapNew => "ZMap from 4.1.0 (2024) on; the evidence is weak".into(),
         Tool::Masscan => masscan_version(scene, members).into(),

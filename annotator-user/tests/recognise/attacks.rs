@@ -1,7 +1,7 @@
 //! Worms, floods, amplifiers, loops, fragments, and what reaches bystanders.
 
 use annotator::counters::PortProto;
-use annotator::finding::{Confidence, Verdict};
+use annotator::finding::{Confidence, Finding, Verdict};
 
 use crate::traffic::*;
 use crate::watched::{any_question, snmp};
@@ -76,6 +76,22 @@ fn the_sql_worm_has_many_sources() {
     };
     one(&sources(6), "worm.mssql");
     none(&sources(2), "worm.mssql");
+}
+
+#[test]
+fn a_worm_that_leaves_is_not_told_as_one_that_arrives() {
+    let worm: Vec<u8> = [4].into_iter().chain([1; 375]).collect();
+    let told = |mut scenario: Scenario, source: &str, target: &str| {
+        scenario.send(udp(source, 1100, target, 1434, &worm));
+        scenario.findings().into_iter().find(|finding| finding.id.starts_with("worm.slammer")).expect("it is a worm")
+    };
+    let left = |finding: &Finding| finding.evidence.iter().any(|line| line.contains("sent from here"));
+    let here = told(Scenario::at(&[HOME]), HOME, AWAY);
+    assert_eq!((here.id.as_str(), left(&here)), ("worm.slammer.from-here", true));
+    let neighbour = told(Scenario::live(), "192.168.7.20", AWAY);
+    assert_eq!((neighbour.id.as_str(), left(&neighbour)), ("worm.slammer.from-here", false));
+    let arrives = told(Scenario::at(&[HOME]), AWAY, HOME);
+    assert_eq!((arrives.id.as_str(), left(&arrives)), ("worm.slammer", false));
 }
 
 #[test]

@@ -654,6 +654,13 @@ fn our_own_attempts_are_ours() {
     assert!(says("tried to open connections, and was refused.") && !says("TTL"), "{own:#?}");
     none(&found, "scan.vertical");
     none(&found, "pattern.port-probe");
+    assert!(!says("a program that spreads"), "{own:#?}");
+    let mut sweep = Scenario::at(&[HOME]);
+    for i in 0..60 {
+        sweep.send(syn(HOME, 40000, &stranger(i), 445));
+    }
+    let found = sweep.recognise();
+    assert!(one(&found, "pattern.self").evidence.iter().any(|line| line.starts_with("Port 445 of 60 addresses")));
 }
 
 #[test]

@@ -22,6 +22,27 @@ fn mirai_writes_the_target_into_the_sequence_number() {
 }
 
 #[test]
+fn mirai_that_leaves_is_ours() {
+    let probe = |source: &str, i: u32| {
+        let target = stranger(i);
+        syn(source, 40000, &target, 23).sequence(u32::from(ip(&target)))
+    };
+    for source in [HOME, "192.168.7.20"] {
+        let mut scenario = Scenario::at(&[HOME]);
+        for i in 0..4 {
+            scenario.send(probe(source, i));
+        }
+        let found = scenario.recognise();
+        assert_eq!(one(&found, "tool.mirai.from-here").sources, [ip(source)]);
+        none(&found, "tool.mirai");
+        none(&found, "pattern.self");
+    }
+    let mut once = Scenario::at(&[HOME]);
+    once.send(probe(HOME, 1));
+    none(&once.recognise(), "tool.mirai.from-here");
+}
+
+#[test]
 fn mirai_behind_address_translation_needs_the_public_address() {
     let mut scenario = Scenario::live();
     for _ in 0..2 {
