@@ -25,6 +25,9 @@ pub fn recognise(scene: &Scene<'_>, claims: &Claims) -> Vec<Recognition> {
         }
         // Who tries services, by whatever packets, does not tidy up at the ports beside them.
         let is_scan = |members: &[usize]| tries_services(scene, indices, members) || is_to_services(scene, members);
+        if scene.view(server).is_some_and(|view| scene.ends_in_haste(server, view)) {
+            continue;
+        }
         if !groups.is_empty() && !scan::is_by_scanner(scene, claims, server, |_| false) {
             found.extend(
                 groups.into_values().filter(|members| !is_scan(members)).filter_map(|members| series(scene, members)),

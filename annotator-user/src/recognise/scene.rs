@@ -399,11 +399,30 @@ impl<'a> Scene<'a> {
         self.view(source).is_some_and(|view| view.syn > 0 && ends(view))
     }
 
-    /// Whether a source does nothing but end connections, and more of them than anybody here can have had with it.
+    /// Whether a source does nothing but end connections, and such as nobody here can have had with it: too many of them, or at wrong ports.
     pub fn only_ends(&self, source: IpAddr) -> bool {
-        let ends =
-            |view: &SourceView| view.fin == view.packets && view.fin > self.thresholds.late_fin.most_ports as u64;
-        self.view(source).is_some_and(ends)
+        let too_many = |view: &SourceView| view.fin > self.thresholds.late_fin.most_ports as u64;
+        let only_ends = |view: &&SourceView| view.fin == view.packets;
+        self.view(source).filter(only_ends).is_some_and(|view| too_many(view) || self.ends_in_haste(source, view))
+    }
+
+    /// Whether a source that does nothing else ends connections at once at ports most of which no client here takes for itself, and of which nothing
+    /// else was seen.
+    pub fn ends_in_haste(&self, source: IpAddr, view: &SourceView) -> bool {
+        let sent = self.from(source);
+        let ports: BTreeSet<u16> = sent.iter().map(|index| self.sighting(*index).packet.destination_port).collect();
+        let foreign = ports.iter().filter(|port| self.is_foreign(**port)).count();
+        let seconds = view.last.seconds_since(view.first);
+        let opened = |sighting: &Sighting| {
+            let (host, port) = (sighting.destination(), sighting.packet.source_port);
+            self.contacts.with(host, source, &[port], sighting.at, f64::MAX).is_some_and(|contact| contact.opened)
+        };
+        view.fin == view.packets
+            && ports.len() >= self.thresholds.scan.maimon
+            && foreign * 2 > ports.len()
+            && view.fin as f64 > 1.0 + self.thresholds.late_fin.rate * seconds
+            && !sent.iter().any(|index| opened(self.sighting(*index)))
+            && !self.goes_on(source, sent)
     }
 
     /// What became of a SYN. Other packets have no outcome: it is unknown.

@@ -358,6 +358,41 @@ fn a_fin_scan_from_a_web_servers_port_is_no_late_fin() {
 }
 
 #[test]
+fn fins_in_haste_to_ports_of_no_client_are_no_late_fins() {
+    const SERVER: &str = "116.90.231.80";
+    let ends = |pause: f64, before: fn(&mut Scenario)| {
+        let mut scenario = Scenario::live();
+        before(&mut scenario);
+        for port in [1711, 2049, 3000, 4500, 5901, 7777, 9999, 12000, 15123, 20111, 25000, 31000] {
+            scenario.send(tcp(SERVER, 80, HOME, port, FIN | ACK)).wait(pause);
+        }
+        scenario.recognise()
+    };
+    let found = ends(0.0, |_| {});
+    none(&found, "pattern.late-fin");
+    one(&found, "scan.maimon");
+    // As their time comes; of connections that were opened, or carried something; and where address translation takes any port.
+    one(&ends(5.0, |_| {}), "pattern.late-fin");
+    one(&ends(0.0, |scenario| _ = scenario.open(HOME, SERVER, 80)), "pattern.late-fin");
+    one(
+        &ends(0.0, |scenario| {
+            for port in [1711, 2049, 3000, 4500, 5901, 7777, 9999, 12000] {
+                scenario.send(with_data(tcp(SERVER, 80, HOME, port, PSH | ACK)));
+            }
+        }),
+        "pattern.late-fin",
+    );
+    one(
+        &ends(0.0, |scenario| {
+            for port in [1201, 3001, 7777, 15000] {
+                scenario.connection(HOME, port, "185.60.112.9", 443);
+            }
+        }),
+        "pattern.late-fin",
+    );
+}
+
+#[test]
 fn refusals_are_no_late_ends() {
     let mut refused = Scenario::live();
     for i in 0..7 {
