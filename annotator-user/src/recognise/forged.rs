@@ -106,10 +106,17 @@ fn empty_networks(scene: &Scene<'_>, sources: &BTreeSet<IpAddr>) -> Option<Strin
 }
 
 /// Packets from all over the world that all come the same way. Answers, and questions that servers get from strangers, are left out: where TTLs are
-/// rewritten on the way, a crowd of these would look the same.
+/// rewritten on the way, a crowd of these would look the same. So are strangers at a service whose clients are seen to come that way, too.
 fn one_place(scene: &Scene<'_>, seen: &[&Sighting]) -> Option<String> {
     let limits = &scene.thresholds.flood;
-    let telling: Vec<&&Sighting> = seen.iter().filter(|sighting| !is_everyday(scene, sighting)).collect();
+    let of_clients = ttl_of_clients(scene);
+    let is_client = |sighting: &Sighting| {
+        Some(sighting.packet.ttl) == of_clients
+            && sighting.packet.transport == Transport::Tcp
+            && scene.is_served(sighting.packet.destination_port)
+    };
+    let telling: Vec<&&Sighting> =
+        seen.iter().filter(|sighting| !is_everyday(scene, sighting) && !is_client(sighting)).collect();
     let (ttl, of_ttl) = most_frequent(telling.iter().map(|sighting| sighting.packet.ttl))?;
     let (_, of_service) = most_frequent(telling.iter().map(|sighting| sighting.packet.source_port))?;
     let datagrams = telling.iter().any(|sighting| sighting.packet.transport == Transport::Udp);
@@ -121,6 +128,26 @@ fn one_place(scene: &Scene<'_>, seen: &[&Sighting]) -> Option<String> {
         && networks * 2 >= telling.len()
         && !answers;
     enough.then(|| format!("They come with a TTL of {ttl}: from the same place, whatever their addresses say."))
+}
+
+/// The TTL with which clients come whose connections came about, where these are many and it is one.
+fn ttl_of_clients(scene: &Scene<'_>) -> Option<u8> {
+    let limits = &scene.thresholds.flood;
+    let came_about = |source: IpAddr, sighting: &&Sighting| {
+        let ends = || scene.view(source).is_some_and(|view| view.fin > 0);
+        let runs = || Half::of(sighting).is_some_and(|half| scene.carried(&half).running);
+        sighting.packet.is_syn() && scene.is_inbound(sighting) && (runs() || ends())
+    };
+    let clients: Vec<&Sighting> = scene
+        .sources()
+        .filter_map(|(source, indices)| {
+            indices.iter().map(|index| scene.sighting(*index)).find(|sighting| came_about(source, sighting))
+        })
+        .collect();
+    let (ttl, of_ttl) = most_frequent(clients.iter().map(|sighting| sighting.packet.ttl))?;
+    let enough = networks(clients.iter().map(|sighting| sighting.source())) >= limits.clients
+        && of_ttl as f64 >= limits.one_ttl * clients.len() as f64;
+    enough.then_some(ttl)
 }
 
 /// The value that occurs most often, and how often.

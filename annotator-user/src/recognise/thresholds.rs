@@ -253,6 +253,8 @@ thresholds! {
         strangers: usize,
         /// Share of them with the same TTL, from which on they come from one place.
         one_ttl: f64,
+        /// Different /16 (IPv6: /32) prefixes of clients whose connections came about, from which on their TTL is that of any crowd.
+        clients: usize,
         /// Datagrams a second to a closed port, or to any port.
         datagrams: f64,
         /// Pings a second.

@@ -475,6 +475,29 @@ fn forged_sources_show_by_the_way_they_come() {
 }
 
 #[test]
+fn a_crowd_at_a_busy_server_hides_no_flood() {
+    let flood = |clients_ttl: fn(u32) -> u8, clients: u32| {
+        let mut scenario = Scenario::live_at(&[HOME]);
+        for i in 0..clients {
+            let client = crowd(10_000 + i);
+            let there = |flags| tcp(&client, 40000, HOME, 443, flags).ttl(clients_ttl(i));
+            scenario.send(there(SYN)).send(there(ACK));
+            for _ in 0..20 {
+                scenario.send(with_data(there(PSH | ACK)));
+            }
+            scenario.send(there(FIN | ACK));
+        }
+        for i in 0..300 {
+            scenario.send(syn(&crowd(i), 1024 + i as u16, HOME, 443).ttl(50)).wait(-0.008);
+        }
+        ids(&scenario.recognise()).contains(&"flood.forged-sources")
+    };
+    assert!(flood(|i| 40 + (i % 24) as u8, 100));
+    assert!(flood(|_| 50, 5), "a few connections of one's own");
+    assert!(!flood(|_| 50, 100), "nothing tells them from the clients before");
+}
+
+#[test]
 fn amplifiers_are_hunted() {
     let mut scenario = Scenario::live();
     for port in [11211, 1900, 19] {

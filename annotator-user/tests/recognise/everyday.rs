@@ -8,7 +8,7 @@ const AWAY: &str = "116.90.231.77";
 const EVERYBODY: &str = "255.255.255.255";
 
 /// All of it, by what it is.
-pub const EVERYDAY: [(&str, Fill); 19] = [
+pub const EVERYDAY: [(&str, Fill); 20] = [
     ("Tunnels: WireGuard, OpenVPN, IPsec, GRE", tunnels),
     ("Browsing over QUIC", browsing_over_quic),
     ("A server that speaks QUIC", a_quic_server),
@@ -28,6 +28,7 @@ pub const EVERYDAY: [(&str, Fill); 19] = [
     ("A public time server", a_public_time_server),
     ("A service that watches us from all over the world", a_watching_service),
     ("Checks of containers by their host", checks_of_containers),
+    ("Strangers that a link in the news brings", a_link_in_the_news),
 ];
 
 fn both(scenario: &mut Scenario, (ours, our_port): (&str, u16), (theirs, port): (&str, u16), bytes: [usize; 2]) {
@@ -273,5 +274,25 @@ fn checks_of_containers(scenario: &mut Scenario) {
             scenario.send(tcp(HOME, port, "93.184.216.4", own, RST | ACK));
         }
         scenario.wait(15.0);
+    }
+}
+
+/// Some leave at once, others keep their connection; on the way here all are given the same TTL.
+fn a_link_in_the_news(scenario: &mut Scenario) {
+    let timestamps = [1, 1, 8, 10, 0, 0, 0, 1, 0, 0, 0, 1];
+    for i in 0..600_u32 {
+        let visitor =
+            format!("{}.{}.7.{}", [5, 31, 46, 62, 77, 81, 91, 109, 151, 178][i as usize % 10], i / 10, 1 + i % 250);
+        let port = 1024 + (i * 7919 % 64_000) as u16;
+        let there = |flags| tcp(&visitor, port, HOME, 443, flags).options(&timestamps).dont_fragment();
+        let back = |flags| tcp(HOME, 443, &visitor, port, flags).options(&timestamps).dont_fragment();
+        scenario.send(there(SYN)).send(back(SYN | ACK)).send(there(ACK));
+        for _ in 0..4 {
+            scenario.send(with_data(there(PSH | ACK))).send(with_data(back(PSH | ACK)));
+        }
+        if i % 3 == 0 {
+            scenario.send(there(FIN | ACK)).send(back(FIN | ACK)).send(there(ACK));
+        }
+        scenario.wait(if i % 3 == 0 { -0.137 } else { -0.107 });
     }
 }

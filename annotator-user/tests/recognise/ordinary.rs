@@ -50,19 +50,13 @@ pub fn calm(title: &str, findings: &[Finding]) {
 #[test]
 fn ordinary_traffic_worries_nobody() {
     for (title, fill) in ordinary() {
-        for mut scenario in [Scenario::default(), Scenario::at(&[HOME]), live_at(HOME)] {
+        for mut scenario in [Scenario::default(), Scenario::at(&[HOME]), Scenario::live_at(&[HOME])] {
             fill(&mut scenario);
             calm(title, &scenario.findings());
             let arriving = scenario.arriving(HOME);
             calm(title, &scenario.findings_of(&arriving, scenario.now));
         }
     }
-}
-
-fn live_at(address: &str) -> Scenario {
-    let mut scenario = Scenario::at(&[address]);
-    scenario.live = true;
-    scenario
 }
 
 fn browsing(scenario: &mut Scenario) {

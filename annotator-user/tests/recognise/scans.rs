@@ -94,11 +94,7 @@ fn half_open(scenario: &mut Scenario, host: &str, ports: &[u16], open: &[u16]) {
 fn a_scanner_that_hangs_up_scans() {
     let ports = [21, 22, 23, 25, 80, 110, 139, 143, 443, 445];
     let open = [22, 25, 80, 110, 443];
-    let arriving = || {
-        let mut scenario = Scenario::at(&[HOME]);
-        scenario.live = true;
-        scenario
-    };
+    let arriving = || Scenario::live_at(&[HOME]);
     for mut scenario in [Scenario::default(), Scenario::at(&[HOME]), arriving(), arriving().listening(&open)] {
         half_open(&mut scenario, HOME, &ports, &open);
         let found = scenario.recognise();
@@ -153,11 +149,11 @@ fn connect(scenario: &mut Scenario, ports: impl Iterator<Item = u16>, is_open: f
 
 #[test]
 fn a_scanner_that_ends_what_it_opened_is_no_client() {
-    for mut scenario in [Scenario::at(&[HOME]), live_at_home()] {
+    for mut scenario in [Scenario::at(&[HOME]), Scenario::live_at(&[HOME])] {
         connect(&mut scenario, (20..140).step_by(3), |port| port % 2 == 0);
         assert_eq!(one(&scenario.recognise(), "scan.vertical").explains.len() >= 40, !scenario.live);
     }
-    for mut scenario in [Scenario::at(&[HOME]), live_at_home()] {
+    for mut scenario in [Scenario::at(&[HOME]), Scenario::live_at(&[HOME])] {
         for i in 0..45 {
             scenario.connection(AWAY, 40000 + i, HOME, 443);
         }
@@ -168,12 +164,6 @@ fn a_scanner_that_ends_what_it_opened_is_no_client() {
     let mut client = Scenario::at(&[HOME]);
     connect(&mut client, 5000..5075, |port| port % 5 != 0);
     none(&client.recognise(), "scan.vertical");
-}
-
-fn live_at_home() -> Scenario {
-    let mut scenario = Scenario::at(&[HOME]);
-    scenario.live = true;
-    scenario
 }
 
 #[test]

@@ -234,6 +234,11 @@ impl Scenario {
         scenario
     }
 
+    /// Arriving packets only, at an interface with these addresses.
+    pub fn live_at(addresses: &[&str]) -> Self {
+        Scenario { live: true, ..Scenario::at(addresses) }
+    }
+
     /// Says which TCP ports listen here.
     pub fn listening(mut self, ports: &[u16]) -> Self {
         self.locality.listening = Some(ports.iter().map(|port| (PortProto::Tcp, *port)).collect());
