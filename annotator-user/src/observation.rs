@@ -166,6 +166,20 @@ impl Sighting {
         self.slice(self.packet.transport_at + 20, end)
     }
 
+    /// The TCP options one by one: each one's kind and contents.
+    pub fn tcp_option_list(&self) -> impl Iterator<Item = (u8, &[u8])> {
+        const END: u8 = 0;
+        const NO_OPERATION: u8 = 1;
+        let mut options = self.tcp_options();
+        std::iter::from_fn(move || {
+            let (&kind, rest) = options.split_first().filter(|(kind, _)| **kind != END)?;
+            let length = if kind == NO_OPERATION { 1 } else { usize::from(*rest.first()?).max(2) };
+            let (option, rest) = options.split_at(length.min(options.len()));
+            options = rest;
+            Some((kind, option.get(2..).unwrap_or_default()))
+        })
+    }
+
     fn tcp_field<const N: usize>(&self, at: usize) -> Option<[u8; N]> {
         if self.packet.transport != Transport::Tcp {
             return None;

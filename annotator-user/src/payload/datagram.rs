@@ -41,29 +41,44 @@ const LDAP_SEARCH: u8 = 0x63;
 
 /// SNMP with its community (RFC 1157, RFC 1901); version 3 has none.
 pub fn snmp(payload: &Payload<'_>, shapes: &mut Vec<Shape>) {
-    let Some((version, community)) = snmp_header(payload.bytes) else { return };
+    let Some((version, community, pdu)) = snmp_header(payload.bytes) else { return };
     let name = match version {
         0 => "1",
         1 => "2c",
         _ => "3",
     };
-    shapes.push(match community {
+    let mut shape = match community {
         Some(community) => Shape::new("snmp", format!("SNMP version {name}, community '{community}'"))
             .with("version", name)
             .with("community", community),
         None => Shape::new("snmp", format!("SNMP version {name}")).with("version", name),
-    });
+    };
+    if let Some(pdu) = pdu {
+        shape = shape.with("pdu", pdu);
+    }
+    shapes.push(shape);
 }
 
-fn snmp_header(bytes: &[u8]) -> Option<(u8, Option<String>)> {
+/// Version, community and what kind of message it is (RFC 1157 §4.1, RFC 3416 §3).
+fn snmp_header(bytes: &[u8]) -> Option<(u8, Option<String>, Option<&'static str>)> {
     let (BER_SEQUENCE, mut message) = element(&mut Cursor(bytes))? else { return None };
     let (BER_INTEGER, version) = element(&mut message)? else { return None };
     let [version @ (0 | 1 | 3)] = *version.0 else { return None };
     if version == 3 {
-        return Some((version, None));
+        return Some((version, None, None));
     }
     let (BER_STRING, community) = element(&mut message)? else { return None };
-    Some((version, Some(escaped(community.0))))
+    let pdu = message.u8().and_then(|tag| match tag {
+        0xa0 => Some("get"),
+        0xa1 => Some("get-next"),
+        0xa2 => Some("response"),
+        0xa3 => Some("set"),
+        0xa4 | 0xa6 | 0xa7 => Some("trap"),
+        0xa5 => Some("get-bulk"),
+        0xa8 => Some("report"),
+        _ => None,
+    });
+    Some((version, Some(escaped(community.0)), pdu))
 }
 
 /// A magic packet (AMD, Magic Packet Technology, 1995): six bytes of ones and the hardware address sixteen times, wherever in the payload.

@@ -33,6 +33,8 @@ pub struct Payload<'a> {
     pub tcp: bool,
     /// Whether it is a TCP SYN.
     pub syn: bool,
+    /// Whether it is one with the cookie of TCP Fast Open: its sender has had a connection before, and may send data with it.
+    pub fast_open: bool,
     /// Source port.
     pub source_port: u16,
     /// Destination port.
@@ -101,6 +103,7 @@ impl Reader {
             length: sighting.payload_length(),
             tcp,
             syn: tcp && packet.is_syn(),
+            fast_open: tcp && has_cookie(sighting),
             source_port: packet.source_port,
             destination_port: packet.destination_port,
         };
@@ -137,6 +140,12 @@ impl Reader {
         }
         classes
     }
+}
+
+/// Whether a packet shows a cookie of TCP Fast Open (RFC 7413 §4.1.1). An empty option asks for one.
+fn has_cookie(sighting: &Sighting) -> bool {
+    const FAST_OPEN: u8 = 34;
+    sighting.tcp_option_list().any(|(kind, contents)| kind == FAST_OPEN && (4..=16).contains(&contents.len()))
 }
 
 /// The class of readable payload of every port: what the engine's settings take.

@@ -24,7 +24,7 @@ const SHAPES: &[(&str, &[&str])] = &[
     ("netbios-node-status", &[]),
     ("netbios-query", &["name"]),
     ("slammer", &[]),
-    ("snmp", &["version", "community"]),
+    ("snmp", &["version", "community", "pdu"]),
     ("tftp-request", &["operation", "file", "mode"]),
     ("ntp-monlist", &[]),
     ("ntp", &["mode", "version"]),

@@ -135,7 +135,7 @@ fn is_new_zmap(scene: &Scene<'_>, sighting: &Sighting) -> bool {
         && !sighting.dont_fragment()
         && sighting.packet.ttl <= 64
         && (limits.zmap_source_first..=limits.zmap_source_last).contains(&sighting.packet.source_port)
-        && option_kinds(sighting.tcp_options()) == LINUX_ORDER
+        && option_kinds(sighting) == LINUX_ORDER
 }
 
 fn is_nmap(scene: &Scene<'_>, sighting: &Sighting) -> bool {
@@ -143,7 +143,7 @@ fn is_nmap(scene: &Scene<'_>, sighting: &Sighting) -> bool {
     sighting.tcp_window().is_some_and(|window| limits.nmap_windows.contains(&window))
         && !sighting.dont_fragment()
         && sighting.packet.ttl <= limits.nmap_highest_ttl
-        && option_kinds(sighting.tcp_options()) == [2]
+        && option_kinds(sighting) == [2]
 }
 
 /// Which probe of nmap's OS detection a packet is: by its flags and window or, where it is no TCP, by the flow label that all of them have over IPv6.
@@ -173,18 +173,8 @@ fn os_probe_by_tcp(sighting: &Sighting) -> Option<(u8, u16)> {
     is_probe.then_some((flags, window))
 }
 
-fn option_kinds(mut options: &[u8]) -> Vec<u8> {
-    let mut kinds = Vec::new();
-    while let [kind, rest @ ..] = options {
-        match (kind, rest) {
-            (0, _) => break,
-            (1, _) => options = rest,
-            (_, [length, ..]) => options = options.get(usize::from(*length).max(2)..).unwrap_or_default(),
-            _ => break,
-        }
-        kinds.push(*kind);
-    }
-    kinds
+fn option_kinds(sighting: &Sighting) -> Vec<u8> {
+    sighting.tcp_option_list().map(|(kind, _)| kind).collect()
 }
 
 fn is_enough(scene: &Scene<'_>, tool: Tool, members: &[usize]) -> bool {
@@ -253,7 +243,7 @@ fn masscan_version(scene: &Scene<'_>, members: &[usize]) -> &'static str {
     let all = |test: fn(&Sighting) -> bool| members.iter().all(|i| test(scene.sighting(*i)));
     if all(|s| s.packet.ttl >= FROM_255 && s.tcp_window() == Some(1024) && s.tcp_options().is_empty()) {
         "masscan up to 1.3.2"
-    } else if all(|s| s.tcp_window() == Some(1025) && option_kinds(s.tcp_options()) == [2]) {
+    } else if all(|s| s.tcp_window() == Some(1025) && option_kinds(s) == [2]) {
         "masscan since late 2023"
     } else {
         "masscan, with changed settings"

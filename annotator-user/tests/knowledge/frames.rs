@@ -97,6 +97,12 @@ impl Packet {
         self
     }
 
+    /// Says that the TCP header is so many bytes long.
+    pub fn tcp_header(mut self, bytes: usize) -> Self {
+        self.body[12] = (bytes as u8 / 4) << 4;
+        self
+    }
+
     /// With these IPv4 options, filled up to four bytes.
     pub fn options(mut self, options: &[u8]) -> Self {
         self.options = options.to_vec();

@@ -1,10 +1,12 @@
 //! Addresses where they belong, and where they do not.
 
+use annotator::counters::PortProto;
 use annotator::finding::{Finding, Verdict};
 use annotator::knowledge::schema;
 use annotator::observation::Locality;
 
 use crate::frames::{self, Packet};
+use crate::single::{dns, rpc};
 use crate::stimulus::{findings, findings_live, findings_unsampled, tells};
 
 /// Who lives in a network.
@@ -95,5 +97,96 @@ fn our_own_broadcasts_are_ours() {
     let theirs = findings(&packets, &owning("192.168.0.14"));
     for id in ["address.limited-broadcast", "address.private-source.neighbour", "address.directed-broadcast.lan"] {
         assert!(tells(&theirs, id), "{id} is not among {theirs:?}");
+    }
+}
+
+/// The ids of what worries somebody.
+fn loud(found: &[Finding]) -> Vec<&str> {
+    let loud = found.iter().filter(|finding| finding.verdict > Verdict::Background);
+    loud.map(|finding| finding.id.as_str()).collect()
+}
+
+fn over_tcp(port: u16, payload: &[u8]) -> Packet {
+    frames::tcp(40000, port, frames::flag::PSH | frames::flag::ACK, payload)
+}
+
+/// What a network's services are for, when strangers ask for it.
+#[test]
+fn neighbours_use_services() {
+    let ldap: &[u8] = &[0x30, 0x0c, 2, 1, 1, 0x63, 7, 4, 0, 0x0a, 1, 0, 0x0a, 1];
+    // What is asked, what it is from a neighbour, and what from a stranger.
+    let table = [
+        (
+            over_tcp(3128, b"CONNECT www.example.org:443 HTTP/1.1\r\n\r\n"),
+            "payload.http-proxy.local",
+            "payload.http-proxy",
+        ),
+        (over_tcp(11211, b"get session:1234\r\n"), "payload.memcached.local", "payload.memcached.tcp"),
+        (frames::udp(40000, 11211, b"\0\x01\0\0\0\x01\0\0stats\r\n"), "payload.memcached.local", "payload.memcached"),
+        (frames::udp(40000, 69, b"\0\x01undionly.kpxe\0octet\0"), "payload.tftp.local", "payload.tftp"),
+        (frames::udp(40000, 389, ldap), "payload.cldap.local", "payload.cldap"),
+        (frames::udp(700, 111, &rpc(100_000, 4, 0)), "payload.rpc-dump.local", "payload.rpc-dump"),
+        (frames::udp(700, 111, &rpc(100_000, 3, 100_005)), "payload.rpc-program.local", "payload.rpc-program.100005"),
+        (frames::udp(700, 20048, &rpc(100_005, 1, 0)), "payload.rpc-program.local", "payload.rpc-program.100005"),
+        (frames::udp(700, 111, &rpc(100_000, 3, 100_068)), "payload.rpc-program.100068", "payload.rpc-program.100068"),
+        (
+            frames::udp(40000, 123, &[0x16, 2, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0]),
+            "payload.ntp-control.local",
+            "payload.ntp-control",
+        ),
+        (frames::udp(40000, 123, &[0x17, 0, 3, 42, 0, 0, 0, 0]), "payload.ntp-monlist.local", "payload.ntp-monlist"),
+        (
+            frames::udp(40000, 53, &dns(0, 16, 3, "version.bind")),
+            "payload.dns-version-bind.local",
+            "payload.dns-version-bind",
+        ),
+        (frames::udp(40000, 53, &dns(0, 255, 1, "example.com")), "payload.dns-any.local", "payload.dns-any"),
+    ];
+    for (packet, neighbours, strangers) in table {
+        let told = findings(&[packet.clone()], &Locality::default());
+        assert!(tells(&told, strangers) && !loud(&told).is_empty(), "{strangers} is not among {told:?}");
+        let told = findings(&[packet.from("192.168.1.20").to("192.168.1.2")], &living_in("192.168.1.0/24"));
+        assert!(tells(&told, neighbours), "{neighbours} is not among {told:?}");
+        assert_eq!(loud(&told).is_empty(), neighbours.ends_with(".local"), "{neighbours}");
+    }
+}
+
+/// A collector is sent reports; where none is, they go to the wrong address.
+#[test]
+fn reports_are_for_those_who_collect_them() {
+    let trap = [
+        &[0x30, 0x26, 2, 1, 1, 4, 6][..],
+        b"secret",
+        &[
+            0xa7, 0x19, 2, 1, 1, 2, 1, 0, 2, 1, 0, 0x30, 0x0e, 0x30, 0x0c, 6, 8, 0x2b, 6, 1, 2, 1, 1, 3, 0, 0x43, 1,
+            0x7b,
+        ],
+    ];
+    let packets = [frames::udp(40000, 162, &trap.concat()), frames::udp(40001, 514, b"<134>Nov 22 router: link up")];
+    let told = |ports: &[u16]| {
+        let listening = Some(ports.iter().map(|port| (PortProto::Udp, *port)).collect());
+        findings(&packets, &Locality { listening, ..owning(frames::US) })
+    };
+    let found = told(&[162, 514]);
+    assert_eq!(loud(&found), [""; 0]);
+    for id in ["port.162.listening", "quiet.514.listening", "payload.snmp.trap"] {
+        assert!(tells(&found, id), "{id} is not among {found:?}");
+    }
+    assert_eq!(loud(&told(&[22])), ["port.162", "quiet.514"]);
+}
+
+/// Who shows the cookie of an earlier connection may ask in his first packet; an empty option is no cookie.
+#[test]
+fn fast_open_needs_a_cookie() {
+    let request = b"GET / HTTP/1.1\r\nHost: www.example.com\r\n\r\n";
+    let told = |options: &[u8]| {
+        let syn =
+            frames::tcp(40000, 80, frames::flag::SYN, &[options, request].concat()).tcp_header(20 + options.len());
+        findings(&[syn], &Locality::default())
+    };
+    let cookie = [2, 4, 5, 0xb4, 34, 10, 1, 2, 3, 4, 5, 6, 7, 8, 1, 1];
+    assert_eq!(loud(&told(&cookie)), [""; 0]);
+    for none in [&[][..], &[34, 2, 1, 1], &[34, 4, 1, 2], &[1, 34, 22, 1]] {
+        assert!(tells(&told(none), "payload.http-host-out-of-connection"), "{none:?}");
     }
 }
