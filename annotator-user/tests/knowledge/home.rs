@@ -143,7 +143,7 @@ fn neighbours_use_services() {
         (frames::udp(40000, 53, &dns(0, 255, 1, "example.com")), "payload.dns-any.local", "payload.dns-any"),
     ];
     for (packet, neighbours, strangers) in table {
-        let told = findings(&[packet.clone()], &Locality::default());
+        let told = findings(std::slice::from_ref(&packet), &Locality::default());
         assert!(tells(&told, strangers) && !loud(&told).is_empty(), "{strangers} is not among {told:?}");
         let told = findings(&[packet.from("192.168.1.20").to("192.168.1.2")], &living_in("192.168.1.0/24"));
         assert!(tells(&told, neighbours), "{neighbours} is not among {told:?}");
