@@ -234,6 +234,22 @@ fn ident_follows_a_connection() {
 }
 
 #[test]
+fn the_questions_of_many_servers_are_one_finding() {
+    let mut scenario = Scenario::at(&[HOME]);
+    for i in 0..50 {
+        let server = stranger(i as u32);
+        scenario.send(tcp(&server, 25, HOME, 51000 + i, SYN | ACK)).wait(0.2);
+        scenario.send(syn(&server, 45000 + i, HOME, 113)).wait(0.8);
+    }
+    let found = scenario.recognise();
+    let ident = one(&found, "pattern.ident-after-connect");
+    assert_eq!((ident.packets, ident.sources.len()), (50, 16));
+    assert_eq!(ident.confidence, Some(Confidence::Likely));
+    assert!(ident.evidence.iter().any(|line| line.starts_with("50 servers")), "{ident:#?}");
+    assert_eq!(found.len(), 1, "{found:#?}");
+}
+
+#[test]
 fn ident_out_of_the_blue_is_a_probe() {
     let mut stranger = Scenario::live();
     stranger.send(tcp("116.90.231.25", 25, HOME, 40000, SYN | ACK)).send(syn("185.60.112.26", 51000, HOME, 113));
