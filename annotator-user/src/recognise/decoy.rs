@@ -1,12 +1,16 @@
 //! `pattern.decoy-scan`: many strangers ask for the same ports at the same moment; one of them is real.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::net::IpAddr;
 
-use super::scene::{Half, follows, network};
+use annotator_common::Transport;
+use annotator_common::source::distinct;
+
+use super::scene::{Half, follows, is_to_many, network};
 use super::{Case, Claims, Scene, words};
+use crate::counters::PortProto;
 use crate::finding::{Confidence, Recognition};
-use crate::observation::Moment;
+use crate::observation::{Moment, Sighting, SourceView};
 
 /// Ports that are compared: the first of each source. Later ones may be missing, since samples are rationed.
 const COMPARED: usize = 8;
@@ -19,24 +23,60 @@ struct Attempt {
 
 /// Finds decoy scans, one finding for each target and set of ports.
 pub fn recognise(scene: &Scene<'_>, claims: &Claims) -> Vec<Recognition> {
-    let mut groups: BTreeMap<(IpAddr, Vec<u16>), Vec<Attempt>> = BTreeMap::new();
+    let answering = answering(scene);
+    let mut groups: BTreeMap<(IpAddr, PortProto, Vec<u16>), Vec<Attempt>> = BTreeMap::new();
     for (source, indices) in scene.sources() {
-        let mut by_target: HashMap<IpAddr, Vec<usize>> = HashMap::new();
+        let mut by_target: HashMap<(IpAddr, PortProto), Vec<usize>> = HashMap::new();
         for index in claims.free(indices) {
             let sighting = scene.sighting(index);
             if scene.is_probe(index) {
-                by_target.entry(sighting.destination()).or_default().push(index);
+                by_target.entry((sighting.destination(), PortProto::Tcp)).or_default().push(index);
+            } else if is_datagram(scene, sighting) && !answering.contains(&sighting.target()) {
+                by_target.entry((sighting.destination(), PortProto::Udp)).or_default().push(index);
             }
         }
-        for (target, members) in by_target {
+        for ((target, proto), members) in by_target {
             let ports = first_ports(scene, &members);
-            let web = &scene.thresholds.contact.web_ports;
-            if ports.len() >= scene.thresholds.decoy.ports && !ports.iter().all(|port| web.contains(port)) {
-                groups.entry((target, ports)).or_default().push(Attempt { source, members });
+            if is_set(scene, source, proto, &ports) {
+                groups.entry((target, proto, ports)).or_default().push(Attempt { source, members });
             }
         }
     }
     groups.into_values().filter_map(|attempts| together(scene, attempts)).collect()
+}
+
+/// Hosts and UDP ports that were seen to send.
+fn answering(scene: &Scene<'_>) -> HashSet<(IpAddr, u16)> {
+    let datagrams = scene.sightings().filter(|(_, sighting)| sighting.packet.transport == Transport::Udp);
+    datagrams.map(|(_, sighting)| (sighting.source(), sighting.packet.source_port)).collect()
+}
+
+/// Whether a packet is a datagram from afar to a port at which nothing is known to listen.
+fn is_datagram(scene: &Scene<'_>, sighting: &Sighting) -> bool {
+    let packet = &sighting.packet;
+    let (host, port) = sighting.target();
+    packet.transport == Transport::Udp
+        && !is_to_many(sighting)
+        && scene.is_inbound(sighting)
+        && !scene.is_from_around(sighting)
+        && scene.is_listening(PortProto::Udp, host, port) != Some(true)
+}
+
+/// Whether ports that a source tries are such as only a scanner picks.
+fn is_set(scene: &Scene<'_>, source: IpAddr, proto: PortProto, ports: &[u16]) -> bool {
+    let limits = &scene.thresholds.decoy;
+    match proto {
+        PortProto::Tcp => {
+            let web = &scene.thresholds.contact.web_ports;
+            ports.len() >= limits.ports && !ports.iter().all(|port| web.contains(port))
+        }
+        // Voice and games send on.
+        PortProto::Udp => {
+            let most = |known: u64| scene.thresholds.scan.udp_packets_per_port * known.max(ports.len() as u64);
+            let sends_on = |view: &SourceView| view.ports != u64::MAX && view.udp > most(distinct(view.ports).into());
+            ports.len() >= limits.udp_ports && !scene.view(source).is_some_and(sends_on)
+        }
+    }
 }
 
 fn first_ports(scene: &Scene<'_>, members: &[usize]) -> Vec<u16> {
@@ -105,19 +145,26 @@ fn by_one_machine(scene: &Scene<'_>, attempts: &[Attempt]) -> Option<&'static st
     let mut sources_of: HashMap<(u16, u16, u32), BTreeSet<IpAddr>> = HashMap::new();
     for sighting in all.iter().map(|index| scene.sighting(*index)) {
         // Mirai writes the target there, whoever sends.
-        let chosen =
-            sighting.tcp_sequence().filter(|number| *number != 0 && Some(*number) != number_of(sighting.destination()));
+        let packet = &sighting.packet;
+        let chosen = match packet.transport {
+            // A datagram has no such number; its source port is chosen where it is none that programs agree on.
+            Transport::Udp => (!scene.is_foreign(packet.source_port)).then_some(0),
+            _ => sighting
+                .tcp_sequence()
+                .filter(|number| *number != 0 && Some(*number) != number_of(sighting.destination())),
+        };
         if let Some(number) = chosen {
-            let packet = &sighting.packet;
             let key = (packet.source_port, packet.destination_port, number);
             sources_of.entry(key).or_default().insert(sighting.source());
         }
     }
     let shared: usize = sources_of.values().map(BTreeSet::len).filter(|sources| *sources > 1).sum();
     if shared * 2 > all.len() {
-        return Some(
-            "They share sequence numbers and source ports, which each machine chooses for itself: one machine wrote them all.",
-        );
+        return Some(if all.iter().all(|index| scene.sighting(*index).tcp_sequence().is_none()) {
+            "They share source ports, which each machine chooses for itself: one machine wrote them all."
+        } else {
+            "They share sequence numbers and source ports, which each machine chooses for itself: one machine wrote them all."
+        });
     }
     let ids: Vec<u16> = all.iter().map(|index| scene.sighting(*index).packet.identification).collect();
     let counts_on = |pair: &[u16]| (1..=scene.thresholds.dual_homed.id_gap).contains(&pair[1].wrapping_sub(pair[0]));

@@ -190,6 +190,8 @@ thresholds! {
         networks: usize,
         /// Ports that they share, not all of them the web's.
         ports: usize,
+        /// UDP ports that they share.
+        udp_ports: usize,
         /// Seconds in which all of them start.
         within: f64,
     }

@@ -434,6 +434,50 @@ fn decoys_come_at_once_and_their_ttls_betray_them() {
 }
 
 #[test]
+fn decoys_of_a_udp_scan() {
+    const PORTS: [u16; 9] = [53, 67, 69, 111, 137, 500, 514, 623, 1434];
+    let scan = |ports: &[u16], repeats: u16, source_port: fn(u32, u16) -> u16| {
+        let mut scenario = Scenario::at(&[HOME]);
+        for round in 0..repeats {
+            for port in ports {
+                for i in 0..10 {
+                    let question = udp(&crowd(i), source_port(i, *port), HOME, *port, &[]);
+                    scenario.send(question.ttl(45 + (i % 7) as u8).id((977 * i as u16).wrapping_add(round)));
+                }
+            }
+        }
+        scenario
+    };
+    let found = scan(&PORTS, 1, |_, _| 41000).recognise();
+    let decoy = one(&found, "pattern.decoy-scan");
+    assert_eq!((decoy.sources.len(), decoy.confidence), (10, Some(Confidence::Likely)));
+    assert!(decoy.evidence.iter().any(|line| line.starts_with("They share source ports")), "{decoy:#?}");
+    assert_eq!(found.len(), 1, "{found:#?}");
+    let all: Vec<u16> = (1..300).collect();
+    assert_eq!(one(&scan(&all, 1, |_, _| 41000).recognise(), "pattern.decoy-scan").sources.len(), 10);
+    // Source ports that differ, or that programs agree on, do not tell who wrote them.
+    for source_port in [|i, _| 41000 + 97 * i as u16, |_, port| port] {
+        let found = scan(&PORTS, 1, source_port).recognise();
+        assert_eq!(one(&found, "pattern.decoy-scan").confidence, None);
+    }
+    let clients: fn(u32, u16) -> u16 = |i, port| 41000 + 97 * i as u16 + port % 89;
+    none(&scan(&[53, 123, 443], 1, clients).recognise(), "pattern.decoy-scan");
+    none(&scan(&[5000, 5001, 5002, 5003], 6, clients).recognise(), "pattern.decoy-scan");
+    let mut company = Scenario::live();
+    for port in [53, 88, 123, 389] {
+        for i in 0..8 {
+            company.send(udp(&format!("10.{i}.7.9"), 50000 + port, HOME, port, &[0; 60]));
+        }
+    }
+    none(&company.recognise(), "pattern.decoy-scan");
+    let mut answered = scan(&PORTS[..4], 1, clients);
+    for port in &PORTS[..4] {
+        answered.send(udp(HOME, *port, &crowd(3), clients(3, *port), &[0; 60]));
+    }
+    none(&answered.recognise(), "pattern.decoy-scan");
+}
+
+#[test]
 fn who_watches_a_host_comes_back_and_decoys_only_repeat_themselves() {
     let rounds = |rounds: u32, pause: f64, mark: fn(Packet, u32) -> Packet| {
         let mut scenario = Scenario::live();
