@@ -203,6 +203,8 @@ thresholds! {
         ports: usize,
         /// Different services among them: the web's ports are none, and those of mail clients are one.
         services: usize,
+        /// Hosts that one port of ours tried, by the quotes, without hearing from any.
+        hosts: usize,
         /// Ports of mail clients.
         mail_ports: Vec<u16>,
     }

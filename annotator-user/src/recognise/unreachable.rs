@@ -39,26 +39,56 @@ pub fn recognise(scene: &Scene<'_>, claims: &Claims) -> Vec<Recognition> {
 fn many_targets(scene: &Scene<'_>, mut members: Vec<(usize, Quote)>) -> Option<Recognition> {
     let limits = &scene.thresholds.unreachable;
     members.retain(|(_, quote)| is_idle(scene, quote) && !may_be_ours(scene, quote));
-    let ports: BTreeSet<u16> = members.iter().map(|(_, quote)| quote.destination_port).collect();
-    let targets: BTreeSet<IpAddr> = members.iter().map(|(_, quote)| quote.destination).collect();
     // Peers of sharing networks, at ports of their own choice, are dead half of the time.
-    let well_known: BTreeSet<u16> = ports.range(..FIRST_CLIENT_PORT).copied().collect();
-    if members.len() < limits.packets || services(scene, &well_known) < limits.services {
+    let ports =
+        |members: &[(usize, Quote)]| members.iter().map(|(_, quote)| quote.destination_port).collect::<BTreeSet<_>>();
+    let well_known: BTreeSet<u16> = ports(&members).range(..FIRST_CLIENT_PORT).copied().collect();
+    let from_one_port = members.len() < limits.packets || services(scene, &well_known) < limits.services;
+    if from_one_port {
+        members = from_silent_ports(scene, members);
+    }
+    if members.is_empty() {
         return None;
     }
+    let (ports, targets) =
+        (ports(&members), members.iter().map(|(_, quote)| quote.destination).collect::<BTreeSet<_>>());
+    let case = Case::new(scene, "pattern.unreachable-unknown-host", members.iter().map(|(i, _)| *i).collect())
+        .confidence(Confidence::Possible)
+        .evidence(format!(
+            "The quoted packets go to {} of {}: {}.",
+            words::count(ports.len() as u64, "port"),
+            words::count(targets.len() as u64, "host"),
+            words::ports(ports)
+        ));
+    let case = if from_one_port {
+        let own: BTreeSet<u16> = members.iter().map(|(_, quote)| quote.source_port).collect();
+        case.evidence(format!(
+            "They are said to come from port {} here, and none of these hosts has sent anything to it.",
+            words::ports(own)
+        ))
+    } else {
+        case
+    };
     Some(
-        Case::new(scene, "pattern.unreachable-unknown-host", members.iter().map(|(i, _)| *i).collect())
-            .confidence(Confidence::Possible)
-            .evidence(format!(
-                "The quoted packets go to {} of {}: {}.",
-                words::count(ports.len() as u64, "port"),
-                words::count(targets.len() as u64, "host"),
-                words::ports(ports)
-            ))
-            .evidence("If a program here does try such hosts, the complaints are meant for it.")
+        case.evidence("If a program here does try such hosts, the complaints are meant for it.")
             .fact("detail", words::count(targets.len() as u64, "host"))
             .close(),
     )
+}
+
+/// Those complaints that quote one port of ours with many hosts and with changing ports: a program asks so only where somebody answers.
+fn from_silent_ports(scene: &Scene<'_>, members: Vec<(usize, Quote)>) -> Vec<(usize, Quote)> {
+    let limits = &scene.thresholds.unreachable;
+    let mut by_port: BTreeMap<(u8, IpAddr, u16), Vec<(usize, Quote)>> = BTreeMap::new();
+    for (index, quote) in members {
+        by_port.entry((quote.protocol, quote.source, quote.source_port)).or_default().push((index, quote));
+    }
+    let is_silent = |members: &Vec<(usize, Quote)>| {
+        let targets: BTreeSet<IpAddr> = members.iter().map(|(_, quote)| quote.destination).collect();
+        let ports: BTreeSet<u16> = members.iter().map(|(_, quote)| quote.destination_port).collect();
+        targets.len() >= limits.hosts && ports.len() >= limits.ports
+    };
+    by_port.into_values().filter(is_silent).flatten().collect()
 }
 
 /// How many services ports stand for that one client would not ask for together. Who browses or reads mail fails at dead hosts, too.

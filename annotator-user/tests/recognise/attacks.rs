@@ -144,6 +144,34 @@ fn unreachables_from_many_strangers() {
 }
 
 #[test]
+fn unreachables_about_one_silent_port_of_ours() {
+    let complaints = |protocol: u8, port: fn(u16) -> u16, alive: bool| {
+        let mut scenario = Scenario::live();
+        for i in 0..20 {
+            let target = stranger(u32::from(i));
+            let about = match protocol {
+                6 => tcp(HOME, 45000, &target, port(i), SYN),
+                _ => udp(HOME, 45000, &target, port(i), &[0; 8]),
+            };
+            scenario.send(error(&target, 3, if protocol == 6 { 1 } else { 3 }, &about)).wait(0.5);
+        }
+        if alive {
+            scenario.send(udp(AWAY, 6881, HOME, 45000, &[0; 60])).send(tcp(AWAY, 6881, HOME, 45000, SYN | ACK));
+        }
+        scenario.recognise().into_iter().filter(|one| one.id == "pattern.unreachable-unknown-host").collect::<Vec<_>>()
+    };
+    let alternating = |i: u16| [111, 6000][usize::from(i % 2)];
+    for protocol in [6, 17] {
+        for port in [alternating, |i| 1000 + 311 * i] {
+            let found = complaints(protocol, port, false);
+            assert_eq!(one(&found, "pattern.unreachable-unknown-host").packets, 20);
+        }
+        assert!(complaints(protocol, |i| 1000 + 311 * i, true).is_empty(), "a program that somebody answers");
+        assert!(complaints(protocol, |_| 6881, false).is_empty(), "one service of many hosts");
+    }
+}
+
+#[test]
 fn late_answers_of_our_name_server_are_no_decoys() {
     let mut scenario = Scenario::live();
     for port in [40001, 40002, 40003, 40004] {
