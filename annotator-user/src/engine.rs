@@ -26,7 +26,8 @@ impl Interpreter {
     /// What comes with the program, with the user's own files added.
     pub fn load(files: &[PathBuf]) -> Result<Self> {
         let knowledge = Knowledge::load(files)?;
-        let thresholds = Thresholds::with_overrides(knowledge.thresholds())?;
+        let mut thresholds = Thresholds::with_overrides(knowledge.thresholds())?;
+        thresholds.leftover.hunted_ports.extend(knowledge.tried_ports());
         Ok(Interpreter { knowledge, thresholds })
     }
 

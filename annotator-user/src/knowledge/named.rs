@@ -4,7 +4,8 @@ use annotator_common::packet::protocol;
 
 use super::Knowledge;
 use super::ranges::Ports;
-use super::topics::NARROW_MAX;
+use super::schema::{Match, Segment};
+use super::topics::{NARROW_MAX, Topic};
 use crate::counters::{PortKey, PortProto, Side};
 
 impl Knowledge {
@@ -26,6 +27,16 @@ impl Knowledge {
             named.flat_map(move |(side, ports)| {
                 ports.iter().flat_map(move |port| protos.iter().map(move |&proto| PortKey { proto, side, port }))
             })
+        })
+    }
+
+    /// The TCP ports of which some entry says what a SYN looks for there.
+    pub fn tried_ports(&self) -> impl Iterator<Item = u16> {
+        let about_port = |condition: &&Match| Topic::of(condition) == Topic::Port;
+        let conditions = self.entries.iter().flat_map(|entry| &entry.matches).filter(about_port);
+        let sets = conditions.filter_map(|condition| Some((condition, condition.dst_port.as_ref()?)));
+        sets.filter(|(_, ports)| is_narrow(ports)).flat_map(|(condition, ports)| {
+            ports.iter().filter(|port| condition.fits_port_row(PortProto::Tcp, *port, Segment::Syn))
         })
     }
 }

@@ -225,7 +225,7 @@ thresholds! {
         networks: usize,
         /// Lowest port that counts.
         first_port: u16,
-        /// Ports that strangers try on everyone.
+        /// Ports that strangers try on everyone. Those of which the knowledge has something of its own to say are added to them.
         hunted_ports: Vec<u16>,
     }
     /// Answers to packets that somebody forged with our address.

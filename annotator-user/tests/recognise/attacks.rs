@@ -110,6 +110,23 @@ fn a_sharing_network_remembers_an_address() {
 }
 
 #[test]
+fn ports_that_have_an_entry_keep_it_however_many_want_them() {
+    for (port, id) in [(1243, "port.1243"), (13223, "port.13223"), (54283, "trojan.54283"), (1100, "port.remapped")] {
+        let mut scenario = Scenario::live();
+        for i in 0..10 {
+            scenario.send(syn(&stranger(i), 40000, HOME, port)).wait(11.0);
+        }
+        let findings = scenario.findings();
+        let told = findings
+            .iter()
+            .find(|one| one.id == id || one.also.iter().any(|also| also == id))
+            .unwrap_or_else(|| panic!("no {id} among {findings:#?}"));
+        assert_eq!(told.packets, 10);
+        assert!(!findings.iter().any(|one| one.id == "leftover.p2p"), "{findings:#?}");
+    }
+}
+
+#[test]
 fn unreachables_from_strangers_are_about_a_scan_of_someone_else() {
     let mut scenario = Scenario::default();
     scenario.connection(HOME, 50000, "185.60.112.80", 443);
