@@ -3,13 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
+use annotator_common::source::distinct;
+
 use super::contacts::Contact;
 use super::ident::IDENT;
 use super::scene::{Half, site};
 use super::{Case, Claims, FIRST_CLIENT_PORT, Scene};
 use crate::counters::{PortProto, Side};
 use crate::finding::{Confidence, Recognition};
-use crate::observation::Sighting;
+use crate::observation::{Moment, Sighting};
 
 /// The port of the control connection.
 const CONTROL: u16 = 21;
@@ -34,43 +36,64 @@ pub fn recognise(scene: &Scene<'_>, claims: &Claims) -> Vec<Recognition> {
     found
 }
 
+/// What speaks for deliveries besides their look.
+#[derive(Clone, Copy, PartialEq)]
+enum Warrant {
+    /// The client was seen opening the control connection to this very server, and they come from the port of FTP data.
+    Order,
+    /// They come from that port.
+    DataPort,
+    /// They come from any port of a server that has a control connection with the client.
+    Control,
+}
+
 fn data_connections(scene: &Scene<'_>, client: IpAddr, server: IpAddr, syns: &[usize]) -> Option<Recognition> {
     let (from_data_port, others): (Vec<usize>, Vec<usize>) =
         syns.iter().partition(|i| scene.sighting(**i).packet.source_port == DATA);
     let control = control(scene, client, server, scene.sighting(*syns.first()?));
     match control {
         Some(control) if !from_data_port.is_empty() => {
-            Some(with_control(scene, deliveries(scene, server, &from_data_port)?, control, server))
+            let ordered = control.opened && control.server == server;
+            let warrant = if ordered { Warrant::Order } else { Warrant::DataPort };
+            Some(with_control(scene, deliveries(scene, server, &from_data_port, warrant)?, control, server))
         }
         // Servers that may not use port 20 take any. So does everybody else, and nobody waits for data at the port of a service.
         Some(control) if control.server == server => {
             let services = &scene.thresholds.contact.service_ports;
             let is_service = |i: &usize| services.contains(&scene.sighting(*i).packet.destination_port);
-            let members =
-                deliveries(scene, server, &others)?.into_iter().filter(|i| !is_service(i)).collect::<Vec<_>>();
+            let members = deliveries(scene, server, &others, Warrant::Control)?;
+            let members: Vec<usize> = members.into_iter().filter(|i| !is_service(i)).collect();
             (!members.is_empty()).then(|| from_any_port(scene, members))
         }
         Some(_) => None,
         // A scan that borrows port 20 to pass a filter goes for services from other ports, too.
         None if others.iter().any(|i| is_at_service(scene, *i)) => None,
         None => {
-            let limits = &scene.thresholds.ftp;
-            let members = deliveries(scene, server, &from_data_port)?;
-            rises(scene, &members, limits.rising_ports, limits.gap).then(|| without_control(scene, members))
+            let members = deliveries(scene, server, &from_data_port, Warrant::DataPort)?;
+            rises(scene, &members).then(|| without_control(scene, members))
         }
     }
 }
 
 /// Those of some SYNs that may be deliveries, unless the lot of them is a scan: it tries services, the client refuses it, or it is long
 /// without anything that deliveries would bring along.
-fn deliveries(scene: &Scene<'_>, server: IpAddr, syns: &[usize]) -> Option<Vec<usize>> {
+fn deliveries(scene: &Scene<'_>, server: IpAddr, syns: &[usize], warrant: Warrant) -> Option<Vec<usize>> {
     let port = |i: &usize| scene.sighting(*i).packet.destination_port;
     let members: Vec<usize> = syns.iter().copied().filter(|i| port(i) >= FIRST_CLIENT_PORT).collect();
-    let ports = members.iter().map(port).collect::<BTreeSet<_>>().len();
+    let ports: BTreeSet<u16> = members.iter().map(port).collect();
+    let is_long = ports.len() >= scene.thresholds.scan.ports;
     let refused = members.iter().filter(|i| is_refused(scene, **i)).count();
+    // A firewall refuses what the program behind it has ordered.
+    let may_be_refused = match warrant {
+        Warrant::Order => true,
+        Warrant::DataPort => !is_long && rises(scene, &members),
+        Warrant::Control => false,
+    };
     let is_scan = syns.iter().any(|i| is_at_service(scene, *i))
-        || refused * 2 > members.len()
-        || (ports >= scene.thresholds.scan.ports && !is_long_transfer(scene, server, &members, ports));
+        || (warrant != Warrant::Control && scene.thresholds.contact.are_mostly_services(&ports))
+        || (refused * 2 > members.len() && !may_be_refused)
+        || members.len() > ports.len() * (1 + scene.thresholds.probe.retries)
+        || (is_long && !is_long_transfer(scene, server, &members, ports.len(), warrant));
     (!is_scan && !members.is_empty()).then_some(members)
 }
 
@@ -84,16 +107,35 @@ fn is_refused(scene: &Scene<'_>, index: usize) -> bool {
     Half::of(scene.sighting(index)).is_some_and(|half| scene.carried(&half.reverse()).reset)
 }
 
-/// Whether as many ports may be as many files: their connections end, the control connection tells of them, or they rise at the pace of
-/// transfers.
-fn is_long_transfer(scene: &Scene<'_>, server: IpAddr, members: &[usize], ports: usize) -> bool {
+/// Whether as many ports may be as many files: their connections end, the control connection tells of them, or they come at the pace of
+/// transfers, and rise where nobody was seen to order them.
+fn is_long_transfer(scene: &Scene<'_>, server: IpAddr, members: &[usize], ports: usize, warrant: Warrant) -> bool {
+    let told = scene.port(PortProto::Tcp, Side::Src, CONTROL).all.packets;
+    let keeps_pace = match warrant {
+        Warrant::Order => is_as_ordered(scene, server, members, ports),
+        _ => keeps_pace(scene, members, ports),
+    };
+    scene.ends_connections(server) || told >= ports as u64 || keeps_pace
+}
+
+/// Whether ports rise at the pace of transfers.
+fn keeps_pace(scene: &Scene<'_>, members: &[usize], ports: usize) -> bool {
     let limits = &scene.thresholds.ftp;
     let at = |index: Option<&usize>| index.map_or(Default::default(), |i| scene.sighting(*i).at);
     let seconds = at(members.last()).seconds_since(at(members.first()));
-    let told = scene.port(PortProto::Tcp, Side::Src, CONTROL).all.packets;
-    scene.ends_connections(server)
-        || told >= ports as u64
-        || (ports as f64 <= limits.rate * seconds && rises(scene, members, limits.rising_ports, limits.gap))
+    ports as f64 <= limits.rising_ports as f64 + limits.rate * seconds && rises(scene, members)
+}
+
+/// Whether ports are no more than a client orders in such a time: those of the samples, and as many as the source table knows of.
+fn is_as_ordered(scene: &Scene<'_>, server: IpAddr, members: &[usize], ports: usize) -> bool {
+    let limits = &scene.thresholds.ftp;
+    let (Some(first), Some(last)) = (members.first(), members.last()) else { return false };
+    let from = scene.sighting(*first).at;
+    let may_be = |ports: u64, until: Moment| {
+        ports as f64 <= limits.ordered_ports as f64 + limits.ordered_rate * until.seconds_since(from)
+    };
+    may_be(ports as u64, scene.sighting(*last).at)
+        && scene.view(server).is_none_or(|view| may_be(view.syn.min(distinct(view.ports).into()), view.last))
 }
 
 fn control(scene: &Scene<'_>, client: IpAddr, server: IpAddr, first: &Sighting) -> Option<Contact> {
@@ -151,8 +193,10 @@ fn without_control(scene: &Scene<'_>, members: Vec<usize>) -> Recognition {
         .close()
 }
 
-fn rises(scene: &Scene<'_>, members: &[usize], least: usize, gap: u16) -> bool {
+fn rises(scene: &Scene<'_>, members: &[usize]) -> bool {
+    let limits = &scene.thresholds.ftp;
     let mut ports: Vec<u16> = members.iter().map(|i| scene.sighting(*i).packet.destination_port).collect();
     ports.dedup();
-    ports.len() >= least && ports.windows(2).all(|pair| pair[1] > pair[0] && pair[1] - pair[0] <= gap)
+    ports.len() >= limits.rising_ports
+        && ports.windows(2).all(|pair| pair[1] > pair[0] && pair[1] - pair[0] <= limits.gap)
 }

@@ -1,5 +1,7 @@
 //! Where the recognisers draw their lines: `knowledge/thresholds.toml`, typed.
 
+use std::collections::BTreeSet;
+
 use anyhow::Context;
 use serde::Deserialize;
 
@@ -85,6 +87,10 @@ thresholds! {
         gap: u16,
         /// Deliveries a second, up to which a long row of them may be one file after the other.
         rate: f64,
+        /// Ports up to which a row may be one that the client has ordered, however fast it comes.
+        ordered_ports: usize,
+        /// Ordered deliveries a second that may come besides.
+        ordered_rate: f64,
     }
     /// Late ends of connections.
     late_fin: LateFin {
@@ -433,6 +439,11 @@ impl Contact {
     /// Whether servers answer at a port.
     pub fn is_service(&self, port: u16) -> bool {
         port < FIRST_CLIENT_PORT || self.service_ports.contains(&port)
+    }
+
+    /// Whether most of some ports are such: a client has one of them by chance.
+    pub fn are_mostly_services(&self, ports: &BTreeSet<u16>) -> bool {
+        ports.iter().filter(|port| self.is_service(**port)).count() * 2 >= ports.len()
     }
 }
 

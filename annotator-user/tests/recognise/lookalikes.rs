@@ -219,6 +219,52 @@ fn a_long_row_of_deliveries_is_announced_or_slow() {
 }
 
 #[test]
+fn deliveries_that_were_ordered_may_be_quick_or_refused() {
+    let refuse = |scenario: &mut Scenario, ports: std::ops::Range<u16>| {
+        for port in ports {
+            scenario.send(tcp(HOME, port, "116.90.231.21", 20, RST | ACK));
+        }
+    };
+    let data = |found: &[Recognition]| one(found, "pattern.ftp-active-data").confidence;
+    let mut ordered = after_login(|_| 20, 2632..2652, 0.01);
+    assert_eq!(data(&ordered.recognise()), Some(Confidence::Certain));
+    refuse(&mut ordered, 2632..2652);
+    let found = ordered.recognise();
+    assert_eq!(data(&found), Some(Confidence::Certain));
+    assert_eq!(found.len(), 1, "{found:#?}");
+    // More than anybody orders, of one port, or of services.
+    for found in [
+        after_login(|_| 20, 2000..3000, -0.009).recognise(),
+        after_login(|_| 20, std::iter::repeat_n(2632, 40), 0.0).recognise(),
+        after_login(|_| 20, [1433, 3306, 5432, 8080, 9200].into_iter(), 1.0).recognise(),
+    ] {
+        none(&found, "pattern.ftp-active-data");
+    }
+    // An answer from port 21 alone is soon forged.
+    let mut answered = Scenario::live();
+    answered.send(tcp("116.90.231.21", 21, HOME, 2630, SYN | ACK)).wait(1.0);
+    for port in 2632..2652 {
+        answered.send(syn("116.90.231.21", 20, HOME, port));
+    }
+    one(&answered.recognise(), "scan.vertical");
+
+    let unseen = |ports: std::ops::Range<u16>, pause: f64, refused: bool| {
+        let mut scenario = Scenario::at(&[HOME]);
+        for port in ports.clone() {
+            scenario.send(syn("116.90.231.21", 20, HOME, port)).wait(pause);
+        }
+        if refused {
+            refuse(&mut scenario, ports);
+        }
+        scenario.recognise()
+    };
+    assert_eq!(data(&unseen(2632..2652, 0.09, false)), Some(Confidence::Possible));
+    assert_eq!(data(&unseen(2632..2641, 0.8, true)), Some(Confidence::Possible));
+    none(&unseen(2632..2652, 0.8, true), "pattern.ftp-active-data");
+    none(&unseen(2632..2652, 0.02, false), "pattern.ftp-active-data");
+}
+
+#[test]
 fn ident_follows_a_connection() {
     let mut scenario = Scenario::default();
     scenario.connection(HOME, 40000, "116.90.231.25", 25).send(syn("116.90.231.25", 51000, HOME, 113));
