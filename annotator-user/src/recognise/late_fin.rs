@@ -1,6 +1,6 @@
 //! `pattern.late-fin`: a server still tries to end connections that are long over here.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::net::IpAddr;
 
 use annotator_common::Transport;
@@ -8,54 +8,120 @@ use annotator_common::packet::tcp;
 use annotator_common::source::distinct;
 
 use super::scene::{Half, follows};
-use super::{Case, Claims, FIRST_CLIENT_PORT, Scene, scan};
+use super::{Case, Claims, FIRST_CLIENT_PORT, Scene, scan, words};
 use crate::finding::{Confidence, Recognition};
-use crate::observation::Sighting;
+use crate::observation::{Moment, Sighting};
 
-/// Finds late ends of connections, one finding for each server port and client.
+/// Finds late ends of connections: one finding for each server port and client where nothing else was seen of the connections, one for each
+/// client where they were seen.
 pub fn recognise(scene: &Scene<'_>, claims: &Claims) -> Vec<Recognition> {
+    let after_silence = ends_after_silence(scene);
     let mut found = Vec::new();
+    let mut of_known: BTreeMap<IpAddr, Vec<usize>> = BTreeMap::new();
     for (server, indices) in scene.sources() {
-        let mut groups: BTreeMap<(u16, IpAddr), Vec<usize>> = BTreeMap::new();
+        let mut groups: BTreeMap<(u16, IpAddr, bool), Vec<usize>> = BTreeMap::new();
         for index in claims.free(indices) {
             let sighting = scene.sighting(index);
-            if is_late_end(scene, sighting) {
-                groups.entry((sighting.packet.source_port, sighting.destination())).or_default().push(index);
+            let known = after_silence.contains(&index);
+            if known || is_end_of_unseen(scene, sighting) {
+                let key = (sighting.packet.source_port, sighting.destination(), known);
+                groups.entry(key).or_default().push(index);
             }
         }
-        // Who tries services, by whatever packets, does not tidy up at the ports beside them.
-        let is_scan = |members: &[usize]| tries_services(scene, indices, members) || is_to_services(scene, members);
         if scene.view(server).is_some_and(|view| scene.ends_in_haste(server, view)) {
             continue;
         }
-        if !groups.is_empty() && !scan::is_by_scanner(scene, claims, server, |_| false) {
-            found.extend(
-                groups.into_values().filter(|members| !is_scan(members)).filter_map(|members| series(scene, members)),
-            );
+        if groups.is_empty() || scan::is_by_scanner(scene, claims, server, |_| false) {
+            continue;
+        }
+        for ((_, client, known), members) in groups {
+            if known {
+                if is_series(scene, &members) {
+                    of_known.entry(client).or_default().extend(members);
+                }
+            // Who tries services, by whatever packets, does not tidy up at the ports beside them.
+            } else if !tries_services(scene, indices, &members) && !is_to_services(scene, &members) {
+                found.extend(unseen(scene, members));
+            }
         }
     }
+    found.extend(of_known.into_values().filter_map(|members| seen_before(scene, members)));
     found
 }
 
-/// Whether a packet ends a connection between a server's port and a client's, of which nothing else was seen.
-fn is_late_end(scene: &Scene<'_>, sighting: &Sighting) -> bool {
-    let packet = &sighting.packet;
-    let ends = packet.transport == Transport::Tcp
-        && packet.tcp_flags & tcp::SYN == 0
-        && packet.tcp_flags & (tcp::FIN | tcp::RST) != 0
-        && packet.tcp_flags & tcp::URG == 0;
-    let service =
-        packet.source_port < FIRST_CLIENT_PORT || scene.thresholds.contact.service_ports.contains(&packet.source_port);
-    if !ends || !service || packet.destination_port < FIRST_CLIENT_PORT {
-        return false;
+/// What was seen of a connection, in order of time.
+struct Connection {
+    last: Moment,
+    closed_here: bool,
+    ended_late: bool,
+}
+
+/// Ends of connections that were seen and of which nothing came for a while: the client had ended them, or what it sends is not seen.
+fn ends_after_silence(scene: &Scene<'_>) -> HashSet<usize> {
+    let limits = &scene.thresholds.late_fin;
+    let mut late = HashSet::new();
+    let mut connections: HashMap<Half, Connection> = HashMap::new();
+    for (index, sighting) in scene.sightings().filter(|(_, sighting)| sighting.packet.transport == Transport::Tcp) {
+        let Some(half) = Half::of(sighting) else { continue };
+        let from_server = is_to_client(scene, &half);
+        let half = if from_server { half } else { half.reverse() };
+        let at = sighting.at;
+        let connection = connections.get_mut(&half);
+        if from_server && is_end(sighting) {
+            let Some(connection) = connection else { continue };
+            let silent =
+                at.seconds_since(connection.last) >= limits.after && follows(at, connection.last, limits.within);
+            connection.ended_late |= silent && (connection.closed_here || !scene.hears_all(half.destination));
+            if connection.ended_late {
+                late.insert(index);
+            } else {
+                connection.last = at;
+            }
+            continue;
+        }
+        let opens = sighting.packet.tcp_flags & tcp::SYN != 0;
+        match connection {
+            // What answers a late end is part of it.
+            Some(connection) if connection.ended_late && !opens => {}
+            Some(connection) => {
+                connection.closed_here = !opens && (connection.closed_here || (!from_server && is_end(sighting)));
+                connection.ended_late = false;
+                connection.last = at;
+            }
+            None => {
+                let closed_here = !from_server && is_end(sighting);
+                connections.insert(half, Connection { last: at, closed_here, ended_late: false });
+            }
+        }
     }
-    let Some(half) = Half::of(sighting) else { return false };
+    late
+}
+
+fn is_to_client(scene: &Scene<'_>, half: &Half) -> bool {
+    scene.thresholds.contact.is_service(half.source_port) && half.destination_port >= FIRST_CLIENT_PORT
+}
+
+/// Whether a packet ends a connection. Where nothing of it was seen, a reset that acknowledges and has no sequence number refuses a SYN (RFC
+/// 9293, 3.10.7.1): there was nothing to end.
+fn is_end(sighting: &Sighting) -> bool {
+    let flags = sighting.packet.tcp_flags;
+    let refuses = flags & (tcp::RST | tcp::ACK) == tcp::RST | tcp::ACK && sighting.tcp_sequence() == Some(0);
+    sighting.packet.transport == Transport::Tcp
+        && flags & tcp::SYN == 0
+        && flags & (tcp::FIN | tcp::RST) != 0
+        && flags & tcp::URG == 0
+        && !refuses
+}
+
+/// Whether a packet ends a connection between a server's port and a client's, of which nothing else was seen.
+fn is_end_of_unseen(scene: &Scene<'_>, sighting: &Sighting) -> bool {
+    let Some(half) = Half::of(sighting).filter(|half| is_end(sighting) && is_to_client(scene, half)) else {
+        return false;
+    };
     // No system ends a living connection by a FIN without ACK.
-    let plain = packet.tcp_flags & (tcp::FIN | tcp::ACK | tcp::RST) == tcp::FIN;
-    // Where nothing of a connection was seen, a reset that acknowledges refuses a SYN (RFC 9293, 3.10.7.1): there was nothing to end.
-    let refuses = packet.tcp_flags & (tcp::RST | tcp::ACK) == tcp::RST | tcp::ACK;
+    let plain = sighting.packet.tcp_flags & (tcp::FIN | tcp::ACK | tcp::RST) == tcp::FIN;
     let (there, back) = (scene.carried(&half), scene.carried(&half.reverse()));
-    !refuses && !there.syn && (plain || (!there.syn_ack && !back.syn && !back.running))
+    !there.syn && (plain || (!there.syn_ack && !back.syn && !back.running))
 }
 
 /// Whether the source of some ends sent such packets from the same port to services of the same host, too.
@@ -73,10 +139,11 @@ fn tries_services(scene: &Scene<'_>, indices: &[usize], members: &[usize]) -> bo
 
 /// Whether most ends go to ports at which servers answer: a client has one of these by chance.
 fn is_to_services(scene: &Scene<'_>, members: &[usize]) -> bool {
-    let port = |index: &usize| scene.sighting(*index).packet.destination_port;
-    let ports: BTreeSet<u16> = members.iter().map(port).collect();
-    let services = ports.iter().filter(|port| scene.thresholds.contact.is_service(**port)).count();
-    services * 2 >= ports.len()
+    scene.thresholds.contact.are_mostly_services(&ports_of(scene, members).into_iter().collect())
+}
+
+fn ports_of(scene: &Scene<'_>, members: &[usize]) -> Vec<u16> {
+    members.iter().map(|index| scene.sighting(*index).packet.destination_port).collect()
 }
 
 /// To how many ports a source that sends nothing else sent ends, by the source table: not all are sampled.
@@ -85,28 +152,78 @@ fn ports_of_ends(scene: &Scene<'_>, source: IpAddr) -> usize {
     view.map_or(0, |view| view.packets.min(distinct(view.ports).into()) as usize)
 }
 
-fn series(scene: &Scene<'_>, members: Vec<usize>) -> Option<Recognition> {
+/// Whether ends go to several ports, and to no more of them than clients had open; or to more in their order, one now and then.
+fn is_series(scene: &Scene<'_>, members: &[usize]) -> bool {
     let limits = &scene.thresholds.late_fin;
-    let seen = || members.iter().map(|i| scene.sighting(*i));
-    let ports: Vec<u16> = seen().map(|s| s.packet.destination_port).collect();
+    let [first, .., last] = members else { return false };
+    let (first, last) = (scene.sighting(*first), scene.sighting(*last));
+    let ports = ports_of(scene, members);
     let distinct = ports.iter().collect::<BTreeSet<_>>().len();
-    let fins = seen().filter(|s| s.packet.tcp_flags & tcp::FIN != 0).count();
-    let first = scene.sighting(*members.first()?);
-    let last = scene.sighting(*members.last()?);
     let tried = distinct.max(ports_of_ends(scene, first.source()));
-    if distinct < limits.ports || tried > limits.most_ports || !follows(last.at, first.at, limits.within) {
+    let in_order = ports.windows(2).all(|pair| pair[1] >= pair[0] && pair[1] - pair[0] <= limits.gap);
+    let slow = tried as f64 <= 1.0 + limits.slow_rate * last.at.seconds_since(first.at);
+    distinct >= limits.ports
+        && (tried <= limits.most_ports || (in_order && slow))
+        && follows(last.at, first.at, limits.within)
+}
+
+/// Whether the client was seen opening connections to the server's port.
+fn is_opened(scene: &Scene<'_>, end: &Sighting) -> bool {
+    let contact = scene.contacts.with(end.destination(), end.source(), &[end.packet.source_port], end.at, f64::MAX);
+    contact.is_some_and(|contact| contact.opened)
+}
+
+/// Ends of connections that were seen, at one client.
+fn seen_before(scene: &Scene<'_>, members: Vec<usize>) -> Option<Recognition> {
+    let ends = || members.iter().map(|index| scene.sighting(*index));
+    let opened = ends().all(|end| is_opened(scene, end));
+    let servers = ends().map(Sighting::source).collect::<BTreeSet<_>>();
+    let ports = ends().map(|end| (end.source(), end.packet.destination_port)).collect::<BTreeSet<_>>().len();
+    let detail = match (servers.len(), ends().next()?) {
+        (1, first) => format!("from port {} to {ports} client ports", first.packet.source_port),
+        (servers, _) => format!("from {servers} servers to {ports} client ports"),
+    };
+    // Of each server as many as it sent, where they were late as far as they were sampled.
+    let counted = |server: &IpAddr| {
+        let own = ends().filter(|end| end.source() == *server).count();
+        let sampled = scene.from(*server).iter().filter(|index| is_end(scene.sighting(**index))).count();
+        let view = scene.view(*server).filter(|_| own == sampled);
+        view.map_or(own as u64, |view| view.fin + view.rst)
+    };
+    let packets = servers.iter().map(counted).sum();
+    let case = Case::new(scene, "pattern.late-fin", members.clone()).packets(packets).with_ports().evidence(format!(
+        "These connections were seen before; the server ended them {} and longer after the last packet of each that was sampled.",
+        words::seconds(scene.thresholds.late_fin.after)
+    ));
+    let case = if opened {
+        case.confidence(Confidence::Certain)
+            .evidence("The client was seen opening connections to this port of the server before.")
+    } else {
+        case.confidence(Confidence::Likely)
+            .evidence("The server answered at these ports of the client before: a scan is not told of them.")
+    };
+    Some(case.fact("detail", detail).close())
+}
+
+/// Ends of connections of which nothing else was seen, from one server port to one client.
+fn unseen(scene: &Scene<'_>, members: Vec<usize>) -> Option<Recognition> {
+    if !is_series(scene, &members) {
         return None;
     }
+    let limits = &scene.thresholds.late_fin;
+    let ends = || members.iter().map(|index| scene.sighting(*index));
+    let (first, last) = (scene.sighting(*members.first()?), scene.sighting(*members.last()?));
+    let ports = ports_of(scene, &members);
+    let distinct = ports.iter().collect::<BTreeSet<_>>().len();
+    let fins = ends().filter(|end| end.packet.tcp_flags & tcp::FIN != 0).count();
     let down = ports.windows(2).filter(|pair| pair[1] < pair[0]).count();
     // A server that is late sends one FIN after the other as their time comes; only one that hangs up properly does so at once.
-    let plain = seen().filter(|s| s.packet.tcp_flags & (tcp::FIN | tcp::ACK) == tcp::FIN).count();
+    let plain = ends().filter(|end| end.packet.tcp_flags & (tcp::FIN | tcp::ACK) == tcp::FIN).count();
     let rushes = members.len() as f64 > 1.0 + limits.rate * last.at.seconds_since(first.at);
     let rising = down * 4 <= ports.len() && !(rushes && plain * 2 >= members.len());
-    let contact =
-        scene.contacts.with(first.destination(), first.source(), &[first.packet.source_port], first.at, f64::MAX);
-    let opened = contact.is_some_and(|contact| contact.opened);
+    let opened = is_opened(scene, first);
     // Resets to ports up and down the range answer forged packets; FINs without ACK are sent by no system of today.
-    let acknowledges = seen().all(|s| s.packet.tcp_flags & (tcp::ACK | tcp::RST) != 0);
+    let acknowledges = ends().all(|end| end.packet.tcp_flags & (tcp::ACK | tcp::RST) != 0);
     if !(opened || rising || (acknowledges && fins * 2 >= members.len())) {
         return None;
     }
@@ -121,7 +238,7 @@ fn series(scene: &Scene<'_>, members: Vec<usize>) -> Option<Recognition> {
         case.confidence(Confidence::Certain)
             .evidence("The client was seen opening connections to this port of the server before.")
     } else {
-        let sure = if rising { Confidence::Likely } else { Confidence::Possible };
+        let sure = if rising && distinct <= limits.most_ports { Confidence::Likely } else { Confidence::Possible };
         case.confidence(sure)
             .evidence("If nobody here used that server in the last minutes, it is a FIN scan from a borrowed port.")
     };

@@ -100,7 +100,13 @@ thresholds! {
         most_ports: usize,
         /// FINs without ACK a second up to which it is one.
         rate: f64,
-        /// Seconds that the series may take.
+        /// Ends a second up to which a series to rising ports may be longer.
+        slow_rate: f64,
+        /// Largest step between two ports of a longer series.
+        gap: u16,
+        /// Seconds after the last packet of a connection from which on its end is late.
+        after: f64,
+        /// Seconds that it is late at most, and that the series may take.
         within: f64,
     }
     /// Sites that call back.

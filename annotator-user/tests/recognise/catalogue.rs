@@ -21,7 +21,7 @@ const SERVICES: [u16; 13] = [22, 23, 25, 53, 79, 80, 110, 111, 143, 1114, 2766, 
 pub const PREFIX: Prefix = Prefix { address: IpAddr::V4(Ipv4Addr::new(93, 184, 216, 0)), bits: 24 };
 
 /// What is to be found: a title, the finding's id, the traffic.
-pub const SCENARIOS: [(&str, &str, Fill); 56] = [
+pub const SCENARIOS: [(&str, &str, Fill); 60] = [
     ("Ident after our own mail", "pattern.ident-after-connect", |s| {
         s.connection(HOME, 40000, MAIL, 25).send(syn(MAIL, 51000, HOME, 113));
         s.send(tcp(HOME, 113, MAIL, 51000, RST | ACK));
@@ -30,8 +30,24 @@ pub const SCENARIOS: [(&str, &str, Fill); 56] = [
         s.connection(HOME, 2630, FTP, 21).wait(1800.0);
         deliveries(s);
     }),
+    ("FTP in active mode, quick, and refused by a firewall", "pattern.ftp-active-data", |s| {
+        s.connection(HOME, 2630, FTP, 21).wait(3.0);
+        for port in 2632..2652 {
+            s.send(syn(FTP, 20, HOME, port)).send(tcp(HOME, port, FTP, 20, RST | ACK));
+        }
+    }),
     ("FTP in active mode, only the deliveries captured", "pattern.ftp-active-data", deliveries),
     ("Late ends of connections with a web server", "pattern.late-fin", |s| late_ends(s, 80)),
+    ("Late ends of sessions that the capture shows", "pattern.late-fin", |s| {
+        for port in 2632..2641 {
+            s.send(syn(HOME, port, AWAY, 80)).send(tcp(AWAY, 80, HOME, port, SYN | ACK));
+            s.send(tcp(HOME, port, AWAY, 80, ACK)).send(tcp(HOME, port, AWAY, 80, FIN | ACK)).wait(0.3);
+        }
+        s.wait(100.0);
+        for port in 2632..2641 {
+            s.send(tcp(AWAY, 80, HOME, port, FIN | ACK)).wait(0.3);
+        }
+    }),
     ("A neighbour of the server calls back", "pattern.related-host", |s| {
         s.connection(HOME, 40000, FTP, 80).send(syn("116.90.231.22", 1025, HOME, 2632));
     }),
@@ -73,6 +89,19 @@ pub const SCENARIOS: [(&str, &str, Fill); 56] = [
             for source in [AWAY, "185.60.112.9", "8.8.4.4", "9.9.9.9", "1.1.1.1"] {
                 s.send(syn(source, 50000, HOME, port));
             }
+        }
+    }),
+    ("A UDP scan among decoys", "pattern.decoy-scan", |s| {
+        for port in [53, 67, 69, 111, 123, 137, 161, 500, 514] {
+            for i in 0..10 {
+                s.send(udp(&stranger(i), 41000, HOME, port, &[]).ttl(45 + (i % 7) as u8));
+            }
+        }
+    }),
+    ("Our address served as a decoy against many", "pattern.unreachable-unknown-host", |s| {
+        for i in 0..20 {
+            let (host, port) = (stranger(i), [111, 6000][i as usize % 2]);
+            s.send(error(&host, 3, 1, &tcp(HOME, 45000, &host, port, SYN))).wait(0.5);
         }
     }),
     ("Our address served as a decoy", "pattern.unreachable-unknown-host", |s| {
@@ -273,7 +302,7 @@ pub const SCENARIOS: [(&str, &str, Fill); 56] = [
 ];
 
 /// What must not be found, because the evidence is missing or speaks against it.
-pub const NEAR_MISSES: [(&str, &str, Fill); 10] = [
+pub const NEAR_MISSES: [(&str, &str, Fill); 11] = [
     ("Ident from a server that was never contacted", "pattern.ident-after-connect", |s| {
         s.connection(HOME, 40000, MAIL, 25).send(syn(ELSEWHERE, 51000, HOME, 113));
     }),
@@ -296,6 +325,11 @@ pub const NEAR_MISSES: [(&str, &str, Fill); 10] = [
                 s.send(syn(source, 50000, HOME, port));
             }
             s.wait(3600.0);
+        }
+    }),
+    ("Strangers at a port of SubSeven", "leftover.p2p", |s| {
+        for i in 0..10 {
+            s.send(syn(&stranger(i), 40000, HOME, 1243)).wait(11.0);
         }
     }),
     ("A UDP scan of traceroute's ports", "pattern.traceroute", |s| {

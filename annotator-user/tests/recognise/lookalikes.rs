@@ -370,6 +370,65 @@ fn late_fins_are_no_fin_scan() {
     none(&found, "scan.fin");
 }
 
+/// Nine short sessions with a web server, ended by the client or not, and by the server after a pause; both directions or what arrives.
+fn ends_after(arriving: bool, closed: bool, pause: f64, flags: u8) -> Vec<Recognition> {
+    const SERVER: &str = "116.90.231.80";
+    let mut scenario = Scenario::at(&[HOME]);
+    let mut send = |packet: Packet| _ = (!arriving || packet.source == ip(SERVER)).then(|| scenario.send(packet));
+    let out = |port: u16, flags: u8| tcp(HOME, port, SERVER, 80, flags);
+    let back = |port: u16, flags: u8| tcp(SERVER, 80, HOME, port, flags);
+    for port in 2632..2641 {
+        let requests = [out(port, SYN), back(port, SYN | ACK), out(port, ACK)];
+        let data = [with_data(out(port, PSH | ACK)), with_data(back(port, PSH | ACK))];
+        requests.into_iter().chain(data).chain(closed.then(|| out(port, FIN | ACK))).for_each(&mut send);
+    }
+    scenario.wait(pause);
+    for port in 2632..2641 {
+        scenario.send(back(port, flags));
+    }
+    scenario.recognise()
+}
+
+#[test]
+fn ends_of_sessions_that_are_over_are_late() {
+    for (arriving, sure) in [(false, Confidence::Certain), (true, Confidence::Likely)] {
+        for pause in [5.0, 60.0, 119.0] {
+            for flags in [FIN, FIN | ACK, RST, RST | ACK] {
+                let found = ends_after(arriving, true, pause, flags);
+                let late = one(&found, "pattern.late-fin");
+                assert_eq!((late.packets, late.confidence), (9, Some(sure)));
+                assert_eq!(found.len(), 1, "{found:#?}");
+            }
+        }
+        // At once, or hours later, as idle connections end.
+        assert!(ends_after(arriving, true, 0.0, FIN | ACK).is_empty());
+        assert!(ends_after(arriving, true, 7200.0, FIN | ACK).is_empty());
+    }
+    // The client has kept them open.
+    assert!(ends_after(false, false, 60.0, FIN | ACK).is_empty());
+}
+
+#[test]
+fn a_busy_clients_late_fins_come_in_their_order_and_slowly() {
+    let ends = |flags: u8, pause: f64, port: fn(u16) -> u16| {
+        let mut scenario = Scenario::live();
+        for i in 0..25 {
+            scenario.send(tcp("116.90.231.80", 80, HOME, port(i), flags)).wait(pause);
+        }
+        scenario.recognise()
+    };
+    let rising = |i: u16| 2632 + i;
+    for flags in [FIN, FIN | ACK, RST, RST | ACK] {
+        let found = ends(flags, 3.0, rising);
+        assert_eq!(one(&found, "pattern.late-fin").packets, 25);
+        assert_eq!(found.len(), 1, "{found:#?}");
+    }
+    for found in [ends(FIN, 0.0, rising), ends(FIN, 3.0, |i| 2632 + i * 7 % 25), ends(FIN, 3.0, |i| 2000 + 97 * i)] {
+        none(&found, "pattern.late-fin");
+        one(&found, "scan.fin");
+    }
+}
+
 #[test]
 fn a_fin_scan_from_a_web_servers_port_is_no_late_fin() {
     for (flags, id) in [(FIN, "scan.fin"), (FIN | ACK, "scan.maimon")] {
@@ -458,14 +517,15 @@ fn fins_in_haste_to_ports_of_no_client_are_no_late_fins() {
 fn refusals_are_no_late_ends() {
     let mut refused = Scenario::live();
     for i in 0..7 {
-        refused.send(tcp("116.90.231.80", 80, HOME, 12000 + 511 * i, RST | ACK)).wait(5.0);
+        refused.send(tcp("116.90.231.80", 80, HOME, 12000 + 511 * i, RST | ACK).sequence(0)).wait(5.0);
     }
     assert!(refused.recognise().is_empty(), "{:#?}", refused.recognise());
     let mut reset = Scenario::live();
     for i in 0..7 {
-        reset.send(tcp("116.90.231.80", 80, HOME, 40000 + i, RST)).wait(1.0);
+        let flags = if i % 2 == 0 { RST } else { RST | ACK };
+        reset.send(tcp("116.90.231.80", 80, HOME, 40000 + i, flags)).wait(1.0);
     }
-    one(&reset.recognise(), "pattern.late-fin");
+    assert_eq!(one(&reset.recognise(), "pattern.late-fin").packets, 7);
 }
 
 #[test]

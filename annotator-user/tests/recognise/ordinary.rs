@@ -177,7 +177,7 @@ fn a_gateway_whose_clients_browse(scenario: &mut Scenario) {
         scenario.connection(HOME, port, &crowd(i % 30), 443);
         if i % 10 == 0 {
             let refused = crowd(100 + i % 20);
-            scenario.send(syn(HOME, port, &refused, 443)).send(tcp(&refused, 443, HOME, port, RST | ACK));
+            scenario.send(syn(HOME, port, &refused, 443)).send(tcp(&refused, 443, HOME, port, RST | ACK).sequence(0));
         }
     }
 }
