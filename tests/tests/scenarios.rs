@@ -210,6 +210,23 @@ fn hping_floods_from_forged_sources() -> Result<()> {
 }
 
 #[test]
+fn hping_floods_with_pings() -> Result<()> {
+    let wire = Wire::talking()?;
+    let report = watch(&wire, || tool(&wire, "hping3", &format!("-q --icmp -i u20 -c 10000 {HERE_ADDRESS}")))?;
+    expect(&report, "flood.icmp", "attack", THERE_ADDRESS)
+}
+
+#[test]
+fn hping_floods_a_closed_port_with_datagrams() -> Result<()> {
+    let wire = Wire::talking()?;
+    // From afar; a neighbour may be told wrongly where to send its logs.
+    let stranger = Ipv4Addr::new(198, 19, 44, 7);
+    let arguments = format!("-q --udp -p 9000 -d 64 -a {stranger} -i u20 -c 10000 {HERE_ADDRESS}");
+    let report = watch(&wire, || tool(&wire, "hping3", &arguments))?;
+    expect(&report, "flood.udp", "attack", stranger)
+}
+
+#[test]
 fn masscan_over_some_ports() -> Result<()> {
     let wire = Wire::talking()?;
     let card = wire.here.enter(|| netlink::hardware_address(HERE))?;

@@ -44,8 +44,10 @@ fn fast<'s>(
     sent: fn(&SourceView) -> u64,
 ) -> impl Iterator<Item = (&'s SourceView, Vec<usize>)> {
     scene.sources().filter_map(move |(source, indices)| {
-        let view = scene.view(source)?;
-        if rate(scene, sent(view), &[view]) < scene.thresholds.flood.each {
+        let each = scene.thresholds.flood.each;
+        // Most sources sent less than that in all.
+        let view = scene.view(source).filter(|view| sent(view) as f64 >= each)?;
+        if rate(scene, sent(view), &[view]) < each {
             return None;
         }
         let members: Vec<usize> = claims.free(indices).filter(|i| wanted(scene, scene.sighting(*i))).collect();
@@ -108,19 +110,18 @@ fn is_unasked_datagram(scene: &Scene<'_>, sighting: &Sighting) -> bool {
 }
 
 fn to_closed_port(scene: &Scene<'_>, (target, port): (IpAddr, u16), members: Vec<usize>) -> Option<Recognition> {
+    let limit = scene.thresholds.flood.datagrams;
     let views = views(scene, &members);
     let counted = scene.port(PortProto::Udp, Side::Dst, port).all.packets;
     let packets = views.iter().map(|view| view.udp).sum::<u64>().min(counted);
-    let rate = rate(scene, packets, &views);
-    if rate < scene.thresholds.flood.datagrams {
+    let together = rate(scene, packets, &views);
+    if together < limit {
         return None;
     }
     let refused = members.iter().filter_map(|i| Half::of(scene.sighting(*i))).any(|half| scene.is_complained_of(&half));
-    // Programs that ask take a port for themselves among the upper ones, tunnels have the same at either end, and a gateway has both for those behind it.
-    let tunnel = members.iter().all(|i| scene.sighting(*i).packet.source_port == port);
-    let own = !scene.is_foreign(port);
-    let closed = !tunnel && !own && scene.is_listening(PortProto::Udp, target, port) == Some(false);
-    let why = match (refused, closed) {
+    // What looks closed may be passed on to somebody behind, who has several partners, but seldom one that sends so much.
+    let alone = views.iter().any(|view| rate(scene, view.udp.min(counted), &[*view]) >= limit);
+    let why = match (refused, alone && is_closed(scene, target, port, &members)) {
         (true, _) => "ICMP says that the port is closed.",
         (false, true) => "Nothing listens at that port here.",
         (false, false) => return None,
@@ -128,13 +129,22 @@ fn to_closed_port(scene: &Scene<'_>, (target, port): (IpAddr, u16), members: Vec
     Some(
         Case::new(scene, "flood.udp", members)
             .packets(packets)
-            .evidence(format!("{} datagrams to port {port} of {target}, {}.", number(packets), from(&views, rate)))
+            .evidence(format!("{} datagrams to port {port} of {target}, {}.", number(packets), from(&views, together)))
             .evidence(why)
             .with_ttls()
             .alone()
-            .fact("detail", format!("{target} port {port}, about {} a second", number(rate as u64)))
+            .fact("detail", format!("{target} port {port}, about {} a second", number(together as u64)))
             .close(),
     )
+}
+
+/// Whether a port is known to be closed, and is none at which those behind a gateway would be reached: programs that ask take a port for themselves among the
+/// upper ones, tunnels have the same at either end, and some services are passed on.
+fn is_closed(scene: &Scene<'_>, target: IpAddr, port: u16, members: &[usize]) -> bool {
+    let live = scene.observations.live;
+    let passed_on = live && (!scene.is_ours(target) || scene.thresholds.flood.passed_on.contains(&port));
+    let tunnel = members.iter().all(|i| scene.sighting(*i).packet.source_port == port);
+    scene.is_listening(PortProto::Udp, target, port) == Some(false) && scene.is_foreign(port) && !tunnel && !passed_on
 }
 
 /// Datagrams of one source to any port there is.

@@ -273,6 +273,8 @@ thresholds! {
         clients: usize,
         /// Datagrams a second to a closed port, or to any port.
         datagrams: f64,
+        /// Ports of datagrams that gateways pass on to a service behind them.
+        passed_on: Vec<u16>,
         /// Pings a second.
         pings: f64,
         /// Packets a second that a source must send to take part in it.

@@ -373,22 +373,32 @@ fn a_flood_of_pings() {
     assert_eq!(ids(&pings(100)), Vec::<&str>::new());
 }
 
-/// Only where it is known that nobody wants them: a port that listens, one that programs take for themselves, and a tunnel's may be wanted.
+/// Only where it is known that nobody wants them: a port that listens, one that programs take for themselves, a tunnel's, and one behind us may be wanted.
 #[test]
 fn a_flood_of_datagrams_to_a_closed_port() {
-    let flood = |listening: &[u16], source_port: u16, port: u16| {
-        let mut scenario = Scenario::live();
-        scenario.locality.listening = Some(listening.iter().map(|port| (PortProto::Udp, *port)).collect());
-        masses(|_| udp(AWAY, source_port, HOME, port, &[0; 64]), 2000, &mut scenario);
+    let flood = |to: &str, listening: u16, source_port: u16, port: u16| {
+        let mut scenario = Scenario::at(&[HOME]);
+        scenario.live = true;
+        scenario.locality.listening = Some([(PortProto::Udp, listening)].into());
+        masses(|_| udp(AWAY, source_port, to, port, &[0; 64]), 2000, &mut scenario);
         scenario.recognise()
     };
-    let found = flood(&[53], 40_000, 9000);
+    let found = flood(HOME, 53, 40_000, 9000);
     assert_eq!((one(&found, "flood.udp").packets, found.len()), (8000, 1), "{found:#?}");
-    for (listening, source_port, port) in
-        [(9000, 40_000, 9000), (53, 443, 9000), (53, 40_000, 51_000), (53, 51_820, 51_820)]
-    {
-        assert!(flood(&[listening], source_port, port).is_empty(), "{source_port} to {port}");
+    for (to, listening, source_port, port) in [
+        (HOME, 9000, 40_000, 9000),
+        (HOME, 53, 443, 9000),
+        (HOME, 53, 40_000, 51_000),
+        (HOME, 53, 9000, 9000),
+        (HOME, 53, 40_000, 443),
+        ("93.184.216.11", 53, 40_000, 9000),
+    ] {
+        assert!(flood(to, listening, source_port, port).is_empty(), "{source_port} to {port} of {to}");
     }
+    let mut crowd_behind = Scenario::at(&[HOME]).listening(&[22]);
+    crowd_behind.live = true;
+    masses(|i| udp(&crowd(i % 20), 40_000, HOME, 9000, &[0; 64]), 2000, &mut crowd_behind);
+    none(&crowd_behind.recognise(), "flood.udp");
     let mut refused = Scenario::at(&[HOME]);
     let datagram = udp(AWAY, 40_000, HOME, 51_000, &[0; 64]);
     masses(|_| datagram.clone(), 2000, &mut refused);
