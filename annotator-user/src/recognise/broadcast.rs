@@ -91,7 +91,9 @@ fn is_company(scene: &Scene<'_>, source: IpAddr, members: &[usize]) -> bool {
         None => (members.len() as u64, 0.0),
     };
     let fast = packets >= limits.flood_packets && packets as f64 > limits.flood_rate * seconds.max(1.0);
-    members.iter().all(on_link) && !fast
+    // What we send ourselves floods nobody in somebody else's name, however fast.
+    let own = !scene.observations.live && scene.is_ours(source);
+    members.iter().all(on_link) && !source.is_loopback() && (own || !fast)
 }
 
 /// Whether no router passes on what goes to an address: multicast of link-local scope (RFC 4291 §2.7).
@@ -147,7 +149,9 @@ fn amplified(
         0 => case.evidence("No answers were seen; answers from many hosts would show that the amplifier works."),
         n => case.evidence(format!("{} answered {victim}: the amplifier works.", words::count(n as u64, "address"))),
     };
-    if scene.is_near(victim) {
+    if victim.is_loopback() {
+        case = case.evidence("No network has that address: it is forged, and who answers answers itself.");
+    } else if scene.is_near(victim) {
         case = case
             .confidence(Confidence::Possible)
             .evidence("The source is an address of your own network: it is a neighbour, or flooded by one.");

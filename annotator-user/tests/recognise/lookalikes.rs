@@ -627,6 +627,12 @@ fn a_neighbour_pings_everybody() {
     assert_eq!(pings("93.184.216.9", 1, 1.0), ["icmp.8.broadcast.neighbour"]);
     assert_eq!(pings("93.184.216.9", 500, 0.01), ["pattern.smurf"]);
     assert_eq!(pings("116.90.231.3", 8, 1.0), ["pattern.smurf"]);
+    assert_eq!(pings("127.0.0.1", 8, 1.0), ["pattern.smurf"]);
+    let mut own = Scenario::at(&[HOME]);
+    for _ in 0..500 {
+        own.send(ping(HOME, "93.184.216.255").ttl(64));
+    }
+    assert_eq!(ids(&own.recognise()), ["icmp.8.broadcast.neighbour"]);
 }
 
 #[test]
