@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use annotator_common::classify::classify;
+use annotator_common::packet::tcp;
 use annotator_common::parse::parse;
 use annotator_common::{Family, Link, News, Packet, Settings, Transport};
 
@@ -150,6 +151,12 @@ impl Sighting {
     /// TCP sequence number.
     pub fn tcp_sequence(&self) -> Option<u32> {
         self.tcp_field(4).map(u32::from_be_bytes)
+    }
+
+    /// TCP acknowledgement number, where it counts.
+    pub fn tcp_acknowledgement(&self) -> Option<u32> {
+        let counts = self.packet.tcp_flags & (tcp::ACK | tcp::SYN | tcp::RST) == tcp::ACK;
+        self.tcp_field(8).filter(|_| counts).map(u32::from_be_bytes)
     }
 
     /// TCP window as it stands in the header.

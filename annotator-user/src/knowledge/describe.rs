@@ -62,6 +62,14 @@ impl Match {
             let pace = if regular { "the same again and again, at even intervals" } else { "not at even intervals" };
             pace.to_owned()
         }));
+        words.extend(
+            self.received.map(|bytes| format!("whose source acknowledges {bytes} bytes and more on its connection")),
+        );
+        words.extend(self.admitted.map(|admitted| {
+            let whom =
+                if admitted { "from one who signs on and is let in" } else { "from one who was not seen to be let in" };
+            whom.to_owned()
+        }));
         words.extend(self.varied.map(|varied| {
             let what = if varied { "with ever other contents" } else { "with the same contents each time" };
             what.to_owned()

@@ -4,6 +4,7 @@
 //! by how narrow it is; [`tell`] goes through the exact counters and the sightings and decides which entry speaks for how many
 //! packets; [`words`] makes findings of that.
 
+mod admission;
 mod answers;
 mod builtin;
 pub mod check;

@@ -180,6 +180,12 @@ pub struct Match {
     /// Whether something listens here at the destination port. Where that is not known, neither holds.
     #[serde(default)]
     pub listening: Option<bool>,
+    /// TCP: the source got at least so many bytes on the connection, by what it acknowledges.
+    #[serde(default)]
+    pub received: Option<u32>,
+    /// Whether the source signs on to the same port by SIP and is let in.
+    #[serde(default)]
+    pub admitted: Option<bool>,
     /// Whether the source says the same to the same port again and again, at even intervals: with a payload.
     #[serde(default)]
     pub regular: Option<bool>,

@@ -40,10 +40,14 @@ pub struct Seen<'a> {
     pub regular: bool,
     /// Whether its source says several different things to the same port.
     pub varied: bool,
+    /// Bytes that its source acknowledges on the TCP connection, as far as its samples tell.
+    pub received: u32,
+    /// Whether its source signs on to the same port and is let in.
+    pub admitted: bool,
 }
 
 /// One end of an exchange.
-type End = (Address, u16);
+pub(super) type End = (Address, u16);
 
 /// Who was seen sending to whom.
 #[derive(Default)]
@@ -52,15 +56,24 @@ pub struct Directions {
     ports: HashSet<(Transport, End, Address)>,
     /// UDP, from the end that spoke first to the other.
     opened: HashSet<(End, End)>,
+    /// TCP, from the end that acknowledges: where that began, and how far it got.
+    acknowledged: HashMap<(End, End), (u32, u32)>,
 }
 
 impl Directions {
     /// The directions of all sightings, which are in order of time.
     pub fn of(sightings: &[Sighting]) -> Self {
         let mut directions = Directions::default();
-        for Sighting { packet, .. } in sightings {
+        for sighting in sightings {
+            let packet = &sighting.packet;
             directions.hosts.insert((packet.source, packet.destination));
             let (from, to) = ends(packet);
+            if let Some(number) = sighting.tcp_acknowledgement() {
+                let (first, bytes) = directions.acknowledged.entry((from, to)).or_insert((number, 0));
+                // What lies behind the first comes out of order.
+                let further = number.wrapping_sub(*first);
+                *bytes = (*bytes).max(if further <= i32::MAX as u32 { further } else { 0 });
+            }
             directions.ports.insert((packet.transport, from, packet.destination));
             if packet.transport == Transport::Udp && !directions.opened.contains(&(to, from)) {
                 directions.opened.insert((from, to));
@@ -79,13 +92,17 @@ impl Directions {
             && self.ports.contains(&(packet.transport, to, packet.source))
     }
 
+    fn received(&self, packet: &Packet) -> u32 {
+        self.acknowledged.get(&ends(packet)).map_or(0, |(_, bytes)| *bytes)
+    }
+
     fn asked(&self, packet: &Packet) -> bool {
         let (from, to) = ends(packet);
         packet.transport == Transport::Udp && from.1 != to.1 && self.opened.contains(&(to, from))
     }
 }
 
-fn ends(packet: &Packet) -> (End, End) {
+pub(super) fn ends(packet: &Packet) -> (End, End) {
     ((packet.source, packet.source_port), (packet.destination, packet.destination_port))
 }
 
@@ -117,6 +134,8 @@ impl<'a> Seen<'a> {
             listening: sighting.port_proto().and_then(|proto| observations.is_listening(proto, host, port)),
             regular: false,
             varied: false,
+            received: directions.received(&sighting.packet),
+            admitted: false,
         }
     }
 

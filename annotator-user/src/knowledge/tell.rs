@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use annotator_common::{Count, Family, Flag, Flags, Transport};
 
+use super::admission::mark_admitted;
 use super::fits::{FIRST_USER_PORT, condition};
 use super::schema::{Destination, FamilyNumber, Match, Segment};
 use super::seen::{Directions, Seen, mark_habits};
@@ -45,6 +46,7 @@ pub(super) fn tell(
     let decode = |sighting| Seen::new(sighting, &knowledge.reader, observations, &directions);
     let mut seen: Vec<Seen<'_>> = observations.sightings.iter().map(decode).collect();
     mark_habits(&mut seen, &thresholds.rounds);
+    mark_admitted(&mut seen, &thresholds.rounds);
     let mut explained = vec![None; observations.sightings.len()];
     for (index, recognition) in recognitions.iter().enumerate() {
         for &sighting in &recognition.explains {

@@ -19,6 +19,7 @@ const SHAPES: &[(&str, &[&str])] = &[
     ("smtp-vrfy", &["argument"]),
     ("smtp-rcpt", &["argument"]),
     ("sip", &["method", "agent", "caller"]),
+    ("sip-answer", &["status"]),
     ("powwow", &[]),
     ("iiop", &[]),
     ("netbios-node-status", &[]),

@@ -73,9 +73,16 @@ pub fn smtp(payload: &Payload<'_>, shapes: &mut Vec<Shape>) {
     }
 }
 
-/// SIP requests (RFC 3261 §7.1): `METHOD sip:… SIP/2.0`.
+/// SIP requests (RFC 3261 §7.1): `METHOD sip:… SIP/2.0`, and answers (§7.2): `SIP/2.0 200 OK`.
 pub fn sip(payload: &Payload<'_>, shapes: &mut Vec<Shape>) {
     let line = first_line(payload.bytes);
+    if let Some(status) = line.strip_prefix(b"SIP/2.0 ").and_then(|rest| rest.get(..3)) {
+        if status.iter().all(u8::is_ascii_digit) {
+            let status = escaped(status);
+            shapes.push(Shape::new("sip-answer", format!("answer {status}")).with("status", status));
+        }
+        return;
+    }
     let mut words = line.split(|byte| *byte == b' ');
     let (Some(method), Some(target), version) = (words.next(), words.next(), words.next()) else { return };
     let is_uri = starts_with(target, b"sip:") || starts_with(target, b"sips:") || starts_with(target, b"tel:");

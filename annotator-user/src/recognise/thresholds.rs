@@ -47,6 +47,8 @@ thresholds! {
         share: f64,
         /// Different contents from which on a source guesses.
         guesses: usize,
+        /// Refusals for each time that one who signs on is let in.
+        refusals: usize,
     }
     /// Attempts of our own.
     own_address: OwnAddress {

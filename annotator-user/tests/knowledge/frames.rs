@@ -97,6 +97,12 @@ impl Packet {
         self
     }
 
+    /// With this TCP acknowledgement number.
+    pub fn acknowledging(mut self, number: u32) -> Self {
+        self.body[8..12].copy_from_slice(&number.to_be_bytes());
+        self
+    }
+
     /// Says that the TCP header is so many bytes long.
     pub fn tcp_header(mut self, bytes: usize) -> Self {
         self.body[12] = (bytes as u8 / 4) << 4;

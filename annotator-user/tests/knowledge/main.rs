@@ -6,6 +6,7 @@ mod coverage;
 mod frames;
 mod home;
 mod patterns;
+mod served;
 mod single;
 mod stimulus;
 

@@ -6,10 +6,11 @@ use crate::catalogue::HOME;
 use crate::traffic::*;
 
 /// All of it, by what it is.
-pub const AT_HOME: [(&str, Fill); 3] = [
+pub const AT_HOME: [(&str, Fill); 4] = [
     ("The inner side of a router, whose network is given", inner_side_of_a_router),
     ("A machine in a cloud, with services at link-local addresses", a_machine_in_a_cloud),
     ("Programs and devices of a local network", programs_of_a_local_network),
+    ("A server of an office, and who uses it", an_office_server),
 ];
 
 /// A packet that switches a machine on: ones, and sixteen times its hardware address.
@@ -58,6 +59,23 @@ fn programs_of_a_local_network(scenario: &mut Scenario) {
             scenario.send(udp(&neighbour(25), 50_505, HOME, port, &[1, 0, 0, 0]).ttl(64));
         }
         scenario.send(ping(&neighbour(1), "224.0.0.1").ttl(1)).wait(5.0);
+    }
+}
+
+fn an_office_server(scenario: &mut Scenario) {
+    live_in(scenario, "93.184.216.0/24");
+    for i in 0..25_u16 {
+        let (client, port) = (format!("93.184.216.{}", 100 + i), 33_000 + 7 * i);
+        scenario.send(udp(&client, port, HOME, 69, b"\0\x01undionly.kpxe\0octet\0").ttl(64));
+        for (service, request) in
+            [(3128, &b"CONNECT www.example.org:443 HTTP/1.1\r\n\r\n"[..]), (11211, b"get session:1234\r\n")]
+        {
+            scenario.connection(&client, port, HOME, service);
+            let mut asked = tcp(&client, port, HOME, service, PSH | ACK).ttl(64);
+            asked.body.extend(request);
+            scenario.send(asked);
+        }
+        scenario.wait(2.0);
     }
 }
 
