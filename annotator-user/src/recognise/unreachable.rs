@@ -10,6 +10,7 @@ use super::quote::Quote;
 use super::{Case, Claims, FIRST_CLIENT_PORT, Scene, words};
 use crate::counters::Side;
 use crate::finding::{Confidence, Recognition};
+use crate::observation::Sighting;
 
 const DNS: u16 = 53;
 const NETBIOS: u16 = 137;
@@ -24,6 +25,10 @@ pub fn recognise(scene: &Scene<'_>, claims: &Claims) -> Vec<Recognition> {
             by_target.entry(quote.destination).or_default().push((*index, *quote));
         }
     }
+    for (target, members) in &mut by_target {
+        let callers = callers(scene, *target);
+        members.retain(|(_, quote)| quote.protocol != protocol::TCP || !callers.contains(&quote.source));
+    }
     let (mut found, mut scattered) = (Vec::new(), Vec::new());
     for (target, members) in by_target {
         match explain(scene, target, &members) {
@@ -33,6 +38,12 @@ pub fn recognise(scene: &Scene<'_>, claims: &Claims) -> Vec<Recognition> {
     }
     found.extend(many_targets(scene, scattered));
     found
+}
+
+/// Who of us was sent SYNs by a host: what goes to it from there, a refusal for one, answers these, whoever forged them.
+fn callers(scene: &Scene<'_>, target: IpAddr) -> BTreeSet<IpAddr> {
+    let sent = scene.from(target).iter().map(|index| scene.sighting(*index));
+    sent.filter(|sighting| sighting.packet.is_syn()).map(Sighting::destination).collect()
 }
 
 /// Complaints about several hosts, from ports of ours at which nothing else arrives: nobody here uses them.
@@ -162,12 +173,15 @@ fn is_backscatter(scene: &Scene<'_>, members: &[(usize, Quote)]) -> bool {
     let limits = &scene.thresholds.backscatter;
     let hosts: BTreeSet<IpAddr> = members.iter().map(|(_, q)| q.source).collect();
     let flows: BTreeSet<(IpAddr, u16)> = members.iter().map(|(_, q)| (q.source, q.source_port)).collect();
-    let foreign = flows.iter().filter(|(_, port)| scene.is_foreign(*port)).count();
+    // Resolvers ask from any port.
+    let is_question = |quote: &Quote| (quote.protocol, quote.destination_port) == (protocol::UDP, DNS);
+    let told = members.iter().filter(|(_, quote)| !is_question(quote) && scene.is_foreign(quote.source_port));
+    let foreign: BTreeSet<(IpAddr, u16)> = told.map(|(_, quote)| (quote.source, quote.source_port)).collect();
     let seen_sending = hosts.iter().any(|host| scene.hears_all(*host));
     flows.len() >= limits.answers
         && (seen_sending
             || hosts.len() >= limits.answers
-            || foreign as f64 >= limits.foreign_share * flows.len() as f64)
+            || foreign.len() as f64 >= limits.foreign_share * flows.len() as f64)
 }
 
 fn flood_elsewhere(scene: &Scene<'_>, target: IpAddr, members: &[(usize, Quote)], port: u16) -> Recognition {

@@ -314,6 +314,38 @@ fn complaints_about_a_flood_elsewhere() {
     none(&down.recognise(), "backscatter.icmp");
 }
 
+/// Resolvers ask from any port, and are told of every server that is out of reach.
+#[test]
+fn complaints_to_a_resolver_are_no_flood_elsewhere() {
+    let complaints = |port: u16| {
+        let mut scenario = Scenario::live_at(&[HOME]);
+        for own_port in [1201, 20111, 7777, 48000, 3001] {
+            scenario.send(error("185.60.112.1", 3, 1, &udp(HOME, own_port, AWAY, port, &[0; 30]))).wait(20.0);
+        }
+        ids(&scenario.recognise()).contains(&"backscatter.icmp")
+    };
+    assert!(!complaints(53));
+    assert!(complaints(9999));
+}
+
+/// Who is scanned under decoys refuses them, too, and is told so by their routers.
+#[test]
+fn complaints_about_our_own_refusals_are_no_flood_elsewhere() {
+    let complaints = |asked: bool| {
+        let mut scenario = Scenario::at(&[HOME]);
+        for port in [22, 80, 443, 1433, 3389] {
+            let refusal = tcp(HOME, port, AWAY, 40000, RST | ACK);
+            if asked {
+                scenario.send(syn(AWAY, 40000, HOME, port)).send(refusal.clone());
+            }
+            scenario.send(error("185.60.112.1", 3, 0, &refusal));
+        }
+        ids(&scenario.recognise()).contains(&"backscatter.icmp")
+    };
+    assert!(!complaints(true));
+    assert!(complaints(false));
+}
+
 #[test]
 fn answers_of_name_servers_that_nobody_asked() {
     let mut scenario = Scenario::default();
