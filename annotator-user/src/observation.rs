@@ -15,6 +15,9 @@ use crate::counters::{Counters, PortProto};
 use crate::outbound::Outbound;
 use crate::report::timestamp;
 
+/// Bytes of a TCP header without options.
+const TCP_HEADER: u32 = 20;
+
 /// A moment, in nanoseconds since the Unix epoch (UTC).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Moment(pub i64);
@@ -170,7 +173,12 @@ impl Sighting {
             return &[];
         }
         let end = self.packet.payload_at().min(self.packet.end);
-        self.slice(self.packet.transport_at + 20, end)
+        self.slice(self.packet.transport_at + TCP_HEADER, end)
+    }
+
+    /// Whether it is a SYN without any option: every system tells at least how long its segments may be (RFC 9293 §3.7.1), simple tools do not.
+    pub fn is_bare_syn(&self) -> bool {
+        self.packet.is_syn() && u32::from(self.packet.tcp_header) <= TCP_HEADER
     }
 
     /// The TCP options one by one: each one's kind and contents.

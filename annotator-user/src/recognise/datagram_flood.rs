@@ -47,23 +47,12 @@ fn fast<'s>(
         let each = scene.thresholds.flood.each;
         // Most sources sent less than that in all.
         let view = scene.view(source).filter(|view| sent(view) as f64 >= each)?;
-        if rate(scene, sent(view), &[view]) < each {
+        if scene.rate_of(sent(view), [view.address]) < each {
             return None;
         }
         let members: Vec<usize> = claims.free(indices).filter(|i| wanted(scene, scene.sighting(*i))).collect();
         (!members.is_empty()).then_some((view, members))
     })
-}
-
-/// Packets a second that some sources sent: over the time for which they were seen or, if that is more, at the least in the stretch of time in which
-/// most packets came.
-fn rate(scene: &Scene<'_>, packets: u64, views: &[&SourceView]) -> f64 {
-    let first = views.iter().map(|view| view.first).min().unwrap_or_default();
-    let last = views.iter().map(|view| view.last).max().unwrap_or_default();
-    let others = scene.observations.counters.total().packets.saturating_sub(packets);
-    let stretches = scene.observations.rates.iter();
-    let busiest = stretches.map(|rate| rate.packets.saturating_sub(others) as f64 / rate.seconds.max(1.0));
-    busiest.fold(packets as f64 / last.seconds_since(first).max(1.0), f64::max)
 }
 
 fn is_ping(scene: &Scene<'_>, sighting: &Sighting) -> bool {
@@ -84,7 +73,7 @@ fn pings(scene: &Scene<'_>, claims: &Claims) -> Vec<Recognition> {
 fn ping_flood(scene: &Scene<'_>, target: IpAddr, members: Vec<usize>) -> Option<Recognition> {
     let views = views(scene, &members);
     let packets = views.iter().map(|view| view.icmp).sum();
-    let rate = rate(scene, packets, &views);
+    let rate = scene.rate_of(packets, views.iter().map(|view| view.address));
     (rate >= scene.thresholds.flood.pings).then(|| {
         Case::new(scene, "flood.icmp", members)
             .packets(packets)
@@ -114,13 +103,13 @@ fn to_closed_port(scene: &Scene<'_>, (target, port): (IpAddr, u16), members: Vec
     let views = views(scene, &members);
     let counted = scene.port(PortProto::Udp, Side::Dst, port).all.packets;
     let packets = views.iter().map(|view| view.udp).sum::<u64>().min(counted);
-    let together = rate(scene, packets, &views);
+    let together = scene.rate_of(packets, views.iter().map(|view| view.address));
     if together < limit {
         return None;
     }
     let refused = members.iter().filter_map(|i| Half::of(scene.sighting(*i))).any(|half| scene.is_complained_of(&half));
     // What looks closed may be passed on to somebody behind, who has several partners, but seldom one that sends so much.
-    let alone = views.iter().any(|view| rate(scene, view.udp.min(counted), &[*view]) >= limit);
+    let alone = views.iter().any(|view| scene.rate_of(view.udp.min(counted), [view.address]) >= limit);
     let why = match (refused, alone && is_closed(scene, target, port, &members)) {
         (true, _) => "ICMP says that the port is closed.",
         (false, true) => "Nothing listens at that port here.",
@@ -150,7 +139,7 @@ fn is_closed(scene: &Scene<'_>, target: IpAddr, port: u16, members: &[usize]) ->
 /// Datagrams of one source to any port there is.
 fn spray(scene: &Scene<'_>, view: &SourceView, members: &[usize]) -> Option<Recognition> {
     let limits = &scene.thresholds.flood;
-    let rate = rate(scene, view.udp, &[view]);
+    let rate = scene.rate_of(view.udp, [view.address]);
     let tried = u64::from(distinct(view.ports));
     if rate < limits.datagrams || tried < limits.ports {
         return None;

@@ -1,18 +1,17 @@
 //! `flood.forged-sources` over any protocol and any ports: more strangers a second than any crowd brings, each of them seen once, and signs that
-//! their addresses are made up. SYNs to one port are told by [`super::flood`].
+//! their addresses are made up. SYNs to one port that carries nothing else are told by [`super::flood`].
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::net::IpAddr;
 
 use annotator_common::packet::tcp;
 use annotator_common::{Flag, Transport};
 
-use super::flood::is_swamped;
 use super::quote::Quote;
 use super::scene::{Half, is_to_many, network, site};
 use super::{Case, Claims, Scene, words};
 use crate::finding::{Confidence, Recognition};
-use crate::observation::Sighting;
+use crate::observation::{Sighting, SourceView};
 use crate::quantity::number;
 
 /// Addresses that a sentence lists.
@@ -34,7 +33,6 @@ pub fn recognise(scene: &Scene<'_>, claims: &Claims) -> Vec<Recognition> {
 /// Whether a packet comes from somebody who hardly sent more than this, and with whom nobody here had to do.
 fn is_of_stranger(scene: &Scene<'_>, sighting: &Sighting) -> bool {
     let (source, destination) = (sighting.source(), sighting.destination());
-    let packet = &sighting.packet;
     let seldom = |packets: u64| packets as f64 <= scene.thresholds.flood.per_source;
     scene.is_inbound(sighting)
         && !is_to_many(sighting)
@@ -42,7 +40,7 @@ fn is_of_stranger(scene: &Scene<'_>, sighting: &Sighting) -> bool {
         && seldom(scene.from(source).len() as u64)
         && scene.view(source).is_none_or(|view| seldom(view.packets))
         && Quote::of(sighting).is_none()
-        && !(packet.is_syn() && is_swamped(scene, packet.destination_port))
+        && !scene.connects(source)
         && !scene.has_sent(destination, source)
         && !scene.contacts.any(destination, source)
 }
@@ -61,22 +59,54 @@ fn crowded(scene: &Scene<'_>, members: &[usize]) -> Vec<usize> {
     kept
 }
 
-fn flood(scene: &Scene<'_>, members: Vec<usize>) -> Option<Recognition> {
+/// A sign that addresses are made up.
+pub struct Sign {
+    says: String,
+    shows: Shows,
+}
+
+/// Which packets show it.
+enum Shows {
+    All,
+    Ttls(BTreeSet<u8>),
+    Bare,
+}
+
+impl Sign {
+    fn is_shown_by(&self, sighting: &Sighting) -> bool {
+        match &self.shows {
+            Shows::All => true,
+            Shows::Ttls(ttls) => ttls.contains(&sighting.packet.ttl),
+            Shows::Bare => sighting.is_bare_syn(),
+        }
+    }
+}
+
+/// Signs in packets of strangers, apart from what becomes of them.
+pub fn signs(scene: &Scene<'_>, members: &[usize]) -> Vec<Sign> {
     let seen: Vec<&Sighting> = members.iter().map(|index| scene.sighting(*index)).collect();
     let sources: BTreeSet<IpAddr> = seen.iter().map(|sighting| sighting.source()).collect();
-    let targets: BTreeSet<IpAddr> = seen.iter().map(|sighting| sighting.destination()).collect();
     let signs =
-        [empty_networks(scene, &sources), one_place(scene, &seen), any_port(scene, &seen), unanswered(scene, &targets)];
-    let signs: Vec<String> = signs.into_iter().flatten().collect();
+        [empty_networks(scene, &sources), one_place(scene, &seen), any_port(scene, &seen), bare(scene, members)];
+    signs.into_iter().flatten().collect()
+}
+
+fn flood(scene: &Scene<'_>, mut members: Vec<usize>) -> Option<Recognition> {
+    let mut signs = signs(scene, &members);
+    signs.extend(unanswered(scene, &members));
     if signs.is_empty() {
         return None;
     }
+    members.retain(|index| signs.iter().any(|sign| sign.is_shown_by(scene.sighting(*index))));
+    let seen: Vec<&Sighting> = members.iter().map(|index| scene.sighting(*index)).collect();
+    let sources: BTreeSet<IpAddr> = seen.iter().map(|sighting| sighting.source()).collect();
+    let targets: BTreeSet<IpAddr> = seen.iter().map(|sighting| sighting.destination()).collect();
     let target = targets.first()?;
     let target = match targets.len() {
         1 => target.to_string(),
         n => format!("{} from {target} on", words::count(n as u64, "address")),
     };
-    let packets = packets(scene, &seen);
+    let packets = packets(scene, &seen, &sources);
     let syns = seen.iter().filter(|sighting| sighting.packet.is_syn()).count();
     let case = Case::new(scene, "flood.forged-sources", members).confidence(Confidence::Likely).evidence(format!(
         "{} of {} sent to {target}, hardly one of them twice, and none that had to do with it before: {}.",
@@ -85,7 +115,7 @@ fn flood(scene: &Scene<'_>, members: Vec<usize>) -> Option<Recognition> {
         kinds(&seen)
     ));
     let case = if syns * 2 > seen.len() { case.also("flood.syn") } else { case };
-    let case = signs.into_iter().fold(case, Case::evidence);
+    let case = signs.into_iter().fold(case, |case, sign| case.evidence(sign.says));
     Some(case.packets(packets).alone().fact("detail", target).close())
 }
 
@@ -94,60 +124,90 @@ fn networks(sources: impl Iterator<Item = IpAddr>) -> usize {
 }
 
 /// Sources in networks without hosts, which no crowd has. One such network may be in private use; several are not.
-fn empty_networks(scene: &Scene<'_>, sources: &BTreeSet<IpAddr>) -> Option<String> {
+fn empty_networks(scene: &Scene<'_>, sources: &BTreeSet<IpAddr>) -> Option<Sign> {
     let limits = &scene.thresholds.flood;
     let empty: Vec<IpAddr> = sources.iter().copied().filter(|source| limits.empty_networks.contains(*source)).collect();
     let enough = empty.len() as f64 >= limits.empty_share * sources.len() as f64
         && networks(empty.iter().copied()) >= limits.empty_count;
     enough.then(|| {
         let number = number(empty.len() as u64);
-        format!("{number} of the sources lie in networks without hosts: {}.", words::list(empty, LISTED))
+        let says = format!("{number} of the sources lie in networks without hosts: {}.", words::list(empty, LISTED));
+        Sign { says, shows: Shows::All }
     })
 }
 
-/// Packets from all over the world that all come the same way. Answers, and questions that servers get from strangers, are left out: where TTLs are
-/// rewritten on the way, a crowd of these would look the same. So are strangers at a service whose clients are seen to come that way, too.
-fn one_place(scene: &Scene<'_>, seen: &[&Sighting]) -> Option<String> {
+/// Packets from all over the world that all come the same way, or a few ways. Answers, and questions that servers get from strangers, are left out:
+/// where TTLs are rewritten on the way, a crowd of these would look the same. So are strangers at a service whose clients are seen to come that way, too.
+fn one_place(scene: &Scene<'_>, seen: &[&Sighting]) -> Option<Sign> {
     let limits = &scene.thresholds.flood;
-    let of_clients = ttl_of_clients(scene);
+    let of_clients = few_ttls(scene, of_clients(scene).iter().map(|sighting| sighting.packet.ttl));
     let is_client = |sighting: &Sighting| {
-        Some(sighting.packet.ttl) == of_clients
+        of_clients.as_ref().is_some_and(|ttls| ttls.contains(&sighting.packet.ttl))
             && sighting.packet.transport == Transport::Tcp
             && scene.is_served(sighting.packet.destination_port)
     };
     let telling: Vec<&&Sighting> =
         seen.iter().filter(|sighting| !is_everyday(scene, sighting) && !is_client(sighting)).collect();
-    let (ttl, of_ttl) = most_frequent(telling.iter().map(|sighting| sighting.packet.ttl))?;
+    let ttls = few_ttls(scene, telling.iter().map(|sighting| sighting.packet.ttl))?;
     let (_, of_service) = most_frequent(telling.iter().map(|sighting| sighting.packet.source_port))?;
     let datagrams = telling.iter().any(|sighting| sighting.packet.transport == Transport::Udp);
     let networks = networks(telling.iter().map(|sighting| sighting.source()));
     // Servers that were all asked at once answer from the same port.
     let answers = datagrams && of_service * 2 > telling.len();
-    let enough = telling.len() >= limits.strangers
-        && of_ttl as f64 >= limits.one_ttl * telling.len() as f64
-        && networks * 2 >= telling.len()
-        && !answers;
-    enough.then(|| format!("They come with a TTL of {ttl}: from the same place, whatever their addresses say."))
+    let enough = telling.len() >= limits.strangers && networks * 2 >= telling.len() && !answers;
+    let says = match ttls.len() {
+        1 => {
+            format!(
+                "They come with a TTL of {}: from the same place, whatever their addresses say.",
+                words::range(&ttls)
+            )
+        }
+        n => format!("They come with {n} different TTLs: the ways of a crowd differ more in length."),
+    };
+    enough.then_some(Sign { says, shows: Shows::Ttls(ttls) })
 }
 
-/// The TTL with which clients come whose connections came about, where these are many and it is one.
-fn ttl_of_clients(scene: &Scene<'_>) -> Option<u8> {
-    let limits = &scene.thresholds.flood;
-    let came_about = |source: IpAddr, sighting: &&Sighting| {
-        let ends = || scene.view(source).is_some_and(|view| view.fin > 0);
-        let runs = || Half::of(sighting).is_some_and(|half| scene.carried(&half).running);
-        sighting.packet.is_syn() && scene.is_inbound(sighting) && (runs() || ends())
-    };
+/// The first SYN of each client whose connections come about, where these are many.
+fn of_clients<'a>(scene: &Scene<'a>) -> Vec<&'a Sighting> {
+    let is_question = |sighting: &&Sighting| sighting.packet.is_syn() && scene.is_inbound(sighting);
     let clients: Vec<&Sighting> = scene
         .sources()
-        .filter_map(|(source, indices)| {
-            indices.iter().map(|index| scene.sighting(*index)).find(|sighting| came_about(source, sighting))
-        })
+        .filter(|(source, _)| scene.connects(*source))
+        .filter_map(|(_, indices)| indices.iter().map(|index| scene.sighting(*index)).find(is_question))
         .collect();
-    let (ttl, of_ttl) = most_frequent(clients.iter().map(|sighting| sighting.packet.ttl))?;
-    let enough = networks(clients.iter().map(|sighting| sighting.source())) >= limits.clients
-        && of_ttl as f64 >= limits.one_ttl * clients.len() as f64;
-    enough.then_some(ttl)
+    let enough = networks(clients.iter().map(|sighting| sighting.source())) >= scene.thresholds.flood.clients;
+    if enough { clients } else { Vec::new() }
+}
+
+/// The TTLs that nearly all packets have, where they are fewer than those of a crowd.
+fn few_ttls(scene: &Scene<'_>, ttls: impl Iterator<Item = u8>) -> Option<BTreeSet<u8>> {
+    let limits = &scene.thresholds.flood;
+    let mut counts: BTreeMap<u8, usize> = BTreeMap::new();
+    ttls.for_each(|ttl| *counts.entry(ttl).or_default() += 1);
+    let all: usize = counts.values().sum();
+    let mut counts: Vec<_> = counts.into_iter().collect();
+    counts.sort_by_key(|(_, packets)| std::cmp::Reverse(*packets));
+    let (mut few, mut of_few) = (BTreeSet::new(), 0);
+    for (ttl, packets) in counts.into_iter().take(limits.ttls) {
+        few.insert(ttl);
+        of_few += packets;
+        if of_few as f64 >= limits.one_ttl * all as f64 {
+            return Some(few);
+        }
+    }
+    None
+}
+
+/// SYNs as only tools make them, as many a second as a crowd. Where something on the way takes the options off, clients have none either.
+fn bare(scene: &Scene<'_>, members: &[usize]) -> Option<Sign> {
+    let bare: Vec<usize> = members.iter().copied().filter(|index| scene.sighting(*index).is_bare_syn()).collect();
+    let of_clients = of_clients(scene);
+    let usual = of_clients.iter().filter(|sighting| sighting.is_bare_syn()).count() * 2 > of_clients.len();
+    (!usual && !crowded(scene, &bare).is_empty()).then(|| {
+        let number = words::count(bare.len() as u64, "SYN");
+        let says = format!("{number} without options, which those of every system have: a tool made them.");
+        Sign { says, shows: Shows::Bare }
+    })
 }
 
 /// The value that occurs most often, and how often.
@@ -170,18 +230,40 @@ fn is_everyday(scene: &Scene<'_>, sighting: &Sighting) -> bool {
 }
 
 /// Connections wanted at every port there is: a crowd wants the same few.
-fn any_port(scene: &Scene<'_>, seen: &[&Sighting]) -> Option<String> {
+fn any_port(scene: &Scene<'_>, seen: &[&Sighting]) -> Option<Sign> {
     let syns = || seen.iter().filter(|sighting| sighting.packet.is_syn());
     let ports: BTreeSet<u16> = syns().map(|sighting| sighting.packet.destination_port).collect();
     let enough = syns().count() >= scene.thresholds.flood.strangers && ports.len() * 2 >= syns().count();
-    enough
-        .then(|| format!("Their SYNs go to {}: a crowd wants the same few.", words::count(ports.len() as u64, "port")))
+    enough.then(|| {
+        let says =
+            format!("Their SYNs go to {}: a crowd wants the same few.", words::count(ports.len() as u64, "port"));
+        Sign { says, shows: Shows::All }
+    })
 }
 
-/// What is asked and never answers.
-fn unanswered(scene: &Scene<'_>, targets: &BTreeSet<IpAddr>) -> Option<String> {
-    let silent = targets.iter().all(|target| scene.hears_all(*target));
-    silent.then(|| "The capture shows what is sent from here, and none of them was answered.".into())
+/// What is asked and never answers, though those who ask do not ask again.
+fn unanswered(scene: &Scene<'_>, members: &[usize]) -> Option<Sign> {
+    let silent = members.iter().all(|index| scene.hears_all(scene.sighting(*index).destination()));
+    (silent && !are_repeated(scene, members)).then(|| {
+        let says = "The capture shows what is sent from here, and none of them was answered.".into();
+        Sign { says, shows: Shows::All }
+    })
+}
+
+/// Whether so many sources send the same segment twice, as a system does where none is acknowledged, that they exist.
+fn are_repeated(scene: &Scene<'_>, members: &[usize]) -> bool {
+    let mut sources: BTreeSet<IpAddr> = BTreeSet::new();
+    let mut repeated: BTreeSet<IpAddr> = BTreeSet::new();
+    let mut known = HashSet::new();
+    for sighting in members.iter().map(|index| scene.sighting(*index)) {
+        sources.insert(sighting.source());
+        if let (Some(half), Some(sequence)) = (Half::of(sighting), sighting.tcp_sequence())
+            && !known.insert((half, sequence))
+        {
+            repeated.insert(sighting.source());
+        }
+    }
+    repeated.len() as f64 >= scene.thresholds.service_down.again * sources.len() as f64
 }
 
 /// What the packets are, most frequent first.
@@ -208,11 +290,14 @@ fn kind(sighting: &Sighting) -> &'static str {
     }
 }
 
-/// How many packets it was: those of all sources of the kind that came in that time, sampled or not, and of those for which the table had no room.
-fn packets(scene: &Scene<'_>, seen: &[&Sighting]) -> u64 {
+/// How many packets it was: those of the sources, and of all that are like them, came in that time and were not sampled, or for which the table had no
+/// room.
+fn packets(scene: &Scene<'_>, seen: &[&Sighting], sources: &BTreeSet<IpAddr>) -> u64 {
     let (Some(first), Some(last)) = (seen.first(), seen.last()) else { return 0 };
     let during = first.at..=last.at;
-    let views = scene.observations.sources.iter().filter(|view| during.contains(&view.first));
-    let seldom = views.map(|view| view.packets).filter(|packets| *packets as f64 <= scene.thresholds.flood.per_source);
-    seldom.sum::<u64>() + scene.observations.counters.packets_of_untracked_sources
+    let is_seldom = |view: &&SourceView| view.packets as f64 <= scene.thresholds.flood.per_source;
+    let is_like = |view: &&SourceView| scene.from(view.address).is_empty() && view.fin == 0;
+    let views = scene.observations.sources.iter().filter(|view| during.contains(&view.first)).filter(is_seldom);
+    let like = views.filter(|view| sources.contains(&view.address) || is_like(view));
+    like.map(|view| view.packets).sum::<u64>() + scene.observations.counters.packets_of_untracked_sources
 }

@@ -16,6 +16,7 @@ mod amplification;
 mod attempts;
 mod backscatter;
 mod broadcast;
+mod clients;
 mod datagram_flood;
 mod decoy;
 mod dns_low_source;
@@ -34,6 +35,7 @@ mod probe;
 mod proxy;
 mod research;
 mod scan;
+mod service_down;
 mod shares;
 mod site;
 mod sscan;
@@ -82,6 +84,8 @@ type Subject = fn(&Scene<'_>, &Claims) -> Vec<Recognition>;
 /// All subjects, lookalikes first.
 const SUBJECTS: &[Subject] = &[
     own_address::recognise,
+    service_down::recognise,
+    flood::recognise,
     forged::recognise,
     traceroute::recognise,
     traceroute_own::recognise,
@@ -96,7 +100,6 @@ const SUBJECTS: &[Subject] = &[
     amplification::recognise,
     unreachable::recognise,
     backscatter::recognise,
-    flood::recognise,
     datagram_flood::recognise,
     fragments::recognise,
     research::recognise,

@@ -66,6 +66,8 @@ pub struct Carried {
     pub syn_ack: bool,
     /// A reset.
     pub reset: bool,
+    /// A reset with ACK: a program gives up a connection of which it knows. A system that knows of none resets without.
+    pub aborted: bool,
     /// An ACK without SYN and without RST: the connection stands.
     pub running: bool,
     /// A UDP datagram.
@@ -480,6 +482,7 @@ impl Carried {
             _ => {}
         }
         self.reset |= flags & tcp::RST != 0;
+        self.aborted |= flags & tcp::RST != 0 && flags & tcp::ACK != 0;
     }
 
     /// Whether anything was seen.

@@ -271,6 +271,10 @@ thresholds! {
         strangers: usize,
         /// Share of them with the same TTL, from which on they come from one place.
         one_ttl: f64,
+        /// Share of SYNs without options, from which on a tool makes them.
+        bare: f64,
+        /// Different TTLs that are fewer than those of a crowd.
+        ttls: usize,
         /// Different /16 (IPv6: /32) prefixes of clients whose connections came about, from which on their TTL is that of any crowd.
         clients: usize,
         /// Datagrams a second to a closed port, or to any port.
@@ -293,6 +297,17 @@ thresholds! {
         empty_count: usize,
         /// Share of all sources that these must have.
         empty_share: f64,
+    }
+    /// Clients of a service that is down.
+    service_down: ServiceDown {
+        /// Share of sources that try again, from which on they exist.
+        again: f64,
+        /// Shortest pause before a SYN is repeated.
+        pause: f64,
+        /// Seconds after which a client has tried again.
+        patience: f64,
+        /// SYNs a second up to which a neighbour only tries again.
+        near_rate: f64,
     }
     /// Amplifiers: the hunt for them, and what they send.
     amplification: Amplification {

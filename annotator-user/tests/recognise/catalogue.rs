@@ -4,6 +4,9 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use annotator::observation::Prefix;
 
+use crate::outages::{
+    a_flood_from_forged_sources_among_visitors, a_flood_from_one_source_among_visitors, visitors_who_are_refused,
+};
 use crate::tools::os_detection;
 use crate::traffic::*;
 
@@ -21,7 +24,7 @@ const SERVICES: [u16; 13] = [22, 23, 25, 53, 79, 80, 110, 111, 143, 1114, 2766, 
 pub const PREFIX: Prefix = Prefix { address: IpAddr::V4(Ipv4Addr::new(93, 184, 216, 0)), bits: 24 };
 
 /// What is to be found: a title, the finding's id, the traffic.
-pub const SCENARIOS: [(&str, &str, Fill); 60] = [
+pub const SCENARIOS: [(&str, &str, Fill); 63] = [
     ("Ident after our own mail", "pattern.ident-after-connect", |s| {
         s.connection(HOME, 40000, MAIL, 25).send(syn(MAIL, 51000, HOME, 113));
         s.send(tcp(HOME, 113, MAIL, 51000, RST | ACK));
@@ -290,6 +293,9 @@ pub const SCENARIOS: [(&str, &str, Fill); 60] = [
             s.send(ping(AWAY, HOME)).wait(-0.0098);
         }
     }),
+    ("A flood from one source among visitors", "flood.syn", a_flood_from_one_source_among_visitors),
+    ("A flood from forged sources among visitors", "flood.forged-sources", a_flood_from_forged_sources_among_visitors),
+    ("Visitors of a service that is down", "pattern.service-down", visitors_who_are_refused),
     ("Echo and chargen talk to each other", "loop.echo", |s| {
         for _ in 0..3 {
             s.send(udp(AWAY, 19, HOME, 7, &[0; 70])).send(udp(HOME, 7, AWAY, 19, &[0; 70]));

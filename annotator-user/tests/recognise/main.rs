@@ -6,6 +6,7 @@ mod catalogue;
 mod everyday;
 mod lookalikes;
 mod ordinary;
+mod outages;
 mod page;
 #[path = "../read/pcap.rs"]
 mod pcap;

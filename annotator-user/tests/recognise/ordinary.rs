@@ -4,6 +4,7 @@ use annotator::finding::{Finding, Verdict};
 
 use crate::at_home::AT_HOME;
 use crate::everyday::EVERYDAY;
+use crate::outages::OUTAGES;
 use crate::traffic::*;
 use crate::watched::WATCHED;
 
@@ -11,7 +12,7 @@ const HOME: &str = "93.184.216.10";
 
 /// All of it, by what it is.
 pub fn ordinary() -> impl Iterator<Item = (&'static str, Fill)> {
-    ORDINARY.into_iter().chain(EVERYDAY).chain(AT_HOME).chain(WATCHED)
+    ORDINARY.into_iter().chain(EVERYDAY).chain(AT_HOME).chain(WATCHED).chain(OUTAGES)
 }
 
 /// People, and what serves them.

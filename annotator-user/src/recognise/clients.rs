@@ -1,0 +1,55 @@
+//! Who is a client, by what comes of the connections that it asks for: a port's counters cannot tell, since a busy port carries more than any flood.
+
+use std::collections::HashSet;
+use std::net::IpAddr;
+
+use super::Scene;
+use super::scene::Half;
+use crate::observation::{Moment, SourceView};
+
+impl Scene<'_> {
+    /// Whether most connections that a source asks for come about: it uses them, ends them, or gives them up itself. A reset by which a system says
+    /// that it knows of no connection is none of these.
+    pub fn connects(&self, source: IpAddr) -> bool {
+        let asked = self.asked(source);
+        let used = asked.iter().filter(|half| {
+            let there = self.carried(half);
+            there.running || there.aborted
+        });
+        self.ends_connections(source) || (!asked.is_empty() && used.count() * 2 >= asked.len())
+    }
+
+    /// Whether a source knows nothing of most connections that it asks for: it resets what answers them.
+    pub fn disowns(&self, source: IpAddr) -> bool {
+        let asked = self.asked(source);
+        let disowned = asked.iter().filter(|half| {
+            let there = self.carried(half);
+            there.reset && !there.aborted && !there.running
+        });
+        !asked.is_empty() && disowned.count() * 2 >= asked.len()
+    }
+
+    /// The connections for which a source was seen asking.
+    fn asked(&self, source: IpAddr) -> HashSet<Half> {
+        let sent = self.from(source).iter().map(|index| self.sighting(*index));
+        sent.filter(|sighting| sighting.packet.is_syn()).filter_map(Half::of).collect()
+    }
+
+    /// How many SYNs of a source are of a kind of which some were sampled.
+    pub fn syns_like(&self, source: IpAddr, sampled: usize) -> u64 {
+        let (part, all) = (sampled as u64, self.sampled(source).syn.max(1));
+        self.view(source).map_or(part, |view| (view.syn * part / all).max(part))
+    }
+
+    /// Packets a second that some sources sent: over the time for which they were seen or, if that is more, at the least in the stretch of time in
+    /// which most packets came.
+    pub fn rate_of(&self, packets: u64, sources: impl IntoIterator<Item = IpAddr>) -> f64 {
+        let views: Vec<&SourceView> = sources.into_iter().filter_map(|source| self.view(source)).collect();
+        let first = views.iter().map(|view| view.first).min().unwrap_or(Moment(0));
+        let last = views.iter().map(|view| view.last).max().unwrap_or(Moment(0));
+        let others = self.observations.counters.total().packets.saturating_sub(packets);
+        let stretches = self.observations.rates.iter();
+        let busiest = stretches.map(|rate| rate.packets.saturating_sub(others) as f64 / rate.seconds.max(1.0));
+        busiest.fold(packets as f64 / last.seconds_since(first).max(1.0), f64::max)
+    }
+}

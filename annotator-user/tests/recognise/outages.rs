@@ -1,0 +1,279 @@
+//! Services here that are down, whose clients try again, and floods that look like these or hide among clients.
+
+use annotator::finding::Recognition;
+
+use crate::catalogue::{HOME, PREFIX};
+use crate::traffic::*;
+
+const AWAY: &str = "116.90.231.66";
+/// Largest segment, selective acknowledgements, timestamps and window scale, as Linux sends them.
+const OPTIONS: [u8; 20] = [2, 4, 5, 180, 4, 2, 8, 10, 0, 0, 0, 1, 0, 0, 0, 0, 1, 3, 3, 7];
+
+/// Ordinary traffic with something that is broken here.
+pub const OUTAGES: [(&str, Fill); 5] = [
+    ("Visitors of a web server that was stopped", visitors_who_are_refused),
+    ("Visitors of a web server that hangs", visitors_without_answer),
+    ("Programs whose database was stopped", programs_that_are_refused),
+    ("Programs that find their database again", programs_that_find_their_database_again),
+    ("Open connections with a server that hangs", connections_without_answer),
+];
+
+/// A packet some seconds from now.
+fn later(scenario: &mut Scenario, seconds: f64, packet: Packet) {
+    scenario.wait(seconds).send(packet).wait(-0.01 - seconds);
+}
+
+/// The SYN of a client's system.
+fn ask(client: &str, i: u32, port: u16) -> Packet {
+    let own_port = 32_768 + (i * 7919 % 28_000) as u16;
+    syn(client, own_port, HOME, port).sequence(i * 40_503).options(&OPTIONS).ttl(40 + (i % 24) as u8)
+}
+
+fn refusal(syn: &Packet) -> Packet {
+    let port = |at: usize| u16::from_be_bytes([syn.body[at], syn.body[at + 1]]);
+    tcp(HOME, port(2), &syn.source.to_string(), port(0), RST | ACK).sequence(0)
+}
+
+pub fn visitors_who_are_refused(scenario: &mut Scenario) {
+    for i in 0..900 {
+        let question = ask(&crowd(i), i, 443);
+        for try_again in 0..1 + i % 3 {
+            later(scenario, f64::from(try_again) * 0.5, question.clone());
+            later(scenario, f64::from(try_again) * 0.5 + 0.001, refusal(&question));
+        }
+        scenario.wait(0.01);
+    }
+    scenario.wait(5.0);
+}
+
+fn visitors_without_answer(scenario: &mut Scenario) {
+    scenario.send(udp(HOME, 123, AWAY, 123, &[0x23; 48]));
+    for i in 0..600 {
+        let question = ask(&crowd(i), i, 443);
+        for pause in [0.0, 1.0, 3.0, 7.0] {
+            later(scenario, pause, question.clone());
+        }
+        scenario.wait(0.02);
+    }
+    scenario.wait(10.0);
+}
+
+fn programs_that_are_refused(scenario: &mut Scenario) {
+    scenario.locality.prefixes.push(PREFIX);
+    for i in 0..900 {
+        let question = ask(&format!("93.184.216.{}", 20 + i % 3), i, 5432).ttl(64);
+        later(scenario, 0.0002, refusal(&question));
+        scenario.send(question).wait(0.007);
+    }
+}
+
+fn programs_that_find_their_database_again(scenario: &mut Scenario) {
+    scenario.locality.prefixes.push(PREFIX);
+    let program = |i: u32| format!("93.184.216.{}", 20 + i % 20);
+    for i in 0..2000 {
+        let question = ask(&program(i), i, 5432).ttl(64);
+        later(scenario, 0.0002, refusal(&question));
+        scenario.send(question).wait(-0.005);
+    }
+    for i in 0..200 {
+        scenario.connection(&program(i), 61_000 + (i / 20) as u16, HOME, 5432);
+    }
+}
+
+fn connections_without_answer(scenario: &mut Scenario) {
+    scenario.send(udp(HOME, 123, AWAY, 123, &[0x23; 48]));
+    let timestamps = [1, 1, 8, 10, 0, 0, 0, 1, 0, 0, 0, 1];
+    for i in 0..1500 {
+        let own_port = 32_768 + (i * 7919 % 28_000) as u16;
+        let data = tcp(&crowd(i), own_port, HOME, 443, PSH | ACK).options(&timestamps).ttl(40 + (i % 24) as u8);
+        let data = with_data(data.sequence(i * 40_503));
+        later(scenario, 1.0, data.clone());
+        scenario.send(data).wait(-0.0075);
+    }
+    scenario.wait(5.0);
+}
+
+/// As a capture of both directions and of what arrives, and as what an interface sees.
+fn readings(fill: impl Fn(&mut Scenario)) -> [Vec<Recognition>; 2] {
+    [Scenario::at(&[HOME]), Scenario::live_at(&[HOME])].map(|mut scenario| {
+        fill(&mut scenario);
+        scenario.recognise()
+    })
+}
+
+#[test]
+fn a_service_that_is_down_is_what_to_look_at() {
+    for (fill, says) in [
+        (visitors_who_are_refused as Fill, "refuses"),
+        (visitors_without_answer, "does not answer"),
+        (programs_that_are_refused, "refuses"),
+    ] {
+        let [both, arriving] = readings(fill);
+        let down = one(&both, "pattern.service-down");
+        assert!(down.facts[0].1.ends_with(says), "{down:#?}");
+        assert!(one(&arriving, "pattern.service-down").facts[0].1.ends_with("refuses or does not answer"));
+        assert_eq!((both.len(), arriving.len()), (1, 1), "{both:#?} {arriving:#?}");
+    }
+}
+
+/// What clients do, and what a flood leaves out of it.
+#[test]
+fn a_flood_at_a_closed_port_is_no_service_that_is_down() {
+    let flood = |source: fn(u32) -> String, change: fn(Packet, u32) -> Packet, pause: f64| {
+        readings(move |scenario| {
+            for i in 0..3000 {
+                let question = change(ask(&source(i), i, 443), i);
+                later(scenario, 0.0002, refusal(&question));
+                scenario.send(question).wait(pause - 0.01);
+            }
+        })
+        .map(|found| ids(&found).into_iter().map(String::from).collect::<Vec<_>>())
+    };
+    let same = |packet: Packet, _: u32| packet;
+    let any_port = |mut packet: Packet, i: u32| {
+        packet.body[..2].copy_from_slice(&(1 + (i * 40_503) as u16).to_be_bytes());
+        packet
+    };
+    let bare = |packet: Packet, i: u32| syn(&packet.source.to_string(), 32_768 + i as u16 % 20_000, HOME, 443);
+    for found in flood(crowd, same, 0.001) {
+        assert_eq!(found, ["flood.forged-sources", "flood.syn"], "each comes once");
+    }
+    for (what, flood) in [
+        ("too fast", flood(|_| AWAY.into(), same, 0.001)),
+        ("from any port", flood(|i| crowd(i % 40), any_port, 0.001)),
+        ("without options", flood(|i| crowd(i % 40), bare, 0.001)),
+    ] {
+        for found in flood {
+            assert_eq!(found, ["flood.syn"], "{what}");
+        }
+    }
+}
+
+/// From one port of their own after the other come clients that are refused: where something listens, they would repeat themselves.
+#[test]
+fn what_listens_does_not_refuse() {
+    let told = |listening: u16| {
+        let mut scenario = Scenario::live_at(&[HOME]).listening(&[listening]);
+        for i in 0..3000 {
+            scenario.send(ask(&crowd(i % 40), i, 443)).wait(-0.009);
+        }
+        ids(&scenario.recognise()).into_iter().map(String::from).collect::<Vec<_>>()
+    };
+    assert_eq!(told(22), ["pattern.service-down"]);
+    assert_eq!(told(443), ["flood.syn"]);
+    let mut hangs = Scenario::live_at(&[HOME]).listening(&[443]);
+    visitors_without_answer(&mut hangs);
+    one(&hangs.recognise(), "pattern.service-down");
+}
+
+/// Connections of visitors, a hundred a second.
+fn visitors(scenario: &mut Scenario, number: u32) {
+    let start = scenario.now;
+    for i in 0..number {
+        let question = ask(&crowd(50_000 + i), i, 443);
+        let port = |at: usize| u16::from_be_bytes([question.body[at], question.body[at + 1]]);
+        let visitor = question.source.to_string();
+        let there = |flags| tcp(&visitor, port(0), HOME, 443, flags).ttl(question.ttl);
+        let back = |flags| tcp(HOME, 443, &visitor, port(0), flags);
+        scenario.send(question.clone()).send(back(SYN | ACK)).send(there(ACK));
+        for _ in 0..8 {
+            scenario.send(with_data(there(PSH | ACK))).send(with_data(back(PSH | ACK)));
+        }
+        scenario.send(there(FIN | ACK)).send(back(FIN | ACK)).send(there(ACK)).wait(-0.21);
+    }
+    scenario.now = start;
+}
+
+/// The sender's own system resets what is answered.
+pub fn a_flood_from_one_source_among_visitors(scenario: &mut Scenario) {
+    visitors(scenario, 400);
+    for i in 0..3000 {
+        let there = |flags| tcp(AWAY, 1024 + i, HOME, 443, flags);
+        later(scenario, 0.0001, tcp(HOME, 443, AWAY, 1024 + i, SYN | ACK));
+        later(scenario, 0.0002, there(RST));
+        scenario.send(there(SYN)).wait(-0.009);
+    }
+}
+
+pub fn a_flood_from_forged_sources_among_visitors(scenario: &mut Scenario) {
+    visitors(scenario, 400);
+    for i in 0..3000 {
+        let ttl = [47, 113, 239][i as usize % 3];
+        scenario.send(syn(&crowd(i), 1024 + i as u16, HOME, 443).ttl(ttl)).wait(-0.009);
+    }
+}
+
+#[test]
+fn a_flood_is_seen_among_visitors() {
+    for found in readings(a_flood_from_one_source_among_visitors) {
+        let flood = one(&found, "flood.syn");
+        assert_eq!((flood.sources.as_slice(), flood.packets), ([ip(AWAY).into()].as_slice(), 3000));
+    }
+    for found in readings(a_flood_from_forged_sources_among_visitors) {
+        let flood = one(&found, "flood.forged-sources");
+        assert_eq!(flood.packets, 3000);
+        assert!(flood.also.contains(&"flood.syn".to_string()));
+    }
+}
+
+/// With options of a real system, and alone at the port: the resets tell.
+#[test]
+fn resets_of_the_senders_system_are_no_connections() {
+    let flood = |reset: u8| {
+        readings(move |scenario| {
+            visitors(scenario, 20);
+            for i in 0..3000 {
+                later(scenario, 0.0002, tcp(AWAY, 1024 + i, HOME, 443, reset));
+                scenario.send(syn(AWAY, 1024 + i, HOME, 443).options(&OPTIONS)).wait(-0.009);
+            }
+        })
+        .map(|found| ids(&found).contains(&"flood.syn"))
+    };
+    assert_eq!(flood(RST), [true, true]);
+    assert_eq!(flood(RST | ACK), [false, false], "a program that gives its connections up");
+}
+
+/// Where clients come the same way as the flood, they are still not counted with it.
+#[test]
+fn visitors_are_not_counted_with_the_flood() {
+    for found in readings(|scenario| {
+        visitors(scenario, 400);
+        for i in 0..3000 {
+            scenario.send(syn(&crowd(i), 1024 + i as u16, HOME, 443).options(&OPTIONS).ttl(51)).wait(-0.009);
+        }
+    }) {
+        let flood = one(&found, "flood.forged-sources");
+        assert!((3000..3060).contains(&flood.packets), "{flood:#?}");
+    }
+}
+
+#[test]
+fn many_connections_that_stay_are_no_flood() {
+    let timestamps = [1, 1, 8, 10, 0, 0, 0, 1, 0, 0, 0, 1];
+    for found in readings(move |scenario| {
+        for i in 0..1000 {
+            let own_port = 20_000 + i;
+            let there = |flags| tcp("116.90.231.9", own_port, HOME, 443, flags).options(&timestamps);
+            scenario.send(syn("116.90.231.9", own_port, HOME, 443).options(&OPTIONS)).send(there(ACK));
+            for _ in 0..4 {
+                scenario.send(with_data(there(PSH | ACK)));
+            }
+            scenario.wait(-0.05);
+        }
+    }) {
+        assert!(found.is_empty(), "{found:#?}");
+    }
+}
+
+/// Forged addresses include private ones, and forged identifications are near each other by chance.
+#[test]
+fn a_flood_is_no_machine_with_two_networks() {
+    for found in readings(|scenario| {
+        for i in 0..3000 {
+            scenario.send(syn(&made_up(i), 1024 + i as u16, HOME, 80).id(i as u16)).wait(-0.009);
+        }
+    }) {
+        none(&found, "pattern.dual-homed");
+        one(&found, "flood.forged-sources");
+    }
+}
