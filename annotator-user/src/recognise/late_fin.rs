@@ -177,18 +177,18 @@ fn is_opened(scene: &Scene<'_>, end: &Sighting) -> bool {
 fn seen_before(scene: &Scene<'_>, members: Vec<usize>) -> Option<Recognition> {
     let ends = || members.iter().map(|index| scene.sighting(*index));
     let opened = ends().all(|end| is_opened(scene, end));
-    let servers = ends().map(Sighting::source).collect::<BTreeSet<_>>();
+    let mut servers: BTreeMap<IpAddr, usize> = BTreeMap::new();
+    ends().for_each(|end| *servers.entry(end.source()).or_default() += 1);
     let ports = ends().map(|end| (end.source(), end.packet.destination_port)).collect::<BTreeSet<_>>().len();
     let detail = match (servers.len(), ends().next()?) {
         (1, first) => format!("from port {} to {ports} client ports", first.packet.source_port),
         (servers, _) => format!("from {servers} servers to {ports} client ports"),
     };
     // Of each server as many as it sent, where they were late as far as they were sampled.
-    let counted = |server: &IpAddr| {
-        let own = ends().filter(|end| end.source() == *server).count();
+    let counted = |(server, late): (&IpAddr, &usize)| {
         let sampled = scene.from(*server).iter().filter(|index| is_end(scene.sighting(**index))).count();
-        let view = scene.view(*server).filter(|_| own == sampled);
-        view.map_or(own as u64, |view| view.fin + view.rst)
+        let view = scene.view(*server).filter(|_| *late == sampled);
+        view.map_or(*late as u64, |view| view.fin + view.rst)
     };
     let packets = servers.iter().map(counted).sum();
     let case = Case::new(scene, "pattern.late-fin", members.clone()).packets(packets).with_ports().evidence(format!(
