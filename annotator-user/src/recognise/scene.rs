@@ -104,6 +104,7 @@ pub struct Scene<'a> {
     closed: HashSet<(IpAddr, u16)>,
     complained: HashSet<(IpAddr, IpAddr, u16)>,
     sent: HashSet<(IpAddr, IpAddr)>,
+    addressed: HashSet<(IpAddr, IpAddr, u16)>,
     asked_all: HashSet<(IpAddr, u16)>,
     tcp_ports: HashSet<u16>,
     tcp_seen_at: HashMap<u16, u64>,
@@ -130,6 +131,7 @@ impl<'a> Scene<'a> {
             closed: HashSet::new(),
             complained: HashSet::new(),
             sent: HashSet::new(),
+            addressed: HashSet::new(),
             asked_all: HashSet::new(),
             tcp_ports: HashSet::new(),
             tcp_seen_at: HashMap::new(),
@@ -142,6 +144,7 @@ impl<'a> Scene<'a> {
         if let Some(outbound) = observations.outbound {
             scene.contacts.remember(outbound, &thresholds.contact);
             scene.sent.extend(outbound.iter().map(|contact| (contact.local, contact.remote)));
+            scene.addressed.extend(outbound.iter().map(|contact| (contact.local, contact.remote, contact.port)));
             let to_all =
                 outbound.iter().filter(|contact| contact.protocol == protocol::UDP && is_group(contact.remote));
             scene.asked_all.extend(to_all.map(|contact| (contact.local, contact.port)));
@@ -189,7 +192,9 @@ impl<'a> Scene<'a> {
             }
             self.quotes.push((index, quote));
         } else if sighting.packet.tcp_flags & tcp::RST == 0 {
-            self.sent.insert((sighting.source(), sighting.destination()));
+            let (host, port) = sighting.target();
+            self.sent.insert((sighting.source(), host));
+            self.addressed.insert((sighting.source(), host, port));
         }
     }
 
@@ -359,6 +364,16 @@ impl<'a> Scene<'a> {
         self.sent.contains(&(source, destination))
     }
 
+    /// Whether who gets packets of a conversation was seen sending something to the port that they come from, apart from refusals.
+    pub fn is_addressed(&self, half: &Half) -> bool {
+        self.addressed.contains(&(half.destination, half.source, half.source_port))
+    }
+
+    /// Whether who gets packets of a conversation was seen to refuse them.
+    pub fn is_refused(&self, half: &Half) -> bool {
+        self.carried(&half.reverse()).reset || self.is_complained_of(half)
+    }
+
     /// Whether who gets a packet was seen sending something to its source, or asking everybody around for the service that it comes from.
     pub fn is_asked_for(&self, sighting: &Sighting) -> bool {
         let asker = sighting.destination();
@@ -413,7 +428,6 @@ impl<'a> Scene<'a> {
     pub fn ends_in_haste(&self, source: IpAddr, view: &SourceView) -> bool {
         let sent = self.from(source);
         let ports: BTreeSet<u16> = sent.iter().map(|index| self.sighting(*index).packet.destination_port).collect();
-        let foreign = ports.iter().filter(|port| self.is_foreign(**port)).count();
         let seconds = view.last.seconds_since(view.first);
         let opened = |sighting: &Sighting| {
             let (host, port) = (sighting.destination(), sighting.packet.source_port);
@@ -421,10 +435,23 @@ impl<'a> Scene<'a> {
         };
         view.fin == view.packets
             && ports.len() >= self.thresholds.scan.maimon
-            && foreign * 2 > ports.len()
+            && self.is_mostly_foreign(sent)
             && view.fin as f64 > 1.0 + self.thresholds.late_fin.rate * seconds
             && !sent.iter().any(|index| opened(self.sighting(*index)))
             && !self.goes_on(source, sent)
+    }
+
+    /// Whether some packets come faster, one after the other, than a server tidies up.
+    pub fn is_hasty(&self, sent: &[usize]) -> bool {
+        let at = |index: Option<&usize>| index.map_or(Default::default(), |index| self.sighting(*index).at);
+        let seconds = at(sent.last()).seconds_since(at(sent.first()));
+        sent.len() as f64 > 1.0 + self.thresholds.late_fin.rate * seconds
+    }
+
+    /// Whether most ports to which some packets go are such as no client here takes for itself.
+    pub fn is_mostly_foreign(&self, sent: &[usize]) -> bool {
+        let ports: BTreeSet<u16> = sent.iter().map(|index| self.sighting(*index).packet.destination_port).collect();
+        ports.iter().filter(|port| self.is_foreign(**port)).count() * 2 > ports.len()
     }
 
     /// What became of a SYN. Other packets have no outcome: it is unknown.

@@ -330,6 +330,65 @@ fn datagrams_to_many_ports() {
 }
 
 #[test]
+fn rows_from_a_services_port_that_nobody_asked_for() {
+    let arriving = || Scenario::at(&[HOME]);
+    let refused_by = |scenario: &mut Scenario, probe: Packet| {
+        let refusal = match probe.protocol {
+            6 => tcp(HOME, u16::from_be_bytes([probe.body[2], probe.body[3]]), AWAY, 80, RST),
+            _ => error(HOME, 3, 3, &probe),
+        };
+        scenario.send(probe).send(refusal);
+    };
+    for mut scenario in [arriving(), live_at_home()] {
+        for i in 0..41 {
+            scenario.send(udp(AWAY, 53, HOME, 30_000 + i * 7 % 41, &[]));
+        }
+        one(&scenario.recognise(), "scan.udp");
+    }
+    for mut scenario in [arriving(), live_at_home()] {
+        for i in 0..41 {
+            scenario.send(tcp(AWAY, 80, HOME, 8000 + i * 7 % 41, ACK));
+        }
+        one(&scenario.recognise(), "scan.ack");
+    }
+    let refused = |probe: fn(u16) -> Packet| {
+        let mut scenario = arriving();
+        for i in 0..41 {
+            refused_by(&mut scenario, probe(40_000 + i * 7 % 41));
+        }
+        scenario
+    };
+    // A ping that is answered invites nothing else.
+    let mut greeted = refused(|port| udp(AWAY, 123, HOME, port, &[7; 60]));
+    greeted.send(icmp(HOME, AWAY, 0, 0, &[0; 32]));
+    one(&greeted.recognise(), "scan.udp");
+    one(&refused(|port| tcp(AWAY, 80, HOME, port, ACK)).recognise(), "scan.ack");
+    // Others may have asked in our name.
+    none(&refused(|port| udp(AWAY, 53, HOME, port, &[0, 1, 0x81, 0x80, 0, 1, 0, 1])).recognise(), "scan.udp");
+    // The answers of a server that is late come to closed ports, too.
+    let mut late = Scenario::at(&[HOME]);
+    for i in 0..41 {
+        late.send(udp(HOME, 40_000 + i, AWAY, 53, &[0, 1, 1, 0, 0, 1, 0, 0]));
+    }
+    for i in 0..41 {
+        refused_by(&mut late, udp(AWAY, 53, HOME, 20_000 + i, &[0, 1, 0x81, 0x80, 0, 1, 0, 1]));
+    }
+    none(&late.recognise(), "scan.udp");
+    // A server that keeps connections alive of which a host here knows nothing any more.
+    let mut lost = Scenario::at(&[HOME]);
+    for i in 0..41 {
+        refused_by(&mut lost, tcp("116.90.231.66", 80, HOME, 40_000 + 23 * i, ACK));
+        lost.wait(2.0);
+    }
+    none(&lost.recognise(), "scan.ack");
+    let mut acknowledges = live_at_home();
+    for i in 0..41 {
+        acknowledges.send(tcp(AWAY, 443, HOME, 40_000 + 23 * i, ACK));
+    }
+    none(&acknowledges.recognise(), "scan.ack");
+}
+
+#[test]
 fn a_sweep_is_no_monitor() {
     let mut sweep = Scenario::default();
     for last in 1..=9 {
@@ -359,6 +418,14 @@ fn a_sweep_is_no_monitor() {
 #[test]
 fn protocols_one_after_the_other() {
     let mut scenario = Scenario::live();
+    for protocol in [2, 4, 41, 47, 50, 89, 132] {
+        scenario.send(Packet::new(AWAY, HOME, protocol, Vec::new()));
+    }
+    one(&scenario.recognise(), "scan.ip-protocol");
+    // Some of them may be spoken here, and a scanner repeats what is lost.
+    for _ in 0..10 {
+        scenario.send(Packet::new("93.184.216.1", HOME, 47, vec![0; 40]));
+    }
     for protocol in [2, 4, 41, 47, 50, 89, 132] {
         scenario.send(Packet::new(AWAY, HOME, protocol, Vec::new()));
     }

@@ -1,6 +1,7 @@
 //! The kind of a probe: which packet is sent to learn whether a port is open.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::net::IpAddr;
 
 use annotator_common::Transport;
 use annotator_common::packet::tcp::{ACK, FIN, PSH, RST, SYN, URG};
@@ -12,6 +13,10 @@ use crate::recognise::scene::{Half, Scene, is_to_many};
 /// TCP option kinds (IANA): what systems send and raw senders leave out.
 const WINDOW_SCALE: u8 = 3;
 const TIMESTAMPS: u8 = 8;
+
+/// The port of DNS, and where in its messages the flags stand, the first of which marks an answer (RFC 1035 §4.1.1).
+const DNS: u16 = 53;
+const DNS_FLAGS: usize = 2;
 
 /// Kind of a probe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -46,8 +51,9 @@ impl Kind {
         }
     }
 
-    /// What a sighting is a probe of, if it may be one. SYNs are where they are among the attempts of their source.
-    pub fn of(scene: &Scene<'_>, index: usize, attempts: &HashSet<usize>) -> Option<Kind> {
+    /// What a sighting is a probe of, if it may be one. SYNs are where they are among the attempts of their source, and packets from a server's port
+    /// to a client's where they are among those that were not invited.
+    pub fn of(scene: &Scene<'_>, index: usize, attempts: &HashSet<usize>, uninvited: &HashSet<usize>) -> Option<Kind> {
         let sighting = scene.sighting(index);
         if !scene.is_inbound(sighting) || is_to_many(sighting) {
             return None;
@@ -56,7 +62,8 @@ impl Kind {
         let packet = &sighting.packet;
         if packet.transport == Transport::Udp {
             let asked = scene.carried(&half.reverse()).any();
-            return (!asked && !is_server_to_client(scene, half)).then_some(Kind::Udp);
+            let invited = is_server_to_client(scene, half) && !uninvited.contains(&index);
+            return (!asked && !invited).then_some(Kind::Udp);
         }
         let kind = match packet.tcp_flags & (FIN | SYN | RST | PSH | ACK | URG) {
             flags if flags & SYN != 0 => return attempts.contains(&index).then_some(Kind::Syn),
@@ -67,21 +74,68 @@ impl Kind {
             ACK if sighting.payload_length() == 0 => Kind::Ack,
             _ => return None,
         };
-        is_out_of_connection(scene, half, kind).then_some(kind)
+        let to_service = scene.thresholds.contact.is_service(half.destination_port);
+        let invited = is_server_to_client(scene, half) && !scene.only_ends(half.source) && !uninvited.contains(&index);
+        (is_out_of_connection(scene, half) && (kind == Kind::Fin || to_service || !invited)).then_some(kind)
     }
 }
 
-/// Whether the packet belongs to no connection that was seen, and does not go from a server's port to a client's.
-fn is_out_of_connection(scene: &Scene<'_>, half: Half, kind: Kind) -> bool {
+/// Whether the packet belongs to no connection that was seen.
+fn is_out_of_connection(scene: &Scene<'_>, half: Half) -> bool {
     let (there, back) = (scene.carried(&half), scene.carried(&half.reverse()));
-    let plain = kind == Kind::Fin;
-    let to_service = scene.thresholds.contact.is_service(half.destination_port);
-    !there.syn
-        && !there.syn_ack
-        && !back.syn
-        && !back.syn_ack
-        && !back.running
-        && (plain || to_service || !is_server_to_client(scene, half) || scene.only_ends(half.source))
+    !there.syn && !there.syn_ack && !back.syn && !back.syn_ack && !back.running
+}
+
+/// What a source sends from a server's port to clients' ports although nobody asked for it: rows of packets that no server sends, or that are refused.
+pub fn uninvited(scene: &Scene<'_>, indices: &[usize]) -> HashSet<usize> {
+    let mut rows: BTreeMap<(IpAddr, u16, bool), Vec<usize>> = BTreeMap::new();
+    for index in indices {
+        let sighting = scene.sighting(*index);
+        let Some(half) = Half::of(sighting) else { continue };
+        let is_udp = half.transport == Transport::Udp;
+        let is_bare_ack = !is_udp
+            && sighting.packet.tcp_flags & (FIN | SYN | RST | PSH | ACK | URG) == ACK
+            && sighting.payload_length() == 0
+            && sighting.tcp_options().is_empty()
+            && is_out_of_connection(scene, half);
+        if (is_udp || is_bare_ack) && scene.is_inbound(sighting) && is_server_to_client(scene, half) {
+            rows.entry((half.destination, half.source_port, is_udp)).or_default().push(*index);
+        }
+    }
+    rows.retain(|(_, _, is_udp), row| match is_udp {
+        _ if ports(scene, row).len() < scene.thresholds.scan.ports => false,
+        true => is_blank(scene, row) || (is_refused(scene, row) && !is_dns_answer(scene, row)),
+        false if is_refused(scene, row) => scene.is_hasty(row) || scene.is_mostly_foreign(row),
+        false => {
+            scene.is_hasty(row) && scene.is_mostly_foreign(row) && !scene.goes_on(scene.sighting(row[0]).source(), row)
+        }
+    });
+    rows.into_values().flatten().collect()
+}
+
+fn ports(scene: &Scene<'_>, row: &[usize]) -> BTreeSet<u16> {
+    row.iter().map(|index| scene.sighting(*index).packet.destination_port).collect()
+}
+
+/// Whether most datagrams carry nothing: no server answers so.
+fn is_blank(scene: &Scene<'_>, row: &[usize]) -> bool {
+    row.iter().filter(|index| scene.sighting(**index).payload_length() == 0).count() * 2 > row.len()
+}
+
+/// Whether most packets are refused, of a source that was not seen to be asked at that port.
+fn is_refused(scene: &Scene<'_>, row: &[usize]) -> bool {
+    let refused = |index: &&usize| Half::of(scene.sighting(**index)).is_some_and(|half| scene.is_refused(&half));
+    let asked = |index: &usize| Half::of(scene.sighting(*index)).is_some_and(|half| scene.is_addressed(&half));
+    row.iter().filter(refused).count() * 2 > row.len() && !row.iter().any(asked)
+}
+
+/// Whether most datagrams are answers by DNS, which others may have asked for in our name.
+fn is_dns_answer(scene: &Scene<'_>, row: &[usize]) -> bool {
+    let says_so = |index: &&usize| {
+        let sighting = scene.sighting(**index);
+        sighting.packet.source_port == DNS && sighting.payload().get(DNS_FLAGS).is_some_and(|flags| flags & 0x80 != 0)
+    };
+    row.iter().filter(says_so).count() * 2 > row.len()
 }
 
 /// Whether ports are those of a server that sends to its client.

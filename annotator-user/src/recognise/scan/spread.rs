@@ -6,7 +6,7 @@ use std::net::IpAddr;
 
 use annotator_common::source::distinct;
 
-use super::kind::{Kind, is_by_system};
+use super::kind::{self, Kind, is_by_system};
 use crate::counters::PortProto;
 use crate::finding::Recognition;
 use crate::observation::{Sighting, SourceView};
@@ -42,9 +42,10 @@ pub fn is_scan(scene: &Scene<'_>, source: IpAddr, indices: impl Iterator<Item = 
 /// Finds the scans of a source, one for each kind of packet.
 pub fn recognise(scene: &Scene<'_>, source: IpAddr, indices: &[usize]) -> Vec<Recognition> {
     let attempts: HashSet<usize> = scene.attempts(source, indices.iter().copied()).into_iter().collect();
+    let uninvited = kind::uninvited(scene, indices);
     let mut by_kind: BTreeMap<Kind, Vec<usize>> = BTreeMap::new();
     for index in indices {
-        if let Some(kind) = Kind::of(scene, *index, &attempts) {
+        if let Some(kind) = Kind::of(scene, *index, &attempts, &uninvited) {
             by_kind.entry(kind).or_default().push(*index);
         }
     }
