@@ -386,6 +386,8 @@ thresholds! {
         udp_packets_per_port: u64,
         /// Protocols of one host.
         protocols: usize,
+        /// Packets of a protocol to each host from which on it is spoken, not tried.
+        protocol_repeats: u64,
         /// Hosts that are pinged.
         ping_hosts: usize,
         /// Pings a host from which on it is a monitor.

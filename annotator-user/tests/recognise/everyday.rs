@@ -21,6 +21,7 @@ pub const EVERYDAY: [(&str, Fill); 20] = [
     ("A workstation in a Windows domain", a_domain_member),
     ("Names of neighbours by LLMNR, NetBIOS and mDNS", names_of_neighbours),
     ("Routers among themselves", routers),
+    ("Routers that speak all there is", routers_of_a_backbone),
     ("Players on a game server here", players),
     ("Mail that comes and goes", mail),
     ("A balancer that looks whether we are well", a_balancer),
@@ -180,6 +181,17 @@ fn routers(scenario: &mut Scenario) {
         scenario.send(Packet::new("93.184.216.20", "224.0.0.251", 2, vec![0x16; 8]).ttl(1));
         scenario.send(Packet::new(ROUTER, "224.0.0.13", 103, vec![0x20; 30]).ttl(1));
         scenario.send(udp(ROUTER, 520, "224.0.0.9", 520, &[2; 24]).ttl(1)).wait(1.0);
+    }
+}
+
+fn routers_of_a_backbone(scenario: &mut Scenario) {
+    scenario.locality.prefixes.push(PREFIX);
+    for _ in 0..20 {
+        for protocol in [4, 41, 46, 47, 50, 89, 103, 115] {
+            scenario.send(Packet::new(ROUTER, HOME, protocol, vec![0x45; 60]).ttl(255));
+            scenario.send(Packet::new(HOME, ROUTER, protocol, vec![0x45; 60]).ttl(255));
+        }
+        scenario.wait(10.0);
     }
 }
 

@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use annotator_common::{Flag, Transport};
+use annotator_common::{Family, Flag, Transport};
 
+use crate::counters::Protocol;
 use crate::finding::Recognition;
 use crate::observation::Sighting;
 use crate::recognise::scene::is_to_many;
@@ -19,7 +20,8 @@ pub fn recognise(scene: &Scene<'_>, indices: &[usize]) -> Vec<Recognition> {
             by_target.entry(sighting.destination()).or_default().push(*index);
         }
     }
-    by_target.into_values().filter_map(|members| explain(scene, members)).collect()
+    let hosts = by_target.len() as u64;
+    by_target.into_values().filter_map(|members| explain(scene, members, hosts)).collect()
 }
 
 fn is_bare(scene: &Scene<'_>, sighting: &Sighting) -> bool {
@@ -31,11 +33,18 @@ fn is_bare(scene: &Scene<'_>, sighting: &Sighting) -> bool {
         && scene.is_inbound(sighting)
 }
 
-fn explain(scene: &Scene<'_>, members: Vec<usize>) -> Option<Recognition> {
+/// Explains what came to one of some hosts.
+fn explain(scene: &Scene<'_>, members: Vec<usize>, hosts: u64) -> Option<Recognition> {
+    let limits = &scene.thresholds.scan;
     let mut known = BTreeSet::new();
-    let numbers = members.iter().map(|i| scene.sighting(*i).packet.protocol).filter(|number| known.insert(*number));
-    let numbers: Vec<u8> = numbers.collect();
-    if numbers.len() < scene.thresholds.scan.protocols {
+    let packets = members.iter().map(|i| &scene.sighting(*i).packet);
+    let protocols = packets.map(|packet| (packet.family, packet.protocol)).filter(|protocol| known.insert(*protocol));
+    let is_tried = |(family, number): &(Family, u8)| {
+        let count = scene.observations.counters.protocols.get(&Protocol::Ip(*family, *number));
+        count.is_none_or(|count| count.packets <= limits.protocol_repeats * hosts)
+    };
+    let numbers: Vec<u8> = protocols.filter(is_tried).map(|(_, number)| number).collect();
+    if numbers.len() < limits.protocols {
         return None;
     }
     Some(
