@@ -7,6 +7,7 @@ use super::contacts::Contact;
 use super::ident::IDENT;
 use super::scene::{is_private, site};
 use super::{Case, Claims, FIRST_CLIENT_PORT, Scene, words};
+use crate::counters::{PortProto, Side};
 use crate::finding::{Confidence, Recognition};
 
 /// Finds connections back, one finding for each caller and client.
@@ -23,12 +24,21 @@ pub fn recognise(scene: &Scene<'_>, claims: &Claims) -> Vec<Recognition> {
         }
         for (client, members) in by_client {
             let ports: BTreeSet<u16> = members.iter().map(|i| scene.sighting(*i).packet.destination_port).collect();
-            if ports.len() <= limits.ports && !is_private(caller) && site(client) != site(caller) {
+            let attempts = members.len() as u64 + unsampled(scene, caller, &ports);
+            let is_call = ports.len() <= limits.ports && attempts <= limits.attempts * ports.len() as u64;
+            if is_call && !is_private(caller) && site(client) != site(caller) {
                 found.extend(called_back(scene, client, caller, &ports, members));
             }
         }
     }
     found
+}
+
+/// How many more SYNs a caller may have sent to some ports than were sampled of it.
+fn unsampled(scene: &Scene<'_>, caller: IpAddr, ports: &BTreeSet<u16>) -> u64 {
+    let sent = scene.view(caller).map_or(0, |view| view.syn);
+    let arrived: u64 = ports.iter().map(|port| scene.port(PortProto::Tcp, Side::Dst, *port).syn.packets).sum();
+    sent.saturating_sub(scene.sampled(caller).syn).min(arrived)
 }
 
 fn called_back(

@@ -119,6 +119,8 @@ thresholds! {
         page: f64,
         /// Ports up to which it is a call and not a scan.
         ports: usize,
+        /// SYNs to each of them up to which it is a call and not a flood.
+        attempts: u64,
     }
     /// Chat servers that check for open proxies.
     irc: Irc {

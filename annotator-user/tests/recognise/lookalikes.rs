@@ -560,6 +560,28 @@ fn a_site_never_visited_calls_back() {
 }
 
 #[test]
+fn who_calls_back_on_and_on_wants_something_else() {
+    let calls = |caller: &str, times: u16, pause: f64| {
+        let mut scenario = Scenario::default();
+        scenario.connection(HOME, 40000, "116.90.231.21", 80).connection(HOME, 40001, "185.60.112.80", 80);
+        for i in 0..times {
+            scenario.send(syn(caller, 1025 + i, HOME, 3389)).send(tcp(HOME, 3389, caller, 1025 + i, RST | ACK));
+            scenario.wait(pause);
+        }
+        scenario.recognise()
+    };
+    for (caller, id) in [("116.90.231.22", "pattern.related-host"), ("185.60.112.80", "pattern.never-visited")] {
+        one(&calls(caller, 7, 1.0), id);
+        let hammers = calls(caller, 300, 0.1);
+        none(&hammers, id);
+        one(&hammers, "pattern.port-probe");
+        let floods = calls(caller, 2500, -0.019);
+        none(&floods, id);
+        one(&floods, "flood.syn");
+    }
+}
+
+#[test]
 fn one_machine_with_two_networks() {
     let twin = |id: u16, ttl: u8| {
         let mut scenario = Scenario::live();
