@@ -8,12 +8,13 @@ const AWAY: &str = "116.90.231.77";
 const EVERYBODY: &str = "255.255.255.255";
 
 /// All of it, by what it is.
-pub const EVERYDAY: [(&str, Fill); 20] = [
+pub const EVERYDAY: [(&str, Fill); 22] = [
     ("Tunnels: WireGuard, OpenVPN, IPsec, GRE", tunnels),
     ("Browsing over QUIC", browsing_over_quic),
     ("A server that speaks QUIC", a_quic_server),
     ("Telephone calls by SIP and RTP", calls),
     ("Conferences by WebRTC", conferences),
+    ("Conferences with a port for each stream", unbundled_conferences),
     ("A node of a distributed hash table", a_node_of_a_hash_table),
     ("Addresses by DHCP", addresses_by_dhcp),
     ("Devices that send their logs", logs_of_devices),
@@ -87,6 +88,22 @@ fn conferences(scenario: &mut Scenario) {
         for _ in 0..20 {
             both(scenario, (HOME, port), (&peer, 50000 + 211 * (i as u16 % 70)), [900, 900]);
         }
+    }
+}
+
+fn unbundled_conferences(scenario: &mut Scenario) {
+    let check = [&[0, 1, 0, 80, 0x21, 0x12, 0xa4, 0x42][..], &[0x5a; 92]].concat();
+    for call in 0..3 {
+        let peer = crowd(u32::from(call));
+        for _ in 0..3 {
+            for i in 0..16 {
+                let port = 33_000 + 1709 * i + 401 * call;
+                scenario.send(udp(&peer, 50_000 + call, HOME, port, &check));
+                scenario.send(udp(HOME, port, &peer, 50_000 + call, &check));
+            }
+            scenario.wait(0.2);
+        }
+        scenario.wait(8.0);
     }
 }
 

@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use annotator_common::Transport;
 use annotator_common::packet::tcp::{ACK, FIN, PSH, RST, SYN, URG};
 
+use crate::counters::{PortProto, Side};
 use crate::observation::Sighting;
 use crate::recognise::FIRST_CLIENT_PORT;
 use crate::recognise::scene::{Half, Scene, is_to_many};
@@ -17,6 +18,10 @@ const TIMESTAMPS: u8 = 8;
 /// The port of DNS, and where in its messages the flags stand, the first of which marks an answer (RFC 1035 §4.1.1).
 const DNS: u16 = 53;
 const DNS_FLAGS: usize = 2;
+
+/// How a STUN message shows itself, and the length of its header (RFC 8489 §5).
+const STUN_COOKIE: [u8; 4] = [0x21, 0x12, 0xa4, 0x42];
+const STUN_HEADER: u32 = 20;
 
 /// Kind of a probe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -61,7 +66,7 @@ impl Kind {
         let half = Half::of(sighting)?;
         let packet = &sighting.packet;
         if packet.transport == Transport::Udp {
-            let asked = scene.carried(&half.reverse()).any();
+            let asked = scene.carried(&half.reverse()).any() || is_used(scene, sighting) || is_of_call(scene, sighting);
             let invited = is_server_to_client(scene, half) && !uninvited.contains(&index);
             return (!asked && !invited).then_some(Kind::Udp);
         }
@@ -136,6 +141,31 @@ fn is_dns_answer(scene: &Scene<'_>, row: &[usize]) -> bool {
         sighting.packet.source_port == DNS && sighting.payload().get(DNS_FLAGS).is_some_and(|flags| flags & 0x80 != 0)
     };
     row.iter().filter(says_so).count() * 2 > row.len()
+}
+
+/// Whether as much left the port that a datagram goes to as came there, of a host of which not everything was sampled.
+fn is_used(scene: &Scene<'_>, sighting: &Sighting) -> bool {
+    let (host, port) = sighting.target();
+    let count = |side| scene.port(PortProto::Udp, side, port).all.packets;
+    scene.hears(host) && !scene.saw_all_of(host) && count(Side::Src) >= count(Side::Dst)
+}
+
+/// Whether a datagram is one of those by which browsers find a way to each other (ICE, RFC 8445): a STUN message (RFC 8489 §5) to a client's port, which
+/// comes again. Where the answers are known, they decide.
+fn is_of_call(scene: &Scene<'_>, sighting: &Sighting) -> bool {
+    let (host, port) = sighting.target();
+    let is_stun = match sighting.payload() {
+        [0..=0x3f, _, high, low, cookie @ ..] => {
+            cookie.starts_with(&STUN_COOKIE)
+                && sighting.payload_length() == STUN_HEADER + u32::from(u16::from_be_bytes([*high, *low]))
+        }
+        _ => false,
+    };
+    is_stun
+        && !scene.is_foreign(port)
+        && !scene.hears_all(host)
+        && !Half::of(sighting).is_some_and(|half| scene.is_refused(&half))
+        && scene.port(PortProto::Udp, Side::Dst, port).all.packets > 1
 }
 
 /// Whether ports are those of a server that sends to its client.
