@@ -26,6 +26,8 @@ enum Tool {
 
 /// Options of a SYN as newer ZMap copies them from Linux: MSS, SACK permitted, timestamps, no operation, window scale.
 const LINUX_ORDER: [u8; 5] = [2, 4, 8, 1, 3];
+/// What nmap's probes T2 to T7 carry behind their window scale: no operation, a segment size of 265, timestamps, and SACK permitted (FPEngine.cc).
+const NMAP_OPTIONS: [u8; 17] = [1, 2, 4, 1, 9, 8, 10, 255, 255, 255, 255, 0, 0, 0, 0, 4, 2];
 /// What Mirai's packets have in common.
 const MIRAI_MARK: &str = "The sequence number of each SYN is the address that it was sent to.";
 /// TTL from which on a packet is taken to have started at 255.
@@ -173,6 +175,11 @@ fn os_probe_by_tcp(sighting: &Sighting) -> Option<(u8, u16)> {
     is_probe.then_some((flags, window))
 }
 
+/// Whether the options are those of nmap's probes T2 to T7, but for the window scale.
+fn has_nmap_options(sighting: &Sighting) -> bool {
+    matches!(sighting.tcp_options(), [3, 3, _, rest @ ..] if rest == NMAP_OPTIONS)
+}
+
 fn option_kinds(sighting: &Sighting) -> Vec<u8> {
     sighting.tcp_option_list().map(|(kind, _)| kind).collect()
 }
@@ -186,8 +193,11 @@ fn is_enough(scene: &Scene<'_>, tool: Tool, members: &[usize]) -> bool {
         Tool::ZmapNew => targets() >= limits.zmap_new_marks,
         Tool::Nmap => targets() >= limits.nmap_marks,
         Tool::NmapOs => {
-            let probes: BTreeSet<_> = seen().filter_map(|sighting| os_probe(scene, sighting)).collect();
-            probes.len() >= limits.os_detection_marks
+            // Options that nobody else writes say as much as another probe: of a source that scans before, only the oddest packets are sampled.
+            let probes = seen().filter_map(|sighting| Some((os_probe(scene, sighting)?, has_nmap_options(sighting))));
+            let marks =
+                probes.flat_map(|(probe, has_options)| [Some((probe, false)), has_options.then_some((probe, true))]);
+            marks.flatten().collect::<BTreeSet<_>>().len() >= limits.os_detection_marks
         }
     }
 }

@@ -123,6 +123,15 @@ fn nmap_asks_which_system_it_is() {
     one(&scenario.recognise(), "tool.nmap-os-detection");
     let grave = scenario.findings().into_iter().filter(|finding| finding.verdict > Verdict::Background);
     assert_eq!(grave.map(|finding| finding.id).collect::<Vec<_>>(), ["tool.nmap-os-detection"]);
+    // As nmap does it by default, behind a scan of the same ports.
+    let mut scan = Scenario::live();
+    for port in [80, 22, 443, 21, 25, 3389, 110, 445, 139, 143, 53, 135, 3306, 8080, 1723, 111] {
+        scan.send(syn(AWAY, 40000, HOME, port).window(1024).options(&[2, 4, 5, 180]).ttl(45));
+    }
+    for probe in os_detection() {
+        scan.send(probe.ttl(45));
+    }
+    one(&scan.recognise(), "tool.nmap-os-detection");
     let mut client = Scenario::live();
     for window in [1, 63, 64_240] {
         client.send(syn(AWAY, 40000, HOME, 80).window(window));
