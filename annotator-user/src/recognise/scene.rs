@@ -471,8 +471,9 @@ impl<'a> Scene<'a> {
         }
         match self.is_listening(PortProto::Tcp, half.destination, half.destination_port) {
             Some(true) => Outcome::Answered,
+            // A port that was served for a while, or for somebody behind this host, is in no list.
+            _ if self.is_served(half.destination_port) => Outcome::Answered,
             Some(false) => Outcome::Refused,
-            None if self.is_served(half.destination_port) => Outcome::Answered,
             None if self.hears(half.destination) => Outcome::Silent,
             None => Outcome::Unknown,
         }

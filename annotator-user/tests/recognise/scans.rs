@@ -166,6 +166,24 @@ fn a_scanner_that_ends_what_it_opened_is_no_client() {
     none(&client.recognise(), "scan.vertical");
 }
 
+/// A server that takes each connection at another port, for a while.
+#[test]
+fn connections_at_ports_that_listened_for_a_while_are_no_scan() {
+    for scenario in [Scenario::at(&[HOME]), Scenario::live_at(&[HOME])] {
+        let mut scenario = scenario.listening(&[21]);
+        for client in ["116.90.231.5", "185.60.112.9"] {
+            for i in 0..40 {
+                scenario.connection(client, 40001 + i, HOME, 21).connection(client, 50001 + i, HOME, 50000 + 13 * i);
+            }
+        }
+        none(&scenario.recognise(), "scan.vertical");
+    }
+    // Who hangs up has no connection.
+    let mut half_opens = Scenario::live_at(&[HOME]).listening(&[22]);
+    half_open(&mut half_opens, HOME, &(50_000..50_040).collect::<Vec<_>>(), &[50_007, 50_008]);
+    one(&half_opens.recognise(), "scan.vertical");
+}
+
 #[test]
 fn equal_rounds_of_a_neighbour_are_checks() {
     const HERE: &str = "10.0.0.5";
@@ -339,13 +357,13 @@ fn rows_from_a_services_port_that_nobody_asked_for() {
         };
         scenario.send(probe).send(refusal);
     };
-    for mut scenario in [arriving(), live_at_home()] {
+    for mut scenario in [arriving(), Scenario::live_at(&[HOME])] {
         for i in 0..41 {
             scenario.send(udp(AWAY, 53, HOME, 30_000 + i * 7 % 41, &[]));
         }
         one(&scenario.recognise(), "scan.udp");
     }
-    for mut scenario in [arriving(), live_at_home()] {
+    for mut scenario in [arriving(), Scenario::live_at(&[HOME])] {
         for i in 0..41 {
             scenario.send(tcp(AWAY, 80, HOME, 8000 + i * 7 % 41, ACK));
         }
@@ -381,7 +399,7 @@ fn rows_from_a_services_port_that_nobody_asked_for() {
         lost.wait(2.0);
     }
     none(&lost.recognise(), "scan.ack");
-    let mut acknowledges = live_at_home();
+    let mut acknowledges = Scenario::live_at(&[HOME]);
     for i in 0..41 {
         acknowledges.send(tcp(AWAY, 443, HOME, 40_000 + 23 * i, ACK));
     }
