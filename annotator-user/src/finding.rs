@@ -128,6 +128,8 @@ pub struct Recognition {
     pub unsampled: PortPackets,
     /// Whether nothing else is to be said of these, whatever each of them would mean by itself.
     pub alone: bool,
+    /// Whether what its packets carry is told with it, unless that is graver.
+    pub subsumes: bool,
 }
 
 /// A finding, ready to be shown.

@@ -268,12 +268,21 @@ impl<'a> Teller<'a> {
         }
     }
 
-    /// Likewise for what may be said beside a recognition, unless that is to stand alone.
+    /// Likewise for what may be said beside a recognition, unless that is to stand alone, or subsumes what is no graver.
     fn account_beside(&self, index: usize, voice: Voice) -> Account {
+        let takes_in = |recognition: &Recognition| {
+            recognition.alone
+                || (recognition.subsumes && self.knowledge.texts(voice).verdict <= self.verdict(recognition))
+        };
         match self.explained[index] {
-            Some(recognition) if self.recognitions[recognition].alone => Account::Recognition(recognition),
+            Some(recognition) if takes_in(&self.recognitions[recognition]) => Account::Recognition(recognition),
             _ => Account::Voice(voice),
         }
+    }
+
+    fn verdict(&self, recognition: &Recognition) -> Verdict {
+        let of_entry = || self.knowledge.voice(&recognition.id).map(|voice| self.knowledge.texts(voice).verdict);
+        recognition.verdict.or_else(of_entry).unwrap_or_default()
     }
 
     /// Who speaks of the destination port of a packet.

@@ -23,6 +23,7 @@ pub struct Case<'s, 'a> {
     members: Vec<usize>,
     made: Recognition,
     counted: Option<u64>,
+    in_vain: bool,
 }
 
 impl<'s, 'a> Case<'s, 'a> {
@@ -45,8 +46,9 @@ impl<'s, 'a> Case<'s, 'a> {
             explains: Vec::new(),
             unsampled: PortPackets::default(),
             alone: false,
+            subsumes: false,
         };
-        Case { scene, members, made, counted: None }
+        Case { scene, members, made, counted: None, in_vain: false }
     }
 
     fn seen(&self) -> impl Iterator<Item = &'a Sighting> + Clone + use<'_, 's, 'a> {
@@ -90,6 +92,18 @@ impl<'s, 'a> Case<'s, 'a> {
     /// Nothing else needs to be said of these packets, whatever each of them would mean by itself.
     pub fn alone(mut self) -> Self {
         self.made.alone = true;
+        self
+    }
+
+    /// Connections of its sources that came about are none of it: what was not sampled is counted only where it went to other ports than theirs.
+    pub fn in_vain(mut self) -> Self {
+        self.in_vain = true;
+        self
+    }
+
+    /// What these packets carry needs no telling of its own, unless that is graver.
+    pub fn subsuming(mut self) -> Self {
+        self.made.subsumes = true;
         self
     }
 
@@ -157,9 +171,14 @@ impl<'s, 'a> Case<'s, 'a> {
         self.counted.unwrap_or_else(|| parts.iter().map(|(source, part)| self.counted_of(*source, part)).sum())
     }
 
-    /// The last moment of the sources of which more was counted than sampled.
+    /// The last moment of the sources of which more was counted than sampled, where that was not something else.
     fn last_counted(&self, parts: &BTreeMap<IpAddr, Part>) -> Option<Moment> {
-        let counted = parts.iter().filter(|(source, part)| self.counted_of(**source, part) > part.members as u64);
+        let is_all = |source: IpAddr, part: &Part| {
+            !self.in_vain || self.unsampled(source, part) == self.scene.unsampled_like(source, part.sampled)
+        };
+        let counted = parts
+            .iter()
+            .filter(|(source, part)| self.counted_of(**source, part) > part.members as u64 && is_all(**source, part));
         counted.filter_map(|(source, _)| self.scene.view(*source)).map(|view| view.last).max()
     }
 
@@ -174,12 +193,19 @@ impl<'s, 'a> Case<'s, 'a> {
         parts
     }
 
+    /// Those like them that were not sampled.
+    fn unsampled(&self, source: IpAddr, part: &Part) -> PortPackets {
+        let like = self.scene.unsampled_like(source, part.sampled);
+        let most = if self.in_vain { self.scene.unsampled_in_vain(source) } else { u64::MAX };
+        PortPackets { syn: like.syn.min(most), ..like }
+    }
+
     /// What the source table counted where the source sent nothing but this, or the sightings and those like them that were not sampled.
     fn counted_of(&self, source: IpAddr, part: &Part) -> u64 {
         let members = part.members as u64;
         match self.scene.view(source) {
             Some(view) if part.members == self.scene.from(source).len() => view.packets.max(members),
-            _ => members + self.scene.unsampled_like(source, part.sampled).sum(),
+            _ => members + self.unsampled(source, part).sum(),
         }
     }
 }

@@ -6,6 +6,7 @@
 
 pub mod case;
 pub mod contacts;
+pub mod questions;
 pub mod quote;
 pub mod rounds;
 pub mod scene;

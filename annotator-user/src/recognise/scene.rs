@@ -8,6 +8,7 @@ use annotator_common::record::is_tracked;
 use annotator_common::{Family, Flag, Flags, Transport};
 
 use super::contacts::Contacts;
+use super::questions::Questions;
 use super::quote::Quote;
 use super::{FIRST_CLIENT_PORT, Thresholds};
 use crate::counters::{PortCount, PortKey, PortProto, Side};
@@ -105,13 +106,15 @@ pub struct Scene<'a> {
     complained: HashSet<(IpAddr, IpAddr, u16)>,
     sent: HashSet<(IpAddr, IpAddr)>,
     addressed: HashSet<(IpAddr, IpAddr, u16)>,
+    askers: HashMap<u16, HashSet<IpAddr>>,
     asked_all: HashSet<(IpAddr, u16)>,
     tcp_ports: HashSet<u16>,
     tcp_seen_at: HashMap<u16, u64>,
     low_clients: bool,
     outcomes: Vec<Outcome>,
     quotes: Vec<(usize, Quote)>,
-    half_seen: Vec<IpAddr>,
+    /// SYNs and datagrams by where they go.
+    pub(super) questions: [Questions; 2],
     ours: BTreeSet<IpAddr>,
 }
 
@@ -132,13 +135,14 @@ impl<'a> Scene<'a> {
             complained: HashSet::new(),
             sent: HashSet::new(),
             addressed: HashSet::new(),
+            askers: HashMap::new(),
             asked_all: HashSet::new(),
             tcp_ports: HashSet::new(),
             tcp_seen_at: HashMap::new(),
             low_clients: false,
             outcomes: Vec::new(),
             quotes: Vec::new(),
-            half_seen: Vec::new(),
+            questions: Default::default(),
             ours: observations.locality.addresses.iter().copied().collect(),
         };
         if let Some(outbound) = observations.outbound {
@@ -155,8 +159,7 @@ impl<'a> Scene<'a> {
             }
         }
         scene.low_clients = scene.has_low_clients();
-        let asks = |view: &&SourceView| view.syn + view.udp > 0 && !scene.saw_all_of(view.address);
-        scene.half_seen = observations.sources.iter().filter(asks).map(|view| view.address).take(2).collect();
+        scene.questions = [PortProto::Tcp, PortProto::Udp].map(|proto| Questions::of(&scene, proto));
         scene.outcomes = observations.sightings.iter().map(|sighting| scene.find_outcome(sighting)).collect();
         scene
     }
@@ -168,7 +171,9 @@ impl<'a> Scene<'a> {
             *self.tracked.entry(sighting.source()).or_default() += 1;
         }
         if let Some(half) = Half::of(sighting) {
-            if half.transport == Transport::Tcp {
+            if half.transport == Transport::Udp {
+                self.askers.entry(half.destination_port).or_default().insert(half.source);
+            } else {
                 self.tcp_ports.extend([half.source_port, half.destination_port]);
                 *self.tcp_seen_at.entry(half.destination_port).or_default() += 1;
             }
@@ -238,30 +243,9 @@ impl<'a> Scene<'a> {
         self.view(source).is_some_and(|view| self.unsampled(view) == 0)
     }
 
-    /// The ports that a source tried by SYNs or datagrams, by the exact counters: where it is the only one of which not every packet was sampled,
-    /// what the others did not send is its own.
-    pub fn counted_ports(&self, source: IpAddr, proto: PortProto) -> Option<BTreeSet<u16>> {
-        let counters = self.observations.counters;
-        let all_known = counters.packets_of_untracked_sources + self.observations.sources_dropped == 0;
-        if !all_known || self.half_seen != [source] {
-            return None;
-        }
-        let questions = |sighting: &Sighting| match proto {
-            PortProto::Tcp => sighting.packet.is_syn(),
-            PortProto::Udp => sighting.packet.transport == Transport::Udp,
-        };
-        let mut of_others: HashMap<u16, u64> = HashMap::new();
-        for (_, sighting) in self.sightings().filter(|(_, sighting)| questions(sighting) && sighting.source() != source)
-        {
-            *of_others.entry(sighting.packet.destination_port).or_default() += 1;
-        }
-        let counted = |count: &PortCount| match proto {
-            PortProto::Tcp => count.syn.packets,
-            PortProto::Udp => count.all.packets,
-        };
-        let rows = counters.ports.iter().filter(|(key, _)| key.proto == proto && key.side == Side::Dst);
-        let own = rows.filter(|(key, count)| counted(count) > of_others.get(&key.port).copied().unwrap_or_default());
-        Some(own.map(|(key, _)| key.port).collect())
+    /// How many sources sent datagrams to a port.
+    pub fn askers(&self, port: u16) -> usize {
+        self.askers.get(&port).map_or(0, HashSet::len)
     }
 
     /// Whether an address is one of ours, as far as that was said.

@@ -1,6 +1,6 @@
 //! Scans by shape and kind, and what shares their outline.
 
-use annotator::finding::{Confidence, Recognition, Verdict};
+use annotator::finding::{Confidence, Finding, Recognition, Verdict};
 
 use crate::traffic::*;
 
@@ -56,8 +56,42 @@ fn one_scan_is_one_finding_however_large() {
     }
     let found = scenario.recognise();
     assert_eq!(found.iter().filter(|one| one.id == "scan.vertical").count(), 2);
-    let counted = |line: &String| line.contains("by the counters");
-    assert!(!found.iter().flat_map(|one| &one.evidence).any(counted));
+    let told = |text: &str| found.iter().flat_map(|one| &one.evidence).any(|line| line.contains(text));
+    assert!(
+        !told("by the counters it tried 2,999 ports") && told("by the counters it tried at least 2,"),
+        "{found:#?}"
+    );
+    assert!(told("by the source table it tried about"), "{found:#?}");
+}
+
+#[test]
+fn a_scan_tells_how_much_there_was_of_it_beside_other_traffic() {
+    let mut scenario = Scenario::at(&[HOME]);
+    for i in 0..40 {
+        for client in 0..5 {
+            scenario.connection(&stranger(client), 50_000 + i, HOME, 443);
+        }
+    }
+    for port in 1..5000 {
+        scenario.send(syn(AWAY, 40000, HOME, port)).send(tcp(HOME, port, AWAY, 40000, RST | ACK)).wait(-0.019);
+        if port % 1000 == 80 {
+            scenario.send(tcp(AWAY, 40000, HOME, port, RST));
+        }
+    }
+    let found = scenario.recognise();
+    let scan = one(&found, "scan.vertical");
+    assert!(scan.facts.iter().any(|(_, fact)| fact.starts_with("at least 4,")), "{scan:#?}");
+    // What a client gets besides is none of it.
+    let mut both = Scenario::at(&[HOME]);
+    for i in 0..150 {
+        both.connection(AWAY, 50_000 + i, HOME, 443).wait(0.2);
+        if i % 7 == 0 {
+            let port = 1 + 13 * i;
+            both.send(syn(AWAY, 40_000 + i, HOME, port)).send(tcp(HOME, port, AWAY, 40_000 + i, RST | ACK));
+        }
+    }
+    let found = both.recognise();
+    assert!((20..40).contains(&one(&found, "scan.vertical").packets), "{found:#?}");
 }
 
 #[test]
@@ -407,6 +441,63 @@ fn rows_from_a_services_port_that_nobody_asked_for() {
 }
 
 #[test]
+fn datagrams_to_one_port_of_many_hosts() {
+    let hosts: Vec<String> = (10..18).map(|last| format!("93.184.216.{last}")).collect();
+    let own: Vec<&str> = hosts.iter().map(String::as_str).collect();
+    let question = |source: &str, host: &str| udp(source, 40321, host, 161, &[0x30, 0x29]);
+    for mut scenario in [Scenario::at(&own), Scenario::live_at(&own), Scenario::live_at(&own).listening(&[22])] {
+        for host in own.iter().chain(&own) {
+            scenario.send(question(AWAY, host));
+        }
+        let found = scenario.findings();
+        let tells =
+            |finding: &Finding| finding.id == "scan.udp" && finding.also.iter().any(|id| id == "scan.horizontal");
+        assert!(found.iter().any(tells), "{found:#?}");
+    }
+    let sweep = |sources: &[&str], refused: bool| {
+        let mut scenario = Scenario::live_at(&own);
+        scenario.live = !refused;
+        for source in sources {
+            for host in own.iter().chain(&own) {
+                let probe = udp(source, 40321, host, 5683 + 100, &[0x40, 1, 0, 1]);
+                scenario.send(probe.clone());
+                if refused {
+                    scenario.send(error(host, 3, 3, &probe));
+                }
+            }
+        }
+        ids(&scenario.recognise()).contains(&"scan.horizontal")
+    };
+    let crowd = ["116.90.231.5", "185.60.112.9", "8.8.4.4", "9.9.9.9", "1.1.1.1"];
+    assert!(sweep(&[AWAY], false));
+    // What so many ask for is a service, unless they are refused; and so may be what a neighbour asks for.
+    assert!(!sweep(&crowd, false) && sweep(&crowd, true));
+    assert!(!sweep(&["93.184.216.77"], false));
+}
+
+#[test]
+fn what_a_udp_scan_carries_belongs_to_it() {
+    let questions: [(u16, &[u8]); 2] =
+        [(69, b"\0\x01r7tftp.txt\0octet\0"), (1900, b"M-SEARCH * HTTP/1.1\r\nST: ssdp:all\r\n\r\n")];
+    let told = |scan: bool| {
+        let mut scenario = Scenario::live_at(&[HOME]);
+        for (port, payload) in questions {
+            scenario.send(udp(AWAY, 40321, HOME, port, payload));
+        }
+        for port in if scan { 20_000..20_030 } else { 0..0 } {
+            scenario.send(udp(AWAY, 40321, HOME, port, &[]));
+        }
+        scenario.findings()
+    };
+    let is_payload = |finding: &Finding| finding.id.starts_with("payload.");
+    assert!(told(false).iter().any(is_payload));
+    let scan = told(true);
+    assert!(!scan.iter().any(is_payload), "{scan:#?}");
+    let scan = scan.iter().find(|finding| finding.id == "scan.udp").expect("it is found");
+    assert!(scan.also.iter().any(|id| id == "payload.tftp"), "{scan:#?}");
+}
+
+#[test]
 fn a_sweep_is_no_monitor() {
     let mut sweep = Scenario::default();
     for last in 1..=9 {
@@ -612,6 +703,24 @@ fn decoys_of_one_network_are_betrayed_by_who_wrote_them() {
     );
     // Mirai's number is that of the target, whoever sends.
     none(&scan(|syn, i, j| syn.sequence(u32::from(ip(HOME))).id(900 + 977 * j + i)), "pattern.decoy-scan");
+}
+
+#[test]
+fn a_client_whose_name_is_used_as_a_decoy_is_not_blamed() {
+    let client = "116.90.231.4";
+    let mut scenario = Scenario::at(&[HOME]);
+    scenario.send(syn(client, 40_000, HOME, 25)).wait(3.0);
+    for i in 0..10 {
+        scenario.connection(client, 50_000 + i, HOME, 443);
+    }
+    for (i, port) in PORTS.into_iter().chain(9000..9020).enumerate() {
+        for source in [client, "185.60.112.9", "8.8.4.4", "9.9.9.9", "1.1.1.1"] {
+            scenario.send(syn(source, 50000, HOME, port).sequence(0x1234_5678 + i as u32));
+        }
+    }
+    let found = scenario.recognise();
+    assert_eq!(one(&found, "pattern.decoy-scan").sources.len(), 5);
+    none(&found, "scan.vertical");
 }
 
 #[test]

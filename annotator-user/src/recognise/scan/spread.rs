@@ -10,6 +10,7 @@ use super::kind::{self, Kind, is_by_system};
 use crate::counters::PortProto;
 use crate::finding::Recognition;
 use crate::observation::{Sighting, SourceView};
+use crate::recognise::questions::CountedPorts;
 use crate::recognise::scene::{Half, Outcome};
 use crate::recognise::{Case, Scene, words};
 
@@ -61,7 +62,7 @@ pub fn recognise(scene: &Scene<'_>, source: IpAddr, indices: &[usize]) -> Vec<Re
         .filter(|(shape, probes)| !is_client(scene, source, probes, ends && (connects || !shape.vertical)))
         .filter_map(|(shape, probes)| {
             let whole = kinds == 1 && indices.len() == probes.members.len();
-            shape.any().then(|| explain(scene, source, probes, shape, view.filter(|_| whole)))
+            shape.any().then(|| explain(scene, source, probes, shape, whole))
         })
         .collect()
 }
@@ -73,7 +74,8 @@ fn is_client(scene: &Scene<'_>, source: IpAddr, probes: &Probes, is_user: bool) 
         (Kind::Syn, _) => is_user || checks(scene, source, probes),
         (Kind::Maimon, _) => takes_leave(scene, probes),
         (Kind::Udp, Some(view)) => {
-            view.udp > scene.thresholds.scan.udp_packets_per_port * u64::from(distinct(view.ports))
+            let targets = distinct(view.ports).max(distinct(view.destinations));
+            view.udp > scene.thresholds.scan.udp_packets_per_port * u64::from(targets)
         }
         _ => false,
     }
@@ -132,8 +134,24 @@ impl Probes {
         let is_horizontal = |hosts: &BTreeSet<IpAddr>| {
             hosts.len() >= limits.hosts || (hosts.len() >= limits.own_hosts && scene.are_all_of_ours(hosts))
         };
-        let horizontal = self.hosts_at_port.values().any(is_horizontal);
+        let mut ports = self.hosts_at_port.iter();
+        let horizontal = ports.any(|(port, hosts)| is_horizontal(hosts) && !self.is_at_service(scene, *port, hosts));
         Shape { vertical, horizontal, slow: self.is_slow(scene, view) }
+    }
+
+    /// Whether datagrams go to a service here, whose answers need not be seen: something listens there or, where that is not known, others ask for it
+    /// as well, or a neighbour does, and are not refused.
+    fn is_at_service(&self, scene: &Scene<'_>, port: u16, hosts: &BTreeSet<IpAddr>) -> bool {
+        if self.kind != Kind::Udp {
+            return false;
+        }
+        let listening = hosts.iter().filter_map(|host| scene.is_listening(PortProto::Udp, *host, port));
+        let mut asked = self.seen(scene).filter(|sighting| sighting.packet.destination_port == port);
+        let is_refused = |sighting: &Sighting| Half::of(sighting).is_some_and(|half| scene.is_refused(&half));
+        listening.max().unwrap_or_else(|| {
+            let is_near = asked.clone().any(|sighting| scene.is_from_around(sighting));
+            (is_near || scene.askers(port) >= scene.thresholds.scan.hosts) && !asked.any(is_refused)
+        })
     }
 
     /// Whether it takes its time: by the sightings, or by the table where that remembers more.
@@ -151,7 +169,7 @@ impl Probes {
         seen.max(known) >= limits.slow_events && span >= limits.slow_span && span / packets as f64 >= limits.slow_gap
     }
 
-    fn seen<'s>(&self, scene: &Scene<'s>) -> impl Iterator<Item = &'s Sighting> {
+    fn seen<'s>(&self, scene: &Scene<'s>) -> impl Iterator<Item = &'s Sighting> + Clone {
         self.members.iter().map(|index| scene.sighting(*index))
     }
 
@@ -172,7 +190,8 @@ impl Shape {
     }
 }
 
-fn explain(scene: &Scene<'_>, source: IpAddr, probes: Probes, shape: Shape, view: Option<&SourceView>) -> Recognition {
+/// Explains probes, which are the whole of what was sampled of the source, or a part.
+fn explain(scene: &Scene<'_>, source: IpAddr, probes: Probes, shape: Shape, whole: bool) -> Recognition {
     let kind_id = match probes.kind {
         Kind::Syn if is_by_connect(scene, &probes.members) => "scan.connect",
         kind => kind.id(),
@@ -184,7 +203,7 @@ fn explain(scene: &Scene<'_>, source: IpAddr, probes: Probes, shape: Shape, view
         _ => ids.insert(0, kind_id),
     }
     let (hosts, members) = (probes.hosts(), probes.members.clone());
-    let mut case = Case::new(scene, ids[0], members).with_ports();
+    let mut case = Case::new(scene, ids[0], members).in_vain().with_ports();
     for id in &ids[1..] {
         case = case.also(id);
     }
@@ -195,18 +214,26 @@ fn explain(scene: &Scene<'_>, source: IpAddr, probes: Probes, shape: Shape, view
         case = case.evidence(order);
     }
     let sampled = case.ports().len();
+    let known = scene.view(source).map_or(0, |view| distinct(view.ports) as usize);
     let counted = counted_proto(probes.kind).and_then(|proto| scene.counted_ports(source, proto));
     let (ports, case) = match counted {
-        Some(counted) if counted.len() > sampled => {
+        Some(CountedPorts::All(counted)) if counted.len() > sampled => {
             let ports = words::count(counted.len() as u64, "port");
             let list = words::port_ranges(&counted);
             let sentence =
                 format!("The ports above are those of sampled packets; by the counters it tried {ports}: {list}.");
             (ports, case.evidence(sentence))
         }
-        Some(_) => (words::count(sampled as u64, "port"), case),
-        None => {
-            let ports = port_count(sampled, view);
+        Some(CountedPorts::AtLeast(counted)) if counted > sampled && counted > known => {
+            let ports = format!("at least {}", words::count(counted as u64, "port"));
+            let sentence = format!(
+                "The ports above are those of sampled packets; by the counters it tried {ports}, since others cannot have sent all that was not sampled."
+            );
+            (ports, case.evidence(sentence))
+        }
+        Some(CountedPorts::All(_)) => (words::count(sampled as u64, "port"), case),
+        _ => {
+            let ports = port_count(sampled, scene.view(source), probes.kind, whole);
             let estimated = ports.contains("about") || ports.contains("more");
             let sentence = format!(
                 "The ports listed are those of sampled packets, so there were at least these; by the source table it tried {ports}."
@@ -216,7 +243,10 @@ fn explain(scene: &Scene<'_>, source: IpAddr, probes: Probes, shape: Shape, view
         }
     };
     let detail = format!("{ports} of {}", words::count(hosts as u64, "address"));
-    case.with_ttls().evidence(doubt(scene, &probes)).fact("detail", detail).close()
+    let case = case.with_ttls().evidence(doubt(scene, &probes)).fact("detail", detail);
+    // What a UDP scanner sends to a port is what its service would answer to.
+    let case = if probes.kind == Kind::Udp { case.subsuming() } else { case };
+    case.close()
 }
 
 /// Which counters know the ports of a kind by themselves.
@@ -228,13 +258,22 @@ fn counted_proto(kind: Kind) -> Option<PortProto> {
     }
 }
 
-/// How many ports, by the sightings or by the table's map of 64 bits, which knows no more than "many" when it is full.
-fn port_count(seen: usize, view: Option<&SourceView>) -> String {
-    let estimate = view.map_or(0, |view| distinct(view.ports) as usize);
-    match view {
-        Some(view) if view.ports == u64::MAX && estimate > seen => format!("more than {} ports", estimate / 50 * 50),
-        Some(_) if estimate > seen => format!("about {estimate} ports"),
-        _ => words::count(seen as u64, "port"),
+/// How many ports, by the sightings or by the table's map of 64 bits, which knows no more than "many" when it is full. It may hold ports of
+/// other packets of the source, and is inexact by a fifth.
+fn port_count(seen: usize, view: Option<&SourceView>, kind: Kind, whole: bool) -> String {
+    let Some(view) = view else { return words::count(seen as u64, "port") };
+    let sent = match kind {
+        Kind::Syn => view.syn,
+        Kind::Udp => view.udp,
+        _ => view.packets.saturating_sub(view.syn + view.udp + view.icmp),
+    };
+    let known = distinct(view.ports) as usize;
+    let estimate = known.min(sent as usize);
+    let least = if whole { seen } else { seen + seen / 4 };
+    match estimate > least {
+        true if view.ports == u64::MAX && estimate == known => format!("more than {} ports", estimate / 50 * 50),
+        true => format!("about {estimate} ports"),
+        false => words::count(seen as u64, "port"),
     }
 }
 
