@@ -16,6 +16,7 @@ use crate::observation::{Moment, Sighting, SourceView};
 const COMPARED: usize = 8;
 
 /// What one source tried at one target.
+#[derive(Clone)]
 struct Attempt {
     source: IpAddr,
     members: Vec<usize>,
@@ -25,6 +26,7 @@ struct Attempt {
 pub fn recognise(scene: &Scene<'_>, claims: &Claims) -> Vec<Recognition> {
     let answering = answering(scene);
     let mut groups: BTreeMap<(IpAddr, PortProto, Vec<u16>), Vec<Attempt>> = BTreeMap::new();
+    let mut all: HashMap<(IpAddr, PortProto), Vec<Attempt>> = HashMap::new();
     for (source, indices) in scene.sources() {
         let mut by_target: HashMap<(IpAddr, PortProto), Vec<usize>> = HashMap::new();
         for index in claims.free(indices) {
@@ -38,11 +40,21 @@ pub fn recognise(scene: &Scene<'_>, claims: &Claims) -> Vec<Recognition> {
         for ((target, proto), members) in by_target {
             let ports = first_ports(scene, &members);
             if is_set(scene, source, proto, &ports) {
-                groups.entry((target, proto, ports)).or_default().push(Attempt { source, members });
+                let attempt = Attempt { source, members };
+                all.entry((target, proto)).or_default().push(attempt.clone());
+                groups.entry((target, proto, ports)).or_default().push(attempt);
             }
         }
     }
-    groups.into_values().filter_map(|attempts| together(scene, attempts)).collect()
+    let mut found = Vec::new();
+    for ((target, proto, _), attempts) in groups {
+        let others = all.entry((target, proto)).or_default();
+        let explained = together(scene, attempts, others);
+        let told: HashSet<IpAddr> = explained.iter().flat_map(|(sources, _)| sources.iter().copied()).collect();
+        others.retain(|attempt| !told.contains(&attempt.source));
+        found.extend(explained.map(|(_, recognition)| recognition));
+    }
+    found
 }
 
 /// Hosts and UDP ports that were seen to send.
@@ -90,18 +102,44 @@ fn first_ports(scene: &Scene<'_>, members: &[usize]) -> Vec<u16> {
     ports.into_iter().collect()
 }
 
-fn together(scene: &Scene<'_>, mut attempts: Vec<Attempt>) -> Option<Recognition> {
+/// Explains attempts if they are of one scan, with those among all at the target that are of it as well. Says whose they are.
+fn together(scene: &Scene<'_>, mut attempts: Vec<Attempt>, all: &[Attempt]) -> Option<(Vec<IpAddr>, Recognition)> {
+    attempts.retain(|attempt| all.iter().any(|other| other.source == attempt.source));
     attempts.sort_by_key(|attempt| start(scene, attempt));
+    let told = |crowd: &[Attempt], one_machine: Option<&str>| {
+        let everybody = with_likewise(scene, crowd, all);
+        let sources = everybody.iter().map(|attempt| attempt.source).collect();
+        (sources, explain(scene, &everybody, real_one(scene, crowd), one_machine))
+    };
     let crowd = at_once(scene, &attempts)?;
     if let Some(sentence) = by_one_machine(scene, crowd) {
-        return Some(explain(scene, crowd, Some(sentence)));
+        return Some(told(crowd, Some(sentence)));
     }
     // Services that watch hosts ask from all over the world, and come back.
     attempts.retain(|attempt| !scene.watches(attempt.source, &attempt.members, scene.thresholds.scan.checks, false));
     let crowd = at_once(scene, &attempts)?;
     // Neighbours may well want the same.
-    (networks(crowd) >= scene.thresholds.decoy.networks && is_telling(scene, crowd))
-        .then(|| explain(scene, crowd, None))
+    (networks(crowd) >= scene.thresholds.decoy.networks && is_telling(scene, crowd)).then(|| told(crowd, None))
+}
+
+/// A crowd, and what others did meanwhile, if it was mostly the same: a client whose name is used has traffic of its own, so that others of its
+/// packets are sampled.
+fn with_likewise(scene: &Scene<'_>, crowd: &[Attempt], all: &[Attempt]) -> Vec<Attempt> {
+    let packet = |index: &usize| (scene.sighting(*index).packet.destination_port, scene.sighting(*index).at);
+    let (ports, times): (BTreeSet<u16>, BTreeSet<Moment>) =
+        crowd.iter().flat_map(|attempt| &attempt.members).map(packet).unzip();
+    let is_like = |index: &usize| {
+        let (port, at) = packet(index);
+        ports.contains(&port) && times.first() <= Some(&at) && Some(&at) <= times.last()
+    };
+    let others = all.iter().filter(|attempt| !crowd.iter().any(|known| known.source == attempt.source));
+    let likewise = others.filter_map(|attempt| {
+        let members: Vec<usize> = attempt.members.iter().copied().filter(is_like).collect();
+        (members.len() * 4 >= attempt.members.len() * 3).then_some(Attempt { source: attempt.source, members })
+    });
+    let mut everybody: Vec<Attempt> = crowd.iter().cloned().chain(likewise).collect();
+    everybody.sort_by_key(|attempt| start(scene, attempt));
+    everybody
 }
 
 fn start(scene: &Scene<'_>, attempt: &Attempt) -> Moment {
@@ -183,7 +221,7 @@ fn number_of(address: IpAddr) -> Option<u32> {
     }
 }
 
-fn explain(scene: &Scene<'_>, attempts: &[Attempt], one_machine: Option<&str>) -> Recognition {
+fn explain(scene: &Scene<'_>, attempts: &[Attempt], real: Option<IpAddr>, one_machine: Option<&str>) -> Recognition {
     let networks = networks(attempts);
     let members = attempts.iter().flat_map(|attempt| attempt.members.iter().copied()).collect();
     let case = Case::new(scene, "pattern.decoy-scan", members).with_ports().evidence(format!(
@@ -197,7 +235,7 @@ fn explain(scene: &Scene<'_>, attempts: &[Attempt], one_machine: Option<&str>) -
         case = case.confidence(Confidence::Likely).evidence(sentence);
         detail = "one machine wrote them all: forged".into();
     }
-    let case = match real_one(scene, attempts) {
+    let case = match real {
         Some(real) => {
             case.evidence(format!("{real} was also seen in other traffic with the target: look at it first."))
         }

@@ -710,8 +710,8 @@ fn a_client_whose_name_is_used_as_a_decoy_is_not_blamed() {
     let client = "116.90.231.4";
     let mut scenario = Scenario::at(&[HOME]);
     scenario.send(syn(client, 40_000, HOME, 25)).wait(3.0);
-    for i in 0..10 {
-        scenario.connection(client, 50_000 + i, HOME, 443);
+    for i in 0..30 {
+        scenario.connection(client, 50_000 + i, HOME, 6000 + 7 * i);
     }
     for (i, port) in PORTS.into_iter().chain(9000..9020).enumerate() {
         for source in [client, "185.60.112.9", "8.8.4.4", "9.9.9.9", "1.1.1.1"] {
