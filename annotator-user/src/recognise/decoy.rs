@@ -7,7 +7,7 @@ use annotator_common::Transport;
 use annotator_common::source::distinct;
 
 use super::scene::{Half, follows, is_to_many, network};
-use super::{Case, Claims, Scene, words};
+use super::{Case, Claims, FINDINGS_MAX, Scene, words};
 use crate::counters::PortProto;
 use crate::finding::{Confidence, Recognition};
 use crate::observation::{Moment, Sighting, SourceView};
@@ -47,12 +47,16 @@ pub fn recognise(scene: &Scene<'_>, claims: &Claims) -> Vec<Recognition> {
         }
     }
     let mut found = Vec::new();
-    for ((target, proto, _), attempts) in groups {
-        let others = all.entry((target, proto)).or_default();
-        let explained = together(scene, attempts, others);
-        let told: HashSet<IpAddr> = explained.iter().flat_map(|(sources, _)| sources.iter().copied()).collect();
-        others.retain(|attempt| !told.contains(&attempt.source));
-        found.extend(explained.map(|(_, recognition)| recognition));
+    let mut told: HashSet<(IpAddr, PortProto, IpAddr)> = HashSet::new();
+    for ((target, proto, _), mut attempts) in groups {
+        let is_free = |attempt: &Attempt| !told.contains(&(target, proto, attempt.source));
+        attempts.retain(is_free);
+        // What is told apart is bounded, and so is what is compared.
+        let others = all.get(&(target, proto)).filter(|_| found.len() < FINDINGS_MAX).into_iter().flatten();
+        if let Some((sources, recognition)) = together(scene, attempts, others.filter(|other| is_free(other))) {
+            told.extend(sources.into_iter().map(|source| (target, proto, source)));
+            found.push(recognition);
+        }
     }
     found
 }
@@ -103,8 +107,11 @@ fn first_ports(scene: &Scene<'_>, members: &[usize]) -> Vec<u16> {
 }
 
 /// Explains attempts if they are of one scan, with those among all at the target that are of it as well. Says whose they are.
-fn together(scene: &Scene<'_>, mut attempts: Vec<Attempt>, all: &[Attempt]) -> Option<(Vec<IpAddr>, Recognition)> {
-    attempts.retain(|attempt| all.iter().any(|other| other.source == attempt.source));
+fn together<'t>(
+    scene: &Scene<'_>,
+    mut attempts: Vec<Attempt>,
+    all: impl Iterator<Item = &'t Attempt>,
+) -> Option<(Vec<IpAddr>, Recognition)> {
     attempts.sort_by_key(|attempt| start(scene, attempt));
     let told = |crowd: &[Attempt], one_machine: Option<&str>| {
         let everybody = with_likewise(scene, crowd, all);
@@ -124,7 +131,7 @@ fn together(scene: &Scene<'_>, mut attempts: Vec<Attempt>, all: &[Attempt]) -> O
 
 /// A crowd, and what others did meanwhile, if it was mostly the same: a client whose name is used has traffic of its own, so that others of its
 /// packets are sampled.
-fn with_likewise(scene: &Scene<'_>, crowd: &[Attempt], all: &[Attempt]) -> Vec<Attempt> {
+fn with_likewise<'t>(scene: &Scene<'_>, crowd: &[Attempt], all: impl Iterator<Item = &'t Attempt>) -> Vec<Attempt> {
     let packet = |index: &usize| (scene.sighting(*index).packet.destination_port, scene.sighting(*index).at);
     let (ports, times): (BTreeSet<u16>, BTreeSet<Moment>) =
         crowd.iter().flat_map(|attempt| &attempt.members).map(packet).unzip();
@@ -132,7 +139,8 @@ fn with_likewise(scene: &Scene<'_>, crowd: &[Attempt], all: &[Attempt]) -> Vec<A
         let (port, at) = packet(index);
         ports.contains(&port) && times.first() <= Some(&at) && Some(&at) <= times.last()
     };
-    let others = all.iter().filter(|attempt| !crowd.iter().any(|known| known.source == attempt.source));
+    let known: HashSet<IpAddr> = crowd.iter().map(|attempt| attempt.source).collect();
+    let others = all.filter(|attempt| !known.contains(&attempt.source));
     let likewise = others.filter_map(|attempt| {
         let members: Vec<usize> = attempt.members.iter().copied().filter(is_like).collect();
         (members.len() * 4 >= attempt.members.len() * 3).then_some(Attempt { source: attempt.source, members })
