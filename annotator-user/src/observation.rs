@@ -286,6 +286,11 @@ pub struct Locality {
 }
 
 impl Locality {
+    /// Whether an address of ours is known that is of the family of this one: who names his IPv4 address says nothing of IPv6.
+    pub fn knows_ours_like(&self, address: IpAddr) -> bool {
+        self.addresses.iter().any(|ours| ours.is_ipv6() == address.is_ipv6())
+    }
+
     /// Whether an address is ours or lies in a prefix of ours.
     pub fn is_near(&self, address: IpAddr) -> bool {
         self.addresses.contains(&address) || self.prefixes.iter().any(|prefix| prefix.contains(address))
@@ -321,7 +326,7 @@ impl Observations<'_> {
     /// Whether something listens at a port of ours, where that is known.
     pub fn is_listening(&self, proto: PortProto, address: IpAddr, port: u16) -> Option<bool> {
         let listening = self.locality.listening.as_ref()?;
-        let here = self.live || self.locality.addresses.is_empty() || self.locality.is_near(address);
+        let here = self.live || !self.locality.knows_ours_like(address) || self.locality.is_near(address);
         here.then(|| listening.contains(&(proto, port)))
     }
 }

@@ -279,9 +279,9 @@ impl<'a> Scene<'a> {
     }
 
     /// Whether a packet comes to us: on an interface all do; in a capture those that are not ours, and go to an address of ours
-    /// where these are known.
+    /// where one of their family is known.
     pub fn is_inbound(&self, sighting: &Sighting) -> bool {
-        if self.observations.live || self.ours.is_empty() {
+        if self.observations.live || !self.observations.locality.knows_ours_like(sighting.destination()) {
             return true;
         }
         !self.is_ours(sighting.source()) && (self.is_near(sighting.destination()) || is_to_many(sighting))
