@@ -476,6 +476,22 @@ fn datagrams_to_one_port_of_many_hosts() {
 }
 
 #[test]
+fn a_long_udp_scan_is_no_stream() {
+    // The table's map of ports is full after some hundreds.
+    let mut scenario = Scenario::live();
+    for i in 0..4000_u16 {
+        scenario.send(udp(AWAY, 41000, HOME, 1 + i * 13, &[])).wait(0.002);
+    }
+    let found = scenario.recognise();
+    assert!(one(&found, "scan.udp").packets >= 3900);
+    let mut stream = Scenario::live();
+    for i in 0..4000_u16 {
+        stream.send(udp(AWAY, 41000, HOME, 40000 + i % 16, &[0; 160])).wait(0.02);
+    }
+    none(&stream.recognise(), "scan.udp");
+}
+
+#[test]
 fn what_a_udp_scan_carries_belongs_to_it() {
     let questions: [(u16, &[u8]); 2] =
         [(69, b"\0\x01r7tftp.txt\0octet\0"), (1900, b"M-SEARCH * HTTP/1.1\r\nST: ssdp:all\r\n\r\n")];

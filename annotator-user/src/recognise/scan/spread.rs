@@ -74,11 +74,22 @@ fn is_client(scene: &Scene<'_>, source: IpAddr, probes: &Probes, is_user: bool) 
         (Kind::Syn, _) => is_user || checks(scene, source, probes),
         (Kind::Maimon, _) => takes_leave(scene, probes),
         (Kind::Udp, Some(view)) => {
-            let targets = distinct(view.ports).max(distinct(view.destinations));
-            view.udp > scene.thresholds.scan.udp_packets_per_port * u64::from(targets)
+            let targets = ports_tried(scene, source, view).max(u64::from(distinct(view.destinations)));
+            view.udp > scene.thresholds.scan.udp_packets_per_port * targets
         }
         _ => false,
     }
+}
+
+/// To how many ports a source sends datagrams: by the table's map or, where that is full and knows no more than "many", by the counters.
+fn ports_tried(scene: &Scene<'_>, source: IpAddr, view: &SourceView) -> u64 {
+    let mapped = u64::from(distinct(view.ports));
+    let counted = || match scene.counted_ports(source, PortProto::Udp) {
+        Some(CountedPorts::All(ports)) => ports.len() as u64,
+        Some(CountedPorts::AtLeast(ports)) => ports as u64,
+        None => 0,
+    };
+    if view.ports == u64::MAX { mapped.max(counted()) } else { mapped }
 }
 
 /// Whether a neighbour looks again and again whether the same ports answer, which it learns each time, or may learn at the pace at which it comes.
