@@ -181,17 +181,18 @@ impl Sighting {
         self.packet.is_syn() && u32::from(self.packet.tcp_header) <= TCP_HEADER
     }
 
-    /// The TCP options one by one: each one's kind and contents.
-    pub fn tcp_option_list(&self) -> impl Iterator<Item = (u8, &[u8])> {
+    /// The TCP options one by one: each one's kind and, where its length is there as well, as much of its contents as is.
+    pub fn tcp_option_list(&self) -> impl Iterator<Item = (u8, Option<&[u8]>)> {
         const END: u8 = 0;
         const NO_OPERATION: u8 = 1;
         let mut options = self.tcp_options();
         std::iter::from_fn(move || {
             let (&kind, rest) = options.split_first().filter(|(kind, _)| **kind != END)?;
-            let length = if kind == NO_OPERATION { 1 } else { usize::from(*rest.first()?).max(2) };
-            let (option, rest) = options.split_at(length.min(options.len()));
+            let length =
+                if kind == NO_OPERATION { Some(1) } else { rest.first().map(|length| usize::from(*length).max(2)) };
+            let (option, rest) = options.split_at(length.unwrap_or(1).min(options.len()));
             options = rest;
-            Some((kind, option.get(2..).unwrap_or_default()))
+            Some((kind, length.map(|_| option.get(2..).unwrap_or_default())))
         })
     }
 

@@ -145,7 +145,8 @@ impl Reader {
 /// Whether a packet shows a cookie of TCP Fast Open (RFC 7413 §4.1.1). An empty option asks for one.
 fn has_cookie(sighting: &Sighting) -> bool {
     const FAST_OPEN: u8 = 34;
-    sighting.tcp_option_list().any(|(kind, contents)| kind == FAST_OPEN && (4..=16).contains(&contents.len()))
+    let is_cookie = |contents: &[u8]| (4..=16).contains(&contents.len());
+    sighting.tcp_option_list().any(|(kind, contents)| kind == FAST_OPEN && contents.is_some_and(is_cookie))
 }
 
 /// The class of readable payload of every port: what the engine's settings take.

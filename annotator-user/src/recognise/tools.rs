@@ -181,7 +181,7 @@ fn has_nmap_options(sighting: &Sighting) -> bool {
 }
 
 fn option_kinds(sighting: &Sighting) -> Vec<u8> {
-    sighting.tcp_option_list().map(|(kind, _)| kind).collect()
+    sighting.tcp_option_list().filter_map(|(kind, contents)| contents.map(|_| kind)).collect()
 }
 
 fn is_enough(scene: &Scene<'_>, tool: Tool, members: &[usize]) -> bool {

@@ -175,16 +175,5 @@ fn is_server_to_client(scene: &Scene<'_>, half: Half) -> bool {
 
 /// Whether a SYN was made by an operating system's `connect`: those carry window scaling or timestamps.
 pub fn is_by_system(sighting: &Sighting) -> bool {
-    let mut options = sighting.tcp_options();
-    loop {
-        match options {
-            [WINDOW_SCALE | TIMESTAMPS, ..] => return true,
-            [1, rest @ ..] => options = rest,
-            [0, ..] | [] | [_] => return false,
-            [_, length, ..] => match options.get(usize::from(*length).max(2)..) {
-                Some(rest) => options = rest,
-                None => return false,
-            },
-        }
-    }
+    sighting.tcp_option_list().any(|(kind, _)| matches!(kind, WINDOW_SCALE | TIMESTAMPS))
 }
