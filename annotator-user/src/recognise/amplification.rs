@@ -34,7 +34,7 @@ fn hunts(scene: &Scene<'_>, claims: &Claims) -> Vec<Recognition> {
     for (source, indices) in scene.sources() {
         let members: Vec<usize> = claims.free(indices).filter(|i| is_request(scene, scene.sighting(*i))).collect();
         let limits = &scene.thresholds.amplification;
-        let targets: BTreeSet<(IpAddr, u16)> = members.iter().map(|i| scene.sighting(*i).target()).collect();
+        let targets = scene.targets(&members);
         let enough = match members.iter().all(|i| has_clients(scene, scene.sighting(*i))) {
             true => is_insistent(scene, source, &members),
             false => targets.len() >= limits.requests || members.len() >= limits.repeats,

@@ -1,6 +1,5 @@
 //! What a source tries by SYNs, some of which may have come about: an open port among the closed ones makes a scanner no client.
 
-use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use annotator_common::source::distinct;
@@ -25,10 +24,8 @@ impl Scene<'_> {
         // Who hangs up on the same ports again and again checks that they answer.
         let returns = self.returns(source, &syns, self.thresholds.scan.checks);
         let is_fruitless = |index: &&usize| self.is_probe(**index) || (!returns && self.is_abandoned(**index));
-        let targets: BTreeSet<_> = syns.iter().map(|index| self.sighting(*index).target()).collect();
-        let fruitless: BTreeSet<_> =
-            syns.iter().filter(is_fruitless).map(|index| self.sighting(*index).target()).collect();
-        fruitless.len() as f64 / targets.len().max(1) as f64
+        let fruitless: Vec<usize> = syns.iter().filter(is_fruitless).copied().collect();
+        self.targets(&fruitless).len() as f64 / self.targets(&syns).len().max(1) as f64
     }
 
     fn is_attempt(&self, index: usize) -> bool {
@@ -38,7 +35,7 @@ impl Scene<'_> {
 
     /// Whether a source that sends some SYNs sent as many times to the same targets.
     pub fn returns(&self, source: IpAddr, syns: &[usize], times: u64) -> bool {
-        let targets: BTreeSet<_> = syns.iter().map(|index| self.sighting(*index).target()).collect();
+        let targets = self.targets(syns);
         // The source table remembers targets that were not sampled, until its map is full.
         let (sent, ports) = self.view(source).map_or((syns.len() as u64, 0), |view| (view.syn, view.ports));
         ports != u64::MAX && sent >= times * targets.len().max(distinct(ports) as usize) as u64
@@ -48,9 +45,8 @@ impl Scene<'_> {
     /// and, unless it `learns` each time what became of them, too slowly to repeat what was lost.
     pub fn watches(&self, source: IpAddr, syns: &[usize], times: u64, learns: bool) -> bool {
         let [shortest, longest] = self.thresholds.scan.round_gap;
-        let targets: BTreeSet<_> = syns.iter().map(|index| self.sighting(*index).target()).collect();
         let Some(view) = self.view(source) else { return false };
-        let rounds = view.syn / (targets.len() as u64).max(1);
+        let rounds = view.syn / (self.targets(syns).len() as u64).max(1);
         let gap = view.last.seconds_since(view.first) / rounds.saturating_sub(1).max(1) as f64;
         (learns || gap >= shortest) && gap <= longest && self.returns(source, syns, times)
     }

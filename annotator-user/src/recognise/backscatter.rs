@@ -69,7 +69,7 @@ fn is_unasked_dns(scene: &Scene<'_>, sighting: &Sighting) -> bool {
 /// Whether answers go where no client of ours was: to ports that none takes, to many of our addresses, or past one whose packets we see.
 fn is_bystander(scene: &Scene<'_>, answers: &[usize]) -> bool {
     let limits = &scene.thresholds.backscatter;
-    let targets: BTreeSet<(IpAddr, u16)> = answers.iter().map(|i| scene.sighting(*i).target()).collect();
+    let targets = scene.targets(answers);
     let hosts: BTreeSet<IpAddr> = targets.iter().map(|(host, _)| *host).collect();
     let foreign = targets.iter().filter(|(_, port)| scene.is_foreign(*port)).count();
     let accepted = answers.iter().filter(|i| is_syn_ack(scene.sighting(**i))).count();
@@ -87,7 +87,7 @@ fn is_bystander(scene: &Scene<'_>, answers: &[usize]) -> bool {
 
 fn is_dns_bystander(scene: &Scene<'_>, answers: &[usize]) -> bool {
     let limits = &scene.thresholds.backscatter;
-    let targets: BTreeSet<(IpAddr, u16)> = answers.iter().map(|i| scene.sighting(*i).target()).collect();
+    let targets = scene.targets(answers);
     let hosts: BTreeSet<IpAddr> = targets.iter().map(|(host, _)| *host).collect();
     // Resolvers ask from any port: only silence of the asker, or several who cannot all have asked, tells.
     targets.len() >= limits.answers

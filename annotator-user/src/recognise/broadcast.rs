@@ -6,6 +6,7 @@ use std::net::IpAddr;
 
 use annotator_common::{Flag, Transport};
 
+use super::scene::is_ping;
 use super::{Case, Claims, Scene, words};
 use crate::finding::{Confidence, Recognition};
 use crate::observation::Sighting;
@@ -20,7 +21,7 @@ pub fn recognise(scene: &Scene<'_>, claims: &Claims) -> Vec<Recognition> {
         let of = |wanted: fn(&Scene<'_>, &Sighting) -> bool| -> Vec<usize> {
             free.iter().copied().filter(|i| wanted(scene, scene.sighting(*i))).collect()
         };
-        found.extend(smurf(scene, victim, of(is_ping), answers.get(&victim)));
+        found.extend(smurf(scene, victim, of(|_, sighting| is_ping(sighting)), answers.get(&victim)));
         found.extend(fraggle(scene, victim, of(is_small_service), answers.get(&victim)));
     }
     found
@@ -42,10 +43,6 @@ fn answers(scene: &Scene<'_>) -> BTreeMap<IpAddr, BTreeSet<IpAddr>> {
         }
     }
     answers
-}
-
-fn is_ping(_: &Scene<'_>, sighting: &Sighting) -> bool {
-    matches!((sighting.packet.transport, sighting.packet.icmp_type), (Transport::Icmp, 8) | (Transport::Icmpv6, 128))
 }
 
 fn is_small_service(scene: &Scene<'_>, sighting: &Sighting) -> bool {

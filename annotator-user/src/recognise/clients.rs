@@ -1,16 +1,34 @@
 //! Who is a client, by what comes of the connections that it asks for: a port's counters cannot tell, since a busy port carries more than any flood.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::net::IpAddr;
 
 use super::Scene;
 use super::scene::Half;
+use crate::counters::{PortProto, Side};
 use crate::observation::{Moment, SourceView};
 
+/// Sources with their SYNs.
+pub type Callers = BTreeMap<IpAddr, Vec<usize>>;
+
+/// The SYNs of all of them.
+pub fn members(callers: &Callers) -> Vec<usize> {
+    callers.values().flatten().copied().collect()
+}
+
+/// How many SYNs some sources sent, sampled or not.
+pub fn sent(scene: &Scene<'_>, callers: &Callers) -> u64 {
+    callers.iter().map(|(source, syns)| scene.syns_like(*source, syns.len())).sum()
+}
+
+/// SYNs that came to a port.
+pub fn syns(scene: &Scene<'_>, port: u16) -> u64 {
+    scene.port(PortProto::Tcp, Side::Dst, port).syn.packets
+}
+
 impl Scene<'_> {
-    /// Whether most connections that a source asks for come about: it uses them, ends them, or gives them up itself. A reset by which a system says
-    /// that it knows of no connection is none of these.
-    pub fn connects(&self, source: IpAddr) -> bool {
+    /// What [`Scene::connects`] says of a source. A reset by which a system says that it knows of no connection is no use of it.
+    pub fn uses_connections(&self, source: IpAddr) -> bool {
         let asked = self.asked(source);
         let used = asked.iter().filter(|half| {
             let there = self.carried(half);

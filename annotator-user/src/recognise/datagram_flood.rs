@@ -8,7 +8,8 @@ use std::net::IpAddr;
 use annotator_common::Transport;
 use annotator_common::source::distinct;
 
-use super::scene::{Half, is_to_many};
+use super::questions::counted;
+use super::scene::{Half, is_ping, is_to_many};
 use super::{Case, Claims, FIRST_CLIENT_PORT, Scene, words};
 use crate::counters::{PortProto, Side};
 use crate::finding::{Confidence, Recognition, Verdict};
@@ -55,16 +56,13 @@ fn fast<'s>(
     })
 }
 
-fn is_ping(scene: &Scene<'_>, sighting: &Sighting) -> bool {
-    let kind = (sighting.packet.transport, sighting.packet.icmp_type);
-    matches!(kind, (Transport::Icmp, 8) | (Transport::Icmpv6, 128))
-        && scene.is_inbound(sighting)
-        && !is_to_many(sighting)
+fn is_ping_to_one(scene: &Scene<'_>, sighting: &Sighting) -> bool {
+    is_ping(sighting) && scene.is_inbound(sighting) && !is_to_many(sighting)
 }
 
 fn pings(scene: &Scene<'_>, claims: &Claims) -> Vec<Recognition> {
     let mut by_target: BTreeMap<IpAddr, Vec<usize>> = BTreeMap::new();
-    for (_, members) in fast(scene, claims, is_ping, |view| view.icmp) {
+    for (_, members) in fast(scene, claims, is_ping_to_one, |view| view.icmp) {
         members.into_iter().for_each(|i| by_target.entry(scene.sighting(i).destination()).or_default().push(i));
     }
     by_target.into_iter().filter_map(|(target, members)| ping_flood(scene, target, members)).collect()
@@ -184,10 +182,10 @@ struct Scattered {
 
 impl Scattered {
     fn of(scene: &Scene<'_>) -> Self {
-        let all: u64 = datagram_rows(scene).map(|(_, packets)| packets).sum();
+        let all: u64 = counted(scene, PortProto::Udp).map(|(_, packets)| packets).sum();
         let few = scene.thresholds.flood.stream.max(STREAM_PART * all / ALL_PORTS);
         let mut scattered = Scattered { ports: 0, packets: 0, foreign: 0, in_streams: 0 };
-        for (port, packets) in datagram_rows(scene) {
+        for (port, packets) in counted(scene, PortProto::Udp) {
             if packets >= few {
                 scattered.in_streams += packets;
                 continue;
@@ -213,13 +211,6 @@ impl Scattered {
         let again = (self.packets - self.ports) as f64;
         (0.5 * expected..=1.5 * expected).contains(&again)
     }
-}
-
-/// Datagrams by destination port.
-fn datagram_rows(scene: &Scene<'_>) -> impl Iterator<Item = (u16, u64)> {
-    let rows = scene.observations.counters.ports.iter();
-    let rows = rows.filter(|(key, _)| key.proto == PortProto::Udp && key.side == Side::Dst);
-    rows.map(|(key, count)| (key.port, count.all.packets))
 }
 
 /// The rows of those who sent some sightings.

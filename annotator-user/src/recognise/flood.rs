@@ -5,15 +5,13 @@ use std::net::IpAddr;
 
 use annotator_common::source::bit_of;
 
+use super::clients::{Callers, members, sent, syns};
 use super::scene::network;
 use super::{Case, Claims, Scene, words};
 use crate::counters::{PortProto, Side};
 use crate::finding::{Confidence, Recognition};
 use crate::observation::SourceView;
 use crate::quantity::number;
-
-/// Sources with their SYNs.
-type Callers = BTreeMap<IpAddr, Vec<usize>>;
 
 /// Who sends SYNs to a port.
 #[derive(Default)]
@@ -26,7 +24,6 @@ struct Port {
 
 /// Finds SYN floods, for each port one under forged addresses and one from others.
 pub fn recognise(scene: &Scene<'_>, claims: &Claims) -> Vec<Recognition> {
-    let mut connects: HashMap<IpAddr, bool> = HashMap::new();
     let mut ports: BTreeMap<u16, Port> = BTreeMap::new();
     for (index, sighting) in scene.sightings() {
         let (source, port) = (sighting.source(), sighting.packet.destination_port);
@@ -34,7 +31,7 @@ pub fn recognise(scene: &Scene<'_>, claims: &Claims) -> Vec<Recognition> {
             continue;
         }
         let port = ports.entry(port).or_default();
-        if claims.is_free(index) && !*connects.entry(source).or_insert_with(|| scene.connects(source)) {
+        if claims.is_free(index) && !scene.connects(source) {
             port.vain.entry(source).or_default().push(index);
         } else {
             *port.clients.entry(source).or_default() += 1;
@@ -42,11 +39,6 @@ pub fn recognise(scene: &Scene<'_>, claims: &Claims) -> Vec<Recognition> {
     }
     let unsampled = Unsampled::of(scene);
     ports.into_iter().flat_map(|(port, callers)| floods(scene, port, callers, &unsampled)).collect()
-}
-
-/// SYNs that came to a port.
-fn syns(scene: &Scene<'_>, port: u16) -> u64 {
-    scene.port(PortProto::Tcp, Side::Dst, port).syn.packets
 }
 
 /// What sources sent of which no packet was sampled, by the bit of their only port.
@@ -117,11 +109,6 @@ fn main_target(scene: &Scene<'_>, callers: &Callers) -> Option<IpAddr> {
     (most as f64 >= scene.thresholds.flood.one_target * all as f64).then_some(target)
 }
 
-/// How many SYNs some sources sent, sampled or not.
-fn sent(scene: &Scene<'_>, callers: &Callers) -> u64 {
-    callers.iter().map(|(source, syns)| scene.syns_like(*source, syns.len())).sum()
-}
-
 /// How many resets of a source belong to some of its SYNs.
 fn resets(scene: &Scene<'_>, source: IpAddr, sampled: usize) -> u64 {
     let all = scene.sampled(source).syn.max(1);
@@ -157,10 +144,6 @@ fn alike(scene: &Scene<'_>, callers: Callers, sent_by_all: u64) -> (Callers, u64
     let (alike, others): (Callers, Callers) = callers.into_iter().partition(|(_, syns)| are_bare(scene, syns));
     let left = sent_by_all.saturating_sub(sent(scene, &others));
     (alike, left)
-}
-
-fn members(callers: &Callers) -> Vec<usize> {
-    callers.values().flatten().copied().collect()
 }
 
 fn open<'s, 'a>(

@@ -86,8 +86,13 @@ impl Sign {
 pub fn signs(scene: &Scene<'_>, members: &[usize]) -> Vec<Sign> {
     let seen: Vec<&Sighting> = members.iter().map(|index| scene.sighting(*index)).collect();
     let sources: BTreeSet<IpAddr> = seen.iter().map(|sighting| sighting.source()).collect();
-    let signs =
-        [empty_networks(scene, &sources), one_place(scene, &seen), any_port(scene, &seen), bare(scene, members)];
+    let clients = of_clients(scene);
+    let signs = [
+        empty_networks(scene, &sources),
+        one_place(scene, &seen, &clients),
+        any_port(scene, &seen),
+        bare(scene, members, &clients),
+    ];
     signs.into_iter().flatten().collect()
 }
 
@@ -138,9 +143,9 @@ fn empty_networks(scene: &Scene<'_>, sources: &BTreeSet<IpAddr>) -> Option<Sign>
 
 /// Packets from all over the world that all come the same way, or a few ways. Answers, and questions that servers get from strangers, are left out:
 /// where TTLs are rewritten on the way, a crowd of these would look the same. So are strangers at a service whose clients are seen to come that way, too.
-fn one_place(scene: &Scene<'_>, seen: &[&Sighting]) -> Option<Sign> {
+fn one_place(scene: &Scene<'_>, seen: &[&Sighting], clients: &[&Sighting]) -> Option<Sign> {
     let limits = &scene.thresholds.flood;
-    let of_clients = few_ttls(scene, of_clients(scene).iter().map(|sighting| sighting.packet.ttl));
+    let of_clients = few_ttls(scene, clients.iter().map(|sighting| sighting.packet.ttl));
     let is_client = |sighting: &Sighting| {
         of_clients.as_ref().is_some_and(|ttls| ttls.contains(&sighting.packet.ttl))
             && sighting.packet.transport == Transport::Tcp
@@ -199,10 +204,9 @@ fn few_ttls(scene: &Scene<'_>, ttls: impl Iterator<Item = u8>) -> Option<BTreeSe
 }
 
 /// SYNs as only tools make them, as many a second as a crowd. Where something on the way takes the options off, clients have none either.
-fn bare(scene: &Scene<'_>, members: &[usize]) -> Option<Sign> {
+fn bare(scene: &Scene<'_>, members: &[usize], clients: &[&Sighting]) -> Option<Sign> {
     let bare: Vec<usize> = members.iter().copied().filter(|index| scene.sighting(*index).is_bare_syn()).collect();
-    let of_clients = of_clients(scene);
-    let usual = of_clients.iter().filter(|sighting| sighting.is_bare_syn()).count() * 2 > of_clients.len();
+    let usual = clients.iter().filter(|sighting| sighting.is_bare_syn()).count() * 2 > clients.len();
     (!usual && !crowded(scene, &bare).is_empty()).then(|| {
         let number = words::count(bare.len() as u64, "SYN");
         let says = format!("{number} without options, which those of every system have: a tool made them.");

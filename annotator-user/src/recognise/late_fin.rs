@@ -167,16 +167,10 @@ fn is_series(scene: &Scene<'_>, members: &[usize]) -> bool {
         && follows(last.at, first.at, limits.within)
 }
 
-/// Whether the client was seen opening connections to the server's port.
-fn is_opened(scene: &Scene<'_>, end: &Sighting) -> bool {
-    let contact = scene.contacts.with(end.destination(), end.source(), &[end.packet.source_port], end.at, f64::MAX);
-    contact.is_some_and(|contact| contact.opened)
-}
-
 /// Ends of connections that were seen, at one client.
 fn seen_before(scene: &Scene<'_>, members: Vec<usize>) -> Option<Recognition> {
     let ends = || members.iter().map(|index| scene.sighting(*index));
-    let opened = ends().all(|end| is_opened(scene, end));
+    let opened = ends().all(|end| scene.is_opened(end));
     let mut servers: BTreeMap<IpAddr, usize> = BTreeMap::new();
     ends().for_each(|end| *servers.entry(end.source()).or_default() += 1);
     let ports = ends().map(|end| (end.source(), end.packet.destination_port)).collect::<BTreeSet<_>>().len();
@@ -221,7 +215,7 @@ fn unseen(scene: &Scene<'_>, members: Vec<usize>) -> Option<Recognition> {
     let plain = ends().filter(|end| end.packet.tcp_flags & (tcp::FIN | tcp::ACK) == tcp::FIN).count();
     let rushes = members.len() as f64 > 1.0 + limits.rate * last.at.seconds_since(first.at);
     let rising = down * 4 <= ports.len() && !(rushes && plain * 2 >= members.len());
-    let opened = is_opened(scene, first);
+    let opened = scene.is_opened(first);
     // Resets to ports up and down the range answer forged packets; FINs without ACK are sent by no system of today.
     let acknowledges = ends().all(|end| end.packet.tcp_flags & (tcp::ACK | tcp::RST) != 0);
     if !(opened || rising || (acknowledges && fins * 2 >= members.len())) {

@@ -122,8 +122,8 @@ fn unsampled(scene: &Scene<'_>, view: &SourceView, proto: PortProto) -> u64 {
     }
 }
 
-/// Ports with how many went there.
-fn counted(scene: &Scene<'_>, proto: PortProto) -> impl Iterator<Item = (u16, u64)> {
+/// Ports with how many SYNs or datagrams went there.
+pub fn counted(scene: &Scene<'_>, proto: PortProto) -> impl Iterator<Item = (u16, u64)> {
     let rows = scene.observations.counters.ports.iter();
     rows.filter(move |(key, _)| key.proto == proto && key.side == Side::Dst)
         .map(move |(key, count)| (key.port, of(count, proto)))

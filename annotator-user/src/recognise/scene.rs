@@ -112,6 +112,7 @@ pub struct Scene<'a> {
     tcp_seen_at: HashMap<u16, u64>,
     low_clients: bool,
     outcomes: Vec<Outcome>,
+    clients: HashSet<IpAddr>,
     quotes: Vec<(usize, Quote)>,
     /// SYNs and datagrams by where they go.
     pub(super) questions: [Questions; 2],
@@ -141,6 +142,7 @@ impl<'a> Scene<'a> {
             tcp_seen_at: HashMap::new(),
             low_clients: false,
             outcomes: Vec::new(),
+            clients: HashSet::new(),
             quotes: Vec::new(),
             questions: Default::default(),
             ours: observations.locality.addresses.iter().copied().collect(),
@@ -161,6 +163,7 @@ impl<'a> Scene<'a> {
         scene.low_clients = scene.has_low_clients();
         scene.questions = [PortProto::Tcp, PortProto::Udp].map(|proto| Questions::of(&scene, proto));
         scene.outcomes = observations.sightings.iter().map(|sighting| scene.find_outcome(sighting)).collect();
+        scene.clients = scene.by_source.keys().copied().filter(|source| scene.uses_connections(*source)).collect();
         scene
     }
 
@@ -216,6 +219,11 @@ impl<'a> Scene<'a> {
     /// Every source seen, with its sightings in order of time.
     pub fn sources(&self) -> impl Iterator<Item = (IpAddr, &[usize])> {
         self.by_source.iter().map(|(address, indices)| (*address, indices.as_slice()))
+    }
+
+    /// The hosts and ports to which some sightings go.
+    pub fn targets(&self, indices: &[usize]) -> BTreeSet<(IpAddr, u16)> {
+        indices.iter().map(|index| self.sighting(*index).target()).collect()
     }
 
     /// The sightings of one source.
@@ -413,15 +421,11 @@ impl<'a> Scene<'a> {
         let sent = self.from(source);
         let ports: BTreeSet<u16> = sent.iter().map(|index| self.sighting(*index).packet.destination_port).collect();
         let seconds = view.last.seconds_since(view.first);
-        let opened = |sighting: &Sighting| {
-            let (host, port) = (sighting.destination(), sighting.packet.source_port);
-            self.contacts.with(host, source, &[port], sighting.at, f64::MAX).is_some_and(|contact| contact.opened)
-        };
         view.fin == view.packets
             && ports.len() >= self.thresholds.scan.maimon
             && self.is_mostly_foreign(sent)
             && view.fin as f64 > 1.0 + self.thresholds.late_fin.rate * seconds
-            && !sent.iter().any(|index| opened(self.sighting(*index)))
+            && !sent.iter().any(|index| self.is_opened(self.sighting(*index)))
             && !self.goes_on(source, sent)
     }
 
@@ -436,6 +440,17 @@ impl<'a> Scene<'a> {
     pub fn is_mostly_foreign(&self, sent: &[usize]) -> bool {
         let ports: BTreeSet<u16> = sent.iter().map(|index| self.sighting(*index).packet.destination_port).collect();
         ports.iter().filter(|port| self.is_foreign(**port)).count() * 2 > ports.len()
+    }
+
+    /// Whether most connections that a source asks for, as far as it was sampled, come about: it uses them, ends them, or gives them up itself.
+    pub fn connects(&self, source: IpAddr) -> bool {
+        self.clients.contains(&source)
+    }
+
+    /// Whether the receiver of a packet was seen opening connections to the port that it comes from.
+    pub fn is_opened(&self, sighting: &Sighting) -> bool {
+        let (client, server, port) = (sighting.destination(), sighting.source(), sighting.packet.source_port);
+        self.contacts.with(client, server, &[port], sighting.at, f64::MAX).is_some_and(|contact| contact.opened)
     }
 
     /// What became of a SYN. Other packets have no outcome: it is unknown.
@@ -512,6 +527,11 @@ pub fn is_unrouted(sighting: &Sighting) -> bool {
 pub fn is_syn_ack(sighting: &Sighting) -> bool {
     let flags = sighting.packet.tcp_flags & (tcp::SYN | tcp::ACK | tcp::RST | tcp::FIN);
     sighting.packet.transport == Transport::Tcp && flags == tcp::SYN | tcp::ACK
+}
+
+/// Whether a packet asks for an echo.
+pub fn is_ping(sighting: &Sighting) -> bool {
+    matches!((sighting.packet.transport, sighting.packet.icmp_type), (Transport::Icmp, 8) | (Transport::Icmpv6, 128))
 }
 
 /// Whether a packet is addressed to many at once.

@@ -5,17 +5,15 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::IpAddr;
 
+use super::clients::{Callers, members, sent, syns};
 use super::flood::is_fast;
 use super::forged::signs;
 use super::scene::Half;
 use super::{Case, Claims, Scene, words};
-use crate::counters::{PortProto, Side};
+use crate::counters::PortProto;
 use crate::finding::{Confidence, Recognition};
 use crate::observation::{Moment, Sighting};
 use crate::quantity::number;
-
-/// Sources with their SYNs.
-type Callers = BTreeMap<IpAddr, Vec<usize>>;
 
 /// What a service does with those who call.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -35,12 +33,11 @@ pub fn recognise(scene: &Scene<'_>, claims: &Claims) -> Vec<Recognition> {
     let mut by_target: BTreeMap<(IpAddr, u16), Callers> = BTreeMap::new();
     for (index, sighting) in scene.sightings() {
         let packet = &sighting.packet;
-        let syns = || scene.port(PortProto::Tcp, Side::Dst, packet.destination_port).syn.packets;
         if packet.is_syn()
             && !sighting.is_bare_syn()
             && claims.is_free(index)
             && scene.is_inbound(sighting)
-            && syns() >= scene.thresholds.flood.syn
+            && syns(scene, packet.destination_port) >= scene.thresholds.flood.syn
         {
             by_target.entry(sighting.target()).or_default().entry(sighting.source()).or_default().push(index);
         }
@@ -60,8 +57,7 @@ fn explain(scene: &Scene<'_>, target: (IpAddr, u16), mut callers: Callers) -> Op
     let is_late = |syns: &&&Vec<usize>| end.seconds_since(scene.sighting(syns[0]).at) < limits.service_down.patience;
     let asked = callers.len() - once.iter().filter(is_late).count();
     let again = again.len();
-    let syn = callers.iter().map(|(source, syns)| scene.syns_like(*source, syns.len())).sum();
-    let members: Vec<usize> = callers.values().flatten().copied().collect();
+    let (syn, members) = (sent(scene, &callers), members(&callers));
     let enough = again > 0
         && again as f64 >= limits.service_down.again * asked as f64
         && is_fast(scene, syn, &callers)

@@ -187,7 +187,7 @@ fn option_kinds(sighting: &Sighting) -> Vec<u8> {
 fn is_enough(scene: &Scene<'_>, tool: Tool, members: &[usize]) -> bool {
     let limits = &scene.thresholds.tools;
     let seen = || members.iter().map(|i| scene.sighting(*i));
-    let targets = || seen().map(Sighting::target).collect::<BTreeSet<_>>().len();
+    let targets = || scene.targets(members).len();
     match tool {
         Tool::Mirai | Tool::MiraiHere | Tool::Zmap | Tool::Masscan => members.len() >= limits.marks,
         Tool::ZmapNew => targets() >= limits.zmap_new_marks,

@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use crate::finding::Recognition;
-use crate::observation::Sighting;
 use crate::recognise::scene::site;
 use crate::recognise::{Case, Claims, Scene, words};
 
@@ -25,7 +24,7 @@ fn explain(scene: &Scene<'_>, site: IpAddr, members: Vec<usize>) -> Option<Recog
     let limits = &scene.thresholds.scan;
     let seen = || members.iter().map(|i| scene.sighting(*i));
     let sources: BTreeSet<IpAddr> = seen().map(|s| s.source()).collect();
-    let targets: BTreeSet<(IpAddr, u16)> = seen().map(Sighting::target).collect();
+    let targets = scene.targets(&members);
     if sources.len() < limits.distributed_sources || targets.len() < limits.distributed_targets {
         return None;
     }
