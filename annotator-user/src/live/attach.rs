@@ -1,7 +1,10 @@
 //! Attaching to an interface: native first, generic as a fallback, never over somebody else's program.
 
 use std::fmt;
+use std::io::ErrorKind;
 use std::path::Path;
+use std::thread;
+use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail};
 use aya::programs::links::{FdLink, PinnedLink};
@@ -17,6 +20,10 @@ const LINEAR: &str = "annotator";
 const FRAGS: &str = "annotator_frags";
 /// Up to this MTU packets lie in one buffer whatever the driver.
 const ORDINARY_MTU: u32 = 1500;
+/// As many as libbpf makes (its `PROG_LOAD_ATTEMPTS`).
+const VERIFIER_ATTEMPTS: usize = 5;
+/// Signals come in bursts.
+const BETWEEN_ATTEMPTS: Duration = Duration::from_millis(20);
 
 /// Where XDP runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -150,11 +157,25 @@ fn attach_one(kernel: &mut Kernel, name: &str, interface: &Interface, mode: XdpM
 
 /// Has the kernel check and compile a program.
 pub fn load(kernel: &mut Kernel, name: &str) -> Result<()> {
-    program_mut(kernel, name)?.load().map_err(|error| refusal(error, name))
+    let program = program_mut(kernel, name)?;
+    verified(name, || program.load())
+}
+
+/// Loads a program by `load`. The verifier gives up with EAGAIN when a signal of any kind arrives meanwhile, and is then asked again.
+pub(super) fn verified(name: &str, mut load: impl FnMut() -> Result<(), ProgramError>) -> Result<()> {
+    for _ in 1..VERIFIER_ATTEMPTS {
+        match load() {
+            Err(ProgramError::LoadError { io_error, .. }) if io_error.kind() == ErrorKind::WouldBlock => {
+                thread::sleep(BETWEEN_ATTEMPTS);
+            }
+            other => return other.map_err(|error| refusal(error, name)),
+        }
+    }
+    load().map_err(|error| refusal(error, name))
 }
 
 /// Why a program could not be loaded, with the end of what the verifier said.
-pub(super) fn refusal(error: ProgramError, name: &str) -> anyhow::Error {
+fn refusal(error: ProgramError, name: &str) -> anyhow::Error {
     match error {
         ProgramError::LoadError { io_error, verifier_log } => {
             let log = verifier_log.to_string();

@@ -15,7 +15,7 @@ use aya::programs::tc::{self, NlOptions, TcAttachOptions, TcError};
 use aya::programs::{LinkOrder, SchedClassifier, TcAttachType};
 use aya::{Ebpf, EbpfLoader};
 
-use super::attach::{refusal, system_error};
+use super::attach::{system_error, verified};
 use super::interface::{Device, Interface};
 use super::kernel::Mapping;
 use crate::observation::Moment;
@@ -63,7 +63,7 @@ impl Egress {
         let departures = RingBuf::try_from(departures)?;
         let program = ebpf.program_mut(PROGRAM).with_context(|| format!("the BPF object has no program {PROGRAM}"))?;
         let program: &mut SchedClassifier = program.try_into()?;
-        program.load().map_err(|error| refusal(error, PROGRAM))?;
+        verified(PROGRAM, || program.load())?;
         let attached = match wanted {
             Some(Way::Tcx) => tcx(program, interface)?,
             Some(Way::Clsact) => clsact(program, interface)?,
