@@ -99,13 +99,25 @@ impl Browser {
     /// Makes the window as large as that.
     pub async fn size(&self, (width, height): (u32, u32)) -> Result<()> {
         let size = json!({"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 500});
-        self.tell("Emulation.setDeviceMetricsOverride", size).await
+        self.tell("Emulation.setDeviceMetricsOverride", size).await?;
+        self.drawn("true").await
     }
 
     /// Has the page believe that somebody prefers `light` or `dark`, and looks at it on a `screen` or in `print`.
     pub async fn media(&self, media: &str, scheme: &str) -> Result<()> {
         let features = json!([{"name": "prefers-color-scheme", "value": scheme}]);
-        self.tell("Emulation.setEmulatedMedia", json!({"media": media, "features": features})).await
+        self.tell("Emulation.setEmulatedMedia", json!({"media": media, "features": features})).await?;
+        self.drawn(&format!("matchMedia('{media} and (prefers-color-scheme: {scheme})').matches")).await
+    }
+
+    /// Waits until a condition of the page holds and the browser has drawn a frame since: what it is told, it answers before it does it.
+    async fn drawn(&self, condition: &str) -> Result<()> {
+        let frame = "requestAnimationFrame";
+        let wait = format!(
+            "const done = arguments[0]; (function look() {{ {frame}({condition} ? () => {frame}(() => done()) : look); }})()"
+        );
+        self.driver.execute_async(wait, []).await.with_context(|| format!("never drawn with {condition}"))?;
+        Ok(())
     }
 
     async fn tell(&self, method: &str, parameters: Value) -> Result<()> {
