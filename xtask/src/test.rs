@@ -180,6 +180,8 @@ fn privileged_tests() -> Result<Command> {
 
 /// Runs `cargo test`, shows what it prints, and adds up its closing lines.
 fn tests(cargo: &mut Command) -> Result<Counts> {
+    // An error says by itself what was tried; where it was made would bury that.
+    cargo.env("RUST_LIB_BACKTRACE", "0");
     let mut child =
         cargo.stdout(Stdio::piped()).spawn().with_context(|| format!("cannot start `{}`", command::line(cargo)))?;
     let output = child.stdout.take().context("the output of cargo test is not a pipe")?;
