@@ -1,8 +1,9 @@
 //! A sighting with all that matching asks of it.
 
 use std::collections::{HashMap, HashSet};
+use std::net::IpAddr;
 
-use annotator_common::{Address, Family, Flag, Packet, Transport, packet::tcp};
+use annotator_common::{Address, Family, Flag, Flags, Packet, Transport, packet::tcp};
 
 use super::schema::Segment;
 use crate::counters::PortProto;
@@ -10,7 +11,7 @@ use crate::observation::{Moment, Observations, Sighting};
 use crate::payload::embedded::Original;
 use crate::payload::{Reader, Shape};
 use crate::recognise::rounds::are_rounds;
-use crate::recognise::scene::{is_private, is_unrouted};
+use crate::recognise::scene::{is_private, is_unrouted, site};
 use crate::recognise::thresholds;
 
 /// A sighting, decoded.
@@ -25,7 +26,7 @@ pub struct Seen<'a> {
     pub outgoing: bool,
     /// Whether its source is on the local network, as far as that is known.
     pub local: bool,
-    /// Whether its source is ours or lies in a network of ours.
+    /// Whether its source is ours or lies in a network of ours, as far as that is known or shows.
     pub home: bool,
     /// Whether packets of the destination to the source were seen, too.
     pub answered: bool,
@@ -58,6 +59,8 @@ pub struct Directions {
     opened: HashSet<(End, End)>,
     /// TCP, from the end that acknowledges: where that began, and how far it got.
     acknowledged: HashMap<(End, End), (u32, u32)>,
+    /// Sites that get what others send: data is addressed to them, or they acknowledge it.
+    reached: HashSet<IpAddr>,
 }
 
 impl Directions {
@@ -73,6 +76,16 @@ impl Directions {
                 // What lies behind the first comes out of order.
                 let further = number.wrapping_sub(*first);
                 *bytes = (*bytes).max(if further <= i32::MAX as u32 { further } else { 0 });
+                if *bytes > 0 {
+                    directions.reached.insert(site(sighting.source()));
+                }
+            }
+            let data = match packet.transport {
+                Transport::Tcp => sighting.tcp_acknowledgement().is_some() && !sighting.payload().is_empty(),
+                transport => transport == Transport::Udp,
+            };
+            if data && site(sighting.source()) != site(sighting.destination()) {
+                directions.reached.insert(site(sighting.destination()));
             }
             directions.ports.insert((packet.transport, from, packet.destination));
             if packet.transport == Transport::Udp && !directions.opened.contains(&(to, from)) {
@@ -94,6 +107,12 @@ impl Directions {
 
     fn received(&self, packet: &Packet) -> u32 {
         self.acknowledged.get(&ends(packet)).map_or(0, |(_, bytes)| *bytes)
+    }
+
+    /// Whether the source has an internal address, which nobody on the Internet could answer, and its site gets answers: we are inside, too.
+    fn is_inside(&self, sighting: &Sighting) -> bool {
+        const INTERNAL: Flags = Flags::of(&[Flag::PrivateSource, Flag::SharedSource]);
+        sighting.packet.flags.intersects(INTERNAL) && self.reached.contains(&site(sighting.source()))
     }
 
     fn asked(&self, packet: &Packet) -> bool {
@@ -119,7 +138,7 @@ impl<'a> Seen<'a> {
             && sighting.packet.family != Family::None
             && locality.addresses.contains(&sighting.source())
             && !locality.addresses.contains(&sighting.destination());
-        let home = locality.is_near(sighting.source());
+        let home = locality.is_near(sighting.source()) || directions.is_inside(sighting);
         let (host, port) = sighting.target();
         Seen {
             sighting,

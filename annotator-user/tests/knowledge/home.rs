@@ -49,6 +49,25 @@ fn addresses_at_home_worry_nobody() {
     }
 }
 
+/// Nobody on the Internet can answer a private address: who gets answers is inside, and so are we, whatever else that site sends.
+#[test]
+fn who_gets_answers_is_inside() {
+    let client = |acknowledged: u32| {
+        let segment = frames::tcp(40000, 80, frames::flag::ACK, &[]).acknowledging(acknowledged);
+        segment.from("192.168.1.20").to("198.19.1.21").at(f64::from(acknowledged))
+    };
+    let probe = frames::syn(443).from("192.168.1.22").to("198.19.1.20").at(9000.0);
+    let answer = frames::udp(53, 40000, &[0x81; 40]).from("198.19.1.21").to("192.168.1.21");
+    let told = |packets: &[Packet]| of_addresses(&findings(packets, &Locality::default())).1.join(" ");
+    assert_eq!(told(&[answer, probe.clone()]), "");
+    assert_eq!(told(&[client(1000), client(3000), probe.clone()]), "");
+    assert_eq!(told(&[client(1000), probe]), "address.private-source", "it acknowledges nothing new");
+    let laboratory =
+        [frames::syn(80).from("192.0.2.9"), frames::tcp(80, 40000, 0x12, &[]).from(frames::US).to("192.0.2.9")];
+    assert_eq!(told(&laboratory[..1]), "address.documentation");
+    assert_eq!(told(&laboratory), "");
+}
+
 #[test]
 fn a_nat64_gateway_is_addressed_by_internal_machines() {
     let found = findings(&[frames::syn(443).from("fd00:10::9").to("64:ff9b::5db8:d80a")], &Locality::default());
