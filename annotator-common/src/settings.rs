@@ -41,7 +41,8 @@ impl Budget {
 #[derive(Clone, Copy)]
 #[repr(C)]
 pub struct Settings {
-    /// Secret of this run for the hash of the source table, so that nobody outside can aim at one of its sets.
+    /// Secret of a live run for the hash of the source table, so that nobody outside can aim at one of its sets. For captures it is that of
+    /// [`Settings::DEFAULT`], and the same sources find room each time.
     pub seed: [u64; 2],
     /// `1 << (low 6 bits of an address's last byte)` of every local address: most packets need no further look.
     pub local_bits: u64,

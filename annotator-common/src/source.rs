@@ -10,7 +10,7 @@
 //!
 //! A way not seen for [`STALE_EPOCHS`] minutes is free. When a set is full, a new source must have come before (the doorkeeper remembers 16 bits
 //! of its hash), and then takes a share of the lightest way's weight with probability 2^-weight, as in HeavyKeeper (Gong et al., ATC 2018):
-//! a sender that keeps coming is not displaced by senders that come once. The hash is seeded per run.
+//! a sender that keeps coming is not displaced by senders that come once. The hash is seeded, live for each run.
 
 use crate::Address;
 use crate::flags::rarely;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use annotator_common::Settings;
 use annotator_common::settings::LOCAL_MAX;
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::capture::{self, Ending, Input, Observer, Opened, vantage};
@@ -103,13 +103,9 @@ fn read_one(path: &Path, last: Moment, observer: &mut Observer, progress: Option
     }
 }
 
-/// The engine's settings for captures.
+/// The engine's settings for captures. Their seed is always the same, so that a capture gives the same report each time.
 pub fn settings(local: &LocalOptions) -> Result<Box<Settings>> {
     let mut settings = Box::new(Settings::DEFAULT);
-    let mut seed = [0; 16];
-    getrandom::fill(&mut seed).context("cannot get a random seed from the system")?;
-    let [low, high] = [0, 8].map(|at| u64::from_ne_bytes(seed[at..at + 8].try_into().unwrap_or_default()));
-    settings.seed = [low, high];
     apply_locality(&mut settings, local)?;
     Ok(settings)
 }

@@ -383,6 +383,7 @@ fn settings(
     notes: &mut Vec<String>,
 ) -> Result<Box<Settings>> {
     let mut settings = crate::read::settings(&options.local)?;
+    settings.seed = random_seed()?;
     settings.second_shift = clock.second_shift();
     settings.layer3 = u32::from(interface.device == Device::RawIp);
     let cpus = std::thread::available_parallelism().context("counting CPUs")?.get() as u32;
@@ -401,6 +402,12 @@ fn settings(
         ));
     }
     Ok(settings)
+}
+
+fn random_seed() -> Result<[u64; 2]> {
+    let mut seed = [0; 16];
+    getrandom::fill(&mut seed).context("cannot get a random seed from the system")?;
+    Ok([0, 8].map(|at| u64::from_ne_bytes(seed[at..at + 8].try_into().unwrap_or_default())))
 }
 
 #[cfg(test)]

@@ -194,6 +194,20 @@ fn several_files_make_one_report() {
     assert_eq!(report["ports"], reference()["ports"]);
 }
 
+/// Not even where there are more sources than there is room for.
+#[test]
+fn the_same_capture_gives_the_same_report() {
+    let frames: Vec<_> = (0..40_000_u32)
+        .map(|i| {
+            let source = i.wrapping_mul(2_654_435_761).into();
+            let packet = crate::frames::Ipv4 { source, ..Default::default() };
+            (START + u64::from(i) * 10_000, packet.frame(&crate::frames::udp_datagram(40_000, i as u16, b"x")))
+        })
+        .collect();
+    let capture = Pcap::ETHERNET.of(&frames);
+    assert_eq!(nameless(&capture), nameless(&capture));
+}
+
 #[test]
 fn what_is_ours() {
     let folder = Folder::create();
