@@ -41,6 +41,23 @@ impl Extent {
         let moments = sightings.map(|sighting| sighting.at);
         Extent { first: moments.clone().min(), last: moments.max(), protocol, ports }
     }
+
+    /// Takes in what other packets have in common.
+    pub fn join(&mut self, other: Extent) {
+        self.first = [self.first, other.first].into_iter().flatten().min();
+        self.last = self.last.max(other.last);
+        self.protocol = self.protocol.take().filter(|protocol| other.protocol.as_ref() == Some(protocol));
+        append(&mut self.ports, other.ports, PORTS_MAX);
+    }
+}
+
+/// Adds what a list does not hold yet, as far as there is room.
+pub fn append<T: PartialEq>(list: &mut Vec<T>, more: impl IntoIterator<Item = T>, max: usize) {
+    for item in more {
+        if list.len() < max && !list.contains(&item) {
+            list.push(item);
+        }
+    }
 }
 
 /// Destination ports of TCP and UDP, in the order in which they came.

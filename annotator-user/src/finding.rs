@@ -130,6 +130,8 @@ pub struct Recognition {
     pub alone: bool,
     /// Whether what its packets carry is told with it, unless that is graver.
     pub subsumes: bool,
+    /// How many of its kind it is: more than one where there are too many to tell each.
+    pub together: usize,
 }
 
 /// A finding, ready to be shown.

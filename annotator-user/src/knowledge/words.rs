@@ -149,6 +149,9 @@ impl<'a> Words<'a> {
             // A rules file cannot take a built-in entry away, so this is an id without an entry: say at least what was recognised.
             None => bare(recognition),
         };
+        if recognition.together > 1 {
+            finding.title.push_str(&format!(" ({} smaller ones)", number(recognition.together as u64)));
+        }
         finding.verdict = recognition.verdict.unwrap_or(finding.verdict);
         finding.confidence = recognition.confidence.unwrap_or(finding.confidence);
         finding.packets = recognition.packets;

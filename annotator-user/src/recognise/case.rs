@@ -47,6 +47,7 @@ impl<'s, 'a> Case<'s, 'a> {
             unsampled: PortPackets::default(),
             alone: false,
             subsumes: false,
+            together: 1,
         };
         Case { scene, members, made, counted: None, in_vain: false }
     }

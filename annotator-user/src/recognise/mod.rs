@@ -46,10 +46,10 @@ mod traceroute_own;
 mod unreachable;
 mod unsampled;
 
-use std::collections::{BTreeMap, HashMap};
-use std::net::IpAddr;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use crate::finding::{ADDRESSES_MAX, Recognition};
+use crate::extent::append;
+use crate::finding::{ADDRESSES_MAX, Recognition, Verdict};
 use crate::observation::Observations;
 pub use case::Case;
 use scene::Half;
@@ -117,6 +117,8 @@ const SUBJECTS: &[Subject] = &[
 
 /// Findings of one id that are told apart; what is beyond is told as one.
 const FINDINGS_MAX: usize = 32;
+/// What the rest says at one place, as far as it is listed.
+const FACTS_LISTED: usize = 3;
 
 /// Finds what the packets of a window mean together.
 pub fn recognise(observations: &Observations<'_>, thresholds: &Thresholds) -> Vec<Recognition> {
@@ -149,11 +151,11 @@ fn explain_conversations(scene: &Scene<'_>, claims: &Claims, all: &mut [Recognit
     }
 }
 
-/// Keeps the largest findings of each id apart and tells the rest as one, so that the report stays readable whatever arrives.
+/// Keeps the largest findings of each id apart, by what they amount to, and tells the rest as one, so that the report stays readable whatever arrives.
 fn merge_surplus(all: Vec<Recognition>) -> Vec<Recognition> {
-    let mut by_id: BTreeMap<String, Vec<Recognition>> = BTreeMap::new();
+    let mut by_id: BTreeMap<(String, Option<Verdict>), Vec<Recognition>> = BTreeMap::new();
     for recognition in all {
-        by_id.entry(recognition.id.clone()).or_default().push(recognition);
+        by_id.entry((recognition.id.clone(), recognition.verdict)).or_default().push(recognition);
     }
     let mut kept = Vec::new();
     for mut of_id in by_id.into_values() {
@@ -168,25 +170,32 @@ fn merge_surplus(all: Vec<Recognition>) -> Vec<Recognition> {
 }
 
 fn merged(surplus: Vec<Recognition>) -> Option<Recognition> {
-    let number = surplus.len();
+    let facts = merged_facts(&surplus);
     let mut rest = surplus.into_iter();
     let mut sum = rest.next()?;
-    sum.evidence = vec![format!("{number} smaller findings of the same kind, taken together.")];
     for mut other in rest {
+        sum.together += 1;
         sum.packets += other.packets;
         sum.unsampled += other.unsampled;
+        sum.extent.join(other.extent);
         sum.explains.append(&mut other.explains);
-        append(&mut sum.sources, &other.sources);
-        append(&mut sum.destinations, &other.destinations);
+        append(&mut sum.also, other.also, usize::MAX);
+        append(&mut sum.sources, other.sources, ADDRESSES_MAX);
+        append(&mut sum.destinations, other.destinations, ADDRESSES_MAX);
         sum.confidence = sum.confidence.min(other.confidence);
+        sum.alone &= other.alone;
+        sum.subsumes &= other.subsumes;
     }
+    sum.facts = facts;
+    sum.evidence = vec![format!("{} smaller findings of the same kind, taken together.", sum.together)];
     Some(sum)
 }
 
-fn append(addresses: &mut Vec<IpAddr>, more: &[IpAddr]) {
-    for address in more {
-        if addresses.len() < ADDRESSES_MAX && !addresses.contains(address) {
-            addresses.push(*address);
-        }
+/// All that findings say at the same place of a text.
+fn merged_facts(findings: &[Recognition]) -> Vec<(&'static str, String)> {
+    let mut by_name: BTreeMap<&'static str, BTreeSet<&str>> = BTreeMap::new();
+    for (name, value) in findings.iter().flat_map(|finding| &finding.facts) {
+        by_name.entry(name).or_default().insert(value);
     }
+    by_name.into_iter().map(|(name, values)| (name, words::list(values, FACTS_LISTED))).collect()
 }
