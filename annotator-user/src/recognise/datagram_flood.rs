@@ -20,6 +20,8 @@ use crate::quantity::number;
 const ALL_PORTS: u64 = 1 << 16;
 /// How many times what each port would get, if all got the same, makes a stream.
 const STREAM_PART: u64 = 8;
+/// Of so many datagrams of a stream one at least is acknowledged: QUIC does every second to tenth (RFC 9000 §13.2).
+const ACKNOWLEDGED_PART: u64 = 100;
 
 /// Finds floods of pings, one for each target; of datagrams to a closed port, one for each port; of datagrams to any port, one for each source.
 pub fn recognise(scene: &Scene<'_>, claims: &Claims) -> Vec<Recognition> {
@@ -83,17 +85,19 @@ fn ping_flood(scene: &Scene<'_>, target: IpAddr, members: Vec<usize>) -> Option<
     })
 }
 
-/// Whether a datagram comes from a stranger to whom nobody here was seen sending, and does not look like the answer of a service.
+/// Whether a datagram comes from a stranger to whom nobody here was seen sending.
 fn is_unasked_datagram(scene: &Scene<'_>, sighting: &Sighting) -> bool {
-    let packet = &sighting.packet;
-    let is_answer =
-        scene.thresholds.contact.is_service(packet.source_port) && packet.destination_port >= FIRST_CLIENT_PORT;
-    packet.transport == Transport::Udp
+    sighting.packet.transport == Transport::Udp
         && scene.is_inbound(sighting)
         && !is_to_many(sighting)
-        && !is_answer
         && !scene.is_from_around(sighting)
         && !scene.has_sent(sighting.destination(), sighting.source())
+}
+
+/// Whether a datagram looks like the answer of a service, by its ports.
+fn is_like_answer(scene: &Scene<'_>, sighting: &Sighting) -> bool {
+    let packet = &sighting.packet;
+    scene.thresholds.contact.is_service(packet.source_port) && packet.destination_port >= FIRST_CLIENT_PORT
 }
 
 fn to_closed_port(scene: &Scene<'_>, (target, port): (IpAddr, u16), members: Vec<usize>) -> Option<Recognition> {
@@ -103,6 +107,11 @@ fn to_closed_port(scene: &Scene<'_>, (target, port): (IpAddr, u16), members: Vec
     let packets = views.iter().map(|view| view.udp).sum::<u64>().min(counted);
     let together = scene.rate_of(packets, views.iter().map(|view| view.address));
     if together < limit {
+        return None;
+    }
+    // Samples are rationed, so it may not have been seen whom a busy host asked; but who wants a stream acknowledges some of it.
+    let left = scene.port(PortProto::Udp, Side::Src, port).all.packets;
+    if left * ACKNOWLEDGED_PART >= packets && members.iter().all(|i| is_like_answer(scene, scene.sighting(*i))) {
         return None;
     }
     let refused = members.iter().filter_map(|i| Half::of(scene.sighting(*i))).any(|half| scene.is_complained_of(&half));
@@ -143,8 +152,12 @@ fn spray(scene: &Scene<'_>, view: &SourceView, members: &[usize]) -> Option<Reco
         return None;
     }
     let scattered = Scattered::of(scene);
+    // A name server answers to any port, and too late where nobody waits any more.
+    let unlike_answers = members.iter().copied().filter(|i| !is_like_answer(scene, scene.sighting(*i)));
+    let members: Vec<usize> = unlike_answers.collect();
     let seen = || members.iter().map(|i| scene.sighting(*i));
-    let bytes = seen().map(|sighting| u64::from(sighting.payload_length())).sum::<u64>() / members.len() as u64;
+    let bytes = seen().map(|sighting| u64::from(sighting.payload_length())).sum::<u64>();
+    let bytes = bytes.checked_div(members.len() as u64)?;
     let full = bytes >= limits.bytes;
     // Less, and with hardly anything in it, is a scan.
     let much = full || view.udp > scene.thresholds.scan.udp_packets_per_port * tried;
@@ -152,7 +165,7 @@ fn spray(scene: &Scene<'_>, view: &SourceView, members: &[usize]) -> Option<Reco
         return None;
     }
     let targets: BTreeSet<IpAddr> = seen().map(Sighting::destination).collect();
-    let case = Case::new(scene, "flood.udp", members.to_vec()).packets(view.udp).evidence(format!(
+    let case = Case::new(scene, "flood.udp", members.clone()).packets(view.udp).evidence(format!(
         "{} datagrams to ports all over the range, with {} on average, {}.",
         number(view.udp),
         words::count(bytes, "byte"),

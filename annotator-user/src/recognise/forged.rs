@@ -22,12 +22,16 @@ const SECOND: f64 = 1.0;
 /// Finds floods from forged sources, one finding for each site that is flooded.
 pub fn recognise(scene: &Scene<'_>, claims: &Claims) -> Vec<Recognition> {
     let mut by_site: BTreeMap<IpAddr, Vec<usize>> = BTreeMap::new();
-    for (index, sighting) in scene.sightings() {
-        if claims.is_free(index) && is_of_stranger(scene, sighting) {
+    let mut strangers = Vec::new();
+    for (index, sighting) in scene.sightings().filter(|(_, sighting)| is_of_stranger(scene, sighting)) {
+        strangers.push(sighting);
+        if claims.is_free(index) {
             by_site.entry(site(sighting.destination())).or_default().push(index);
         }
     }
-    by_site.into_values().filter_map(|members| flood(scene, crowded(scene, &members))).collect()
+    let floods: Vec<Flood> = by_site.into_values().filter_map(|members| Flood::of(scene, members)).collect();
+    let unsampled = Unsampled::of(scene, &floods, &strangers);
+    floods.into_iter().map(|flood| flood.tell(scene, &unsampled)).collect()
 }
 
 /// Whether a packet comes from somebody who hardly sent more than this, and with whom nobody here had to do.
@@ -96,32 +100,52 @@ pub fn signs(scene: &Scene<'_>, members: &[usize]) -> Vec<Sign> {
     signs.into_iter().flatten().collect()
 }
 
-fn flood(scene: &Scene<'_>, mut members: Vec<usize>) -> Option<Recognition> {
-    let mut signs = signs(scene, &members);
-    signs.extend(unanswered(scene, &members));
-    if signs.is_empty() {
-        return None;
+/// Packets of strangers to one site that show signs of being made up, in order of time.
+struct Flood {
+    members: Vec<usize>,
+    signs: Vec<Sign>,
+    /// To whom.
+    target: String,
+}
+
+impl Flood {
+    fn of(scene: &Scene<'_>, mut members: Vec<usize>) -> Option<Self> {
+        let crowd = crowded(scene, &members);
+        let since = scene.sighting(*crowd.first()?).at;
+        let mut signs = signs(scene, &crowd);
+        signs.extend(unanswered(scene, &crowd));
+        // Once the table is full, few are sampled: the rest of a flood does not come as a crowd.
+        let is_rest = |sighting: &Sighting| sighting.at >= since && scene.view(sighting.source()).is_none();
+        members.retain(|index| {
+            let sighting = scene.sighting(*index);
+            let belongs = is_rest(sighting) || crowd.binary_search(index).is_ok();
+            belongs && signs.iter().any(|sign| sign.is_shown_by(sighting))
+        });
+        let targets: BTreeSet<IpAddr> = members.iter().map(|index| scene.sighting(*index).destination()).collect();
+        let target = targets.first()?;
+        let target = match targets.len() {
+            1 => target.to_string(),
+            n => format!("{} from {target} on", words::count(n as u64, "address")),
+        };
+        Some(Flood { members, signs, target })
     }
-    members.retain(|index| signs.iter().any(|sign| sign.is_shown_by(scene.sighting(*index))));
-    let seen: Vec<&Sighting> = members.iter().map(|index| scene.sighting(*index)).collect();
-    let sources: BTreeSet<IpAddr> = seen.iter().map(|sighting| sighting.source()).collect();
-    let targets: BTreeSet<IpAddr> = seen.iter().map(|sighting| sighting.destination()).collect();
-    let target = targets.first()?;
-    let target = match targets.len() {
-        1 => target.to_string(),
-        n => format!("{} from {target} on", words::count(n as u64, "address")),
-    };
-    let packets = packets(scene, &seen, &sources);
-    let syns = seen.iter().filter(|sighting| sighting.packet.is_syn()).count();
-    let case = Case::new(scene, "flood.forged-sources", members).confidence(Confidence::Likely).evidence(format!(
-        "{} of {} sent to {target}, hardly one of them twice, and none that had to do with it before: {}.",
-        words::count(sources.len() as u64, "source"),
-        words::count(networks(sources.iter().copied()) as u64, "network"),
-        kinds(&seen)
-    ));
-    let case = if syns * 2 > seen.len() { case.also("flood.syn") } else { case };
-    let case = signs.into_iter().fold(case, |case, sign| case.evidence(sign.says));
-    Some(case.packets(packets).alone().fact("detail", target).close())
+
+    fn tell(self, scene: &Scene<'_>, unsampled: &Unsampled) -> Recognition {
+        let Flood { members, signs, target } = self;
+        let seen: Vec<&Sighting> = members.iter().map(|index| scene.sighting(*index)).collect();
+        let sources: BTreeSet<IpAddr> = seen.iter().map(|sighting| sighting.source()).collect();
+        let sampled = members.len() as u64;
+        let syns = seen.iter().filter(|sighting| sighting.packet.is_syn()).count();
+        let case = Case::new(scene, "flood.forged-sources", members).confidence(Confidence::Likely).evidence(format!(
+            "{} of {} sent to {target}, hardly one of them twice, and none that had to do with it before: {}.",
+            words::count(sources.len() as u64, "source"),
+            words::count(networks(sources.iter().copied()) as u64, "network"),
+            kinds(&seen)
+        ));
+        let case = if syns * 2 > seen.len() { case.also("flood.syn") } else { case };
+        let case = signs.into_iter().fold(case, |case, sign| case.evidence(sign.says));
+        case.packets(sampled + unsampled.share_of(sampled)).alone().fact("detail", target).close()
+    }
 }
 
 fn networks(sources: impl Iterator<Item = IpAddr>) -> usize {
@@ -156,10 +180,13 @@ fn one_place(scene: &Scene<'_>, seen: &[&Sighting], clients: &[&Sighting]) -> Op
     let ttls = few_ttls(scene, telling.iter().map(|sighting| sighting.packet.ttl))?;
     let (_, of_service) = most_frequent(telling.iter().map(|sighting| sighting.packet.source_port))?;
     let datagrams = telling.iter().any(|sighting| sighting.packet.transport == Transport::Udp);
+    // However many are forged, a few /8 have no more networks than hundreds; but real clients live together in theirs.
     let networks = networks(telling.iter().map(|sighting| sighting.source()));
+    let sites: BTreeSet<IpAddr> = telling.iter().map(|sighting| site(sighting.source())).collect();
+    let scattered = networks * 2 >= limits.strangers && sites.len() * 2 >= telling.len();
     // Servers that were all asked at once answer from the same port.
     let answers = datagrams && of_service * 2 > telling.len();
-    let enough = telling.len() >= limits.strangers && networks * 2 >= telling.len() && !answers;
+    let enough = telling.len() >= limits.strangers && scattered && !answers;
     let says = match ttls.len() {
         1 => {
             format!(
@@ -294,14 +321,35 @@ fn kind(sighting: &Sighting) -> &'static str {
     }
 }
 
-/// How many packets it was: those of the sources, and of all that are like them, came in that time and were not sampled, or for which the table had no
-/// room.
-fn packets(scene: &Scene<'_>, seen: &[&Sighting], sources: &BTreeSet<IpAddr>) -> u64 {
-    let (Some(first), Some(last)) = (seen.first(), seen.last()) else { return 0 };
-    let during = first.at..=last.at;
-    let is_seldom = |view: &&SourceView| view.packets as f64 <= scene.thresholds.flood.per_source;
-    let is_like = |view: &&SourceView| scene.from(view.address).is_empty() && view.fin == 0;
-    let views = scene.observations.sources.iter().filter(|view| during.contains(&view.first)).filter(is_seldom);
-    let like = views.filter(|view| sources.contains(&view.address) || is_like(view));
-    like.map(|view| view.packets).sum::<u64>() + scene.observations.counters.packets_of_untracked_sources
+/// What strangers sent that was not sampled, while floods went on.
+struct Unsampled {
+    packets: u64,
+    /// How much of them was.
+    sampled: u64,
+}
+
+impl Unsampled {
+    fn of(scene: &Scene<'_>, floods: &[Flood], strangers: &[&Sighting]) -> Self {
+        let seen = || floods.iter().flat_map(|flood| &flood.members).map(|index| scene.sighting(*index).at);
+        let (Some(first), Some(last)) = (seen().min(), seen().max()) else {
+            return Unsampled { packets: 0, sampled: 0 };
+        };
+        let during = first..=last;
+        let sampled = || strangers.iter().filter(|sighting| during.contains(&sighting.at));
+        // Some are sampled whether the table has room for them or not.
+        let without_room = sampled().filter(|sighting| scene.view(sighting.source()).is_none()).count() as u64;
+        let untracked = scene.observations.counters.packets_of_untracked_sources.saturating_sub(without_room);
+        let is_seldom = |view: &SourceView| view.packets as f64 <= scene.thresholds.flood.per_source;
+        let sources = scene.observations.sources.iter();
+        let strange = sources.filter(|view| during.contains(&view.first) && is_seldom(view) && view.fin == 0);
+        Unsampled {
+            packets: strange.map(|view| scene.unsampled(view)).sum::<u64>() + untracked,
+            sampled: sampled().count() as u64,
+        }
+    }
+
+    /// What belongs to so many of those that were sampled: which flood each of the others was of, nobody knows.
+    fn share_of(&self, sampled: u64) -> u64 {
+        (self.packets * sampled).checked_div(self.sampled).unwrap_or_default()
+    }
 }

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use annotator_common::{Flag, Link, Transport};
 
-use super::scene::{Half, Outcome, is_to_many};
+use super::scene::{Half, Outcome, is_to_many, is_unrouted};
 use super::{Case, Claims, Scene, tools, words};
 use crate::finding::{Confidence, Recognition, Verdict};
 use crate::observation::Sighting;
@@ -50,13 +50,11 @@ fn own(scene: &Scene<'_>, index: usize) -> Option<Own> {
     (ours && from_us).then_some(Own::Address)
 }
 
-/// Whether a machine speaks with itself: over its loopback device, or so that it answers itself, or at another port of an address that is known to
-/// be ours. The land packet goes back to the port that it comes from.
+/// Whether a machine speaks with itself: over its loopback device, or in a conversation that came about and that no router has passed on. Nobody needs
+/// a wire to speak with himself, and forgers have nobody who answers them.
 fn is_inside(scene: &Scene<'_>, sighting: &Sighting) -> bool {
-    let Some(half) = Half::of(sighting) else { return is_on_loopback(sighting) };
-    let captured_here = !scene.observations.live && scene.is_ours(half.source);
-    let other_port = half.source_port != half.destination_port;
-    is_on_loopback(sighting) || (other_port && (captured_here || scene.carried(&half.reverse()).any()))
+    let came_about = |half: Half| half.source_port != half.destination_port && scene.came_about(&half);
+    is_on_loopback(sighting) || (is_unrouted(sighting) && Half::of(sighting).is_some_and(came_about))
 }
 
 /// Whether a frame is of a loopback device, which has no hardware addresses, or says that it is one.

@@ -300,6 +300,13 @@ impl<'a> Scene<'a> {
         self.halves.get(half).copied().unwrap_or_default()
     }
 
+    /// Whether either direction of a conversation was seen to answer the other: a handshake to its end, or datagrams both ways.
+    pub fn came_about(&self, half: &Half) -> bool {
+        let [there, back] = [half, &half.reverse()].map(|half| self.carried(half));
+        let opened = |client: Carried, server: Carried| client.running && server.syn_ack;
+        opened(there, back) || opened(back, there) || (there.datagram && back.datagram)
+    }
+
     /// Whether conversations with a TCP port are known by their count alone: data of running connections is not sampled.
     pub fn is_used_unseen(&self, port: u16) -> bool {
         let asked = !self.observations.live && self.port(PortProto::Tcp, Side::Dst, port).all.packets > 0;
@@ -319,7 +326,7 @@ impl<'a> Scene<'a> {
     }
 
     /// How many packets of a source the table counts that are not among the sightings.
-    fn unsampled(&self, view: &SourceView) -> u64 {
+    pub fn unsampled(&self, view: &SourceView) -> u64 {
         view.packets.saturating_sub(self.tracked.get(&view.address).copied().unwrap_or_default())
     }
 

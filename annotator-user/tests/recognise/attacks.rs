@@ -417,9 +417,10 @@ fn a_flood_of_datagrams_to_a_closed_port() {
     };
     let found = flood(HOME, 53, 40_000, 9000);
     assert_eq!((one(&found, "flood.udp").packets, found.len()), (8000, 1), "{found:#?}");
+    one(&flood(HOME, 53, 443, 9000), "flood.udp");
     for (to, listening, source_port, port) in [
         (HOME, 9000, 40_000, 9000),
-        (HOME, 53, 443, 9000),
+        (HOME, 53, 443, 51_000),
         (HOME, 53, 40_000, 51_000),
         (HOME, 53, 9000, 9000),
         (HOME, 53, 40_000, 443),
@@ -439,6 +440,26 @@ fn a_flood_of_datagrams_to_a_closed_port() {
     one(&refused.recognise(), "flood.udp");
     refused.wait(-3.0).send(udp(HOME, 51_000, AWAY, 40_000, &[0; 64]));
     none(&refused.recognise(), "flood.udp");
+}
+
+/// A refusal shows that an answer is none, unless the port was seen to take part: of a host that asks many, not every question is sampled.
+#[test]
+fn a_flood_from_the_port_of_a_service() {
+    let refused = |questions: u32| {
+        let mut scenario = Scenario::at(&[HOME]);
+        for i in 0..questions {
+            scenario.send(udp(HOME, 1024 + (i * 7919 % 64_000) as u16, &stranger(i), 443, &[0; 64])).wait(-0.0095);
+            if i % 20 == 0 {
+                scenario.send(udp(HOME, 51_000, AWAY, 443, &[0; 64])).wait(-0.0095);
+            }
+        }
+        let datagram = udp(AWAY, 443, HOME, 51_000, &[0; 1200]);
+        masses(|_| datagram.clone(), 2000, &mut scenario);
+        scenario.send(error(HOME, 3, 3, &datagram));
+        ids(&scenario.recognise()).contains(&"flood.udp")
+    };
+    assert!(refused(0));
+    assert!(!refused(4000), "somebody left while a film went on");
 }
 
 #[test]
@@ -478,10 +499,10 @@ fn a_land_packet_is_one_story() {
 
 #[test]
 fn a_machine_may_speak_with_itself() {
+    let there = |flags| tcp(HOME, 40000, HOME, 8080, flags).ttl(64);
+    let back = |flags| tcp(HOME, 8080, HOME, 40000, flags).ttl(64);
     let mut answered = Scenario::default();
-    answered.connection(HOME, 40000, HOME, 8080);
-    let mut captured = Scenario::at(&[HOME]);
-    captured.send(syn(HOME, 40000, HOME, 139));
+    answered.send(there(SYN)).send(back(SYN | ACK)).send(there(ACK)).send(back(FIN | ACK));
     let mut over_lo = Scenario::default();
     over_lo.send(syn(HOME, 40000, HOME, 8080)).send(ping(HOME, HOME));
     let mut frames = over_lo.frames();
@@ -489,13 +510,28 @@ fn a_machine_may_speak_with_itself() {
         frame[..12].fill(0);
     }
     let over_lo = over_lo.findings_of(&frames, over_lo.now);
-    for findings in [answered.findings(), captured.findings(), over_lo] {
+    for findings in [answered.findings(), over_lo] {
         assert!(findings.iter().any(|one| one.id == "pattern.self" && one.verdict == Verdict::Normal), "{findings:#?}");
         assert!(!findings.iter().any(|one| one.id == "ip.land" || one.verdict > Verdict::Background), "{findings:#?}");
     }
-    let mut forged = Scenario::live();
-    forged.send(syn(HOME, 139, HOME, 139));
-    assert!(forged.findings().iter().any(|one| one.id == "ip.land" && one.verdict == Verdict::Attack));
+}
+
+/// Neither another port, nor what looks like an answer, nor that the address is known to be ours makes them our own.
+#[test]
+fn floods_under_our_own_address_are_not_from_us() {
+    let mut same_port = Scenario::live();
+    same_port.send(syn(HOME, 139, HOME, 139));
+    let mut answered = Scenario::live();
+    let mut captured = Scenario::at(&[HOME]);
+    for i in 0..3000 {
+        captured.send(syn(HOME, 1024 + i, HOME, 80).ttl(50)).wait(-0.0095);
+        answered.send(syn(HOME, 81, HOME, 80).ttl(50)).send(tcp(HOME, 80, HOME, 81, SYN | ACK).ttl(50));
+    }
+    for scenario in [same_port, answered, captured] {
+        let findings = scenario.findings();
+        assert!(findings.iter().any(|one| one.id == "ip.land" && one.verdict == Verdict::Attack), "{findings:#?}");
+        assert!(!findings.iter().any(|one| one.id == "pattern.self"), "{findings:#?}");
+    }
 }
 
 #[test]
@@ -559,6 +595,40 @@ fn forged_sources_show_by_the_way_they_come() {
     assert!(flood(|_| 50, 0.001));
     assert!(!flood(|_| 50, 0.01));
     assert!(!flood(|i| 40 + (i % 24) as u8, 0.001));
+}
+
+/// However many come: a /8 has no more than 256 networks. But where people live, they have neighbours.
+#[test]
+fn forged_sources_need_not_be_of_all_the_world() {
+    let flood = |source: fn(u32) -> String| {
+        let mut scenario = Scenario::live();
+        for i in 0..12_000 {
+            scenario.send(udp(&source(i), 1024 + i as u16, HOME, 9000, &[0; 30]).ttl(50)).wait(-0.0099);
+        }
+        scenario.recognise()
+    };
+    let of_a_slash_8 = |i: u32| {
+        let [_, b, c, d] = i.wrapping_mul(2_654_435_761).to_be_bytes();
+        format!("77.{b}.{c}.{d}")
+    };
+    assert_eq!(one(&flood(of_a_slash_8), "flood.forged-sources").packets, 12_000);
+    none(&flood(|i| format!("77.{}.{}.{}", i % 60, i / 60, 1 + i % 250)), "flood.forged-sources");
+    none(&flood(|i| format!("77.{}.{}.{}", i % 240, i / 240 % 4, 1 + i % 250)), "flood.forged-sources");
+}
+
+#[test]
+fn floods_of_two_sites_share_what_was_not_sampled() {
+    let mut scenario = Scenario::live();
+    for i in 0..30_000 {
+        let target = if i % 3 == 0 { "93.184.217.10" } else { HOME };
+        scenario.send(udp(&made_up(i), 1024 + i as u16, target, 9000, &[0; 30]).ttl(50)).wait(-0.0099);
+    }
+    let found = scenario.recognise();
+    let mut packets: Vec<u64> = found.iter().map(|one| one.packets).collect();
+    packets.sort();
+    assert_eq!(ids(&found), ["flood.forged-sources"; 2]);
+    assert!(packets[0].abs_diff(10_000) < 1000 && packets[1].abs_diff(20_000) < 1000, "{packets:?}");
+    assert!(packets.iter().sum::<u64>() <= 30_000, "{packets:?}");
 }
 
 #[test]
@@ -759,4 +829,22 @@ fn whatever_arrives_the_findings_are_few() {
     let found = scenario.recognise();
     assert!(found.len() <= 32, "{}", found.len());
     assert_eq!(found.iter().map(|r| r.packets).sum::<u64>(), 1200);
+}
+
+#[test]
+fn what_is_too_much_to_tell_one_by_one_is_told_as_one() {
+    let mut scenario = Scenario::live();
+    for i in 0..40 {
+        for port in 0..60 - i as u16 {
+            scenario.send(syn(&stranger(i), 40_000, HOME, 20 + 3 * port)).wait(0.09);
+        }
+        scenario.wait(3600.0);
+    }
+    let findings: Vec<Finding> = scenario.findings().into_iter().filter(|one| one.id == "scan.vertical").collect();
+    let [rest] = findings.iter().filter(|one| one.title.ends_with("(9 smaller ones)")).collect::<Vec<_>>()[..] else {
+        panic!("{findings:#?}")
+    };
+    let lasted = rest.extent.last.zip(rest.extent.first).map_or(0.0, |(last, first)| last.seconds_since(first));
+    assert_eq!((findings.len(), rest.packets, rest.sources.len()), (32, (21..=29).sum(), 9), "{rest:#?}");
+    assert!((8.0 * 3600.0..8.1 * 3600.0).contains(&lasted), "{rest:#?}");
 }
