@@ -1,11 +1,13 @@
 //! What a source tries by SYNs, some of which may have come about: an open port among the closed ones makes a scanner no client.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use annotator_common::source::distinct;
 
 use super::Scene;
-use super::scene::Half;
+use super::scene::{Carried, Half, Outcome};
+use crate::observation::SourceView;
 
 impl Scene<'_> {
     /// SYNs of a source, among some of its sightings, that belong to what it is looking for: those that came to nothing and, where these are the
@@ -21,9 +23,19 @@ impl Scene<'_> {
     /// Which share of what a source tries, by the SYNs among some of its sightings, came to nothing.
     pub fn fruitless(&self, source: IpAddr, indices: &[usize]) -> f64 {
         let syns: Vec<usize> = indices.iter().copied().filter(|index| self.is_attempt(*index)).collect();
-        // Who hangs up on the same ports again and again checks that they answer.
-        let returns = self.returns(source, &syns, self.thresholds.scan.checks);
-        let is_fruitless = |index: &&usize| self.is_probe(**index) || (!returns && self.is_abandoned(**index));
+        // Who hangs up on the same ports again and again checks that they answer, and so may a neighbour do whose targets are too many to be known.
+        let checks = self.returns(source, &syns, self.thresholds.scan.checks) || self.may_check(source, &syns);
+        let hangs_up = self.hangs_up(source, &syns);
+        let knows_none = hangs_up && self.reset(&syns).any(|there| !there.aborted);
+        let is_abandoned = |index: usize| {
+            let half = Half::of(self.sighting(index));
+            half.is_some_and(|half| {
+                let there = self.carried(&half);
+                let is_used = there.running || (!knows_none && self.is_served(half.destination_port));
+                (there.reset || hangs_up) && !is_used
+            })
+        };
+        let is_fruitless = |index: &&usize| self.is_probe(**index) || (!checks && is_abandoned(**index));
         let fruitless: Vec<usize> = syns.iter().filter(is_fruitless).copied().collect();
         self.targets(&fruitless).len() as f64 / self.targets(&syns).len().max(1) as f64
     }
@@ -35,27 +47,58 @@ impl Scene<'_> {
 
     /// Whether a source that sends some SYNs sent as many times to the same targets.
     pub fn returns(&self, source: IpAddr, syns: &[usize], times: u64) -> bool {
-        let targets = self.targets(syns);
-        // The source table remembers targets that were not sampled, until its map is full.
-        let (sent, ports) = self.view(source).map_or((syns.len() as u64, 0), |view| (view.syn, view.ports));
-        ports != u64::MAX && sent >= times * targets.len().max(distinct(ports) as usize) as u64
+        let sent = self.view(source).map_or(syns.len() as u64, |view| view.syn);
+        self.tried(source, syns).is_some_and(|targets| sent >= times * targets)
     }
 
     /// Whether a source comes back to the targets of some SYNs as often, at the pace of somebody who watches them: not as seldom as who scans anew
     /// and, unless it `learns` each time what became of them, too slowly to repeat what was lost.
     pub fn watches(&self, source: IpAddr, syns: &[usize], times: u64, learns: bool) -> bool {
         let [shortest, longest] = self.thresholds.scan.round_gap;
-        let Some(view) = self.view(source) else { return false };
-        let rounds = view.syn / (self.targets(syns).len() as u64).max(1);
+        let Some((view, targets)) = self.view(source).zip(self.tried(source, syns)) else { return false };
+        let rounds = view.syn / targets.max(1);
         let gap = view.last.seconds_since(view.first) / rounds.saturating_sub(1).max(1) as f64;
-        (learns || gap >= shortest) && gap <= longest && self.returns(source, syns, times)
+        (learns || gap >= shortest) && gap <= longest && rounds >= times
     }
 
-    /// Whether the sender of a SYN reset the connection instead of using it.
-    fn is_abandoned(&self, index: usize) -> bool {
-        Half::of(self.sighting(index)).is_some_and(|half| {
-            let there = self.carried(&half);
-            there.reset && !there.running && !self.is_served(half.destination_port)
-        })
+    /// To how many targets a source sends at most, some of which are those of its sampled SYNs. Nobody knows where the maps are full by which the source
+    /// table remembers the others.
+    fn tried(&self, source: IpAddr, syns: &[usize]) -> Option<u64> {
+        let targets = self.targets(syns);
+        let Some(view) = self.view(source) else { return Some(targets.len() as u64) };
+        if view.ports == u64::MAX || view.destinations == u64::MAX {
+            return None;
+        }
+        let hosts = targets.iter().map(|(host, _)| host).collect::<BTreeSet<_>>().len();
+        let ports = targets.iter().map(|(_, port)| port).collect::<BTreeSet<_>>().len();
+        let is_row = targets.len() == hosts.max(ports);
+        let hosts = hosts.max(distinct(view.destinations) as usize) as u64;
+        let ports = ports.max(distinct(view.ports) as usize) as u64;
+        // Who asks several hosts for several ports may ask each for all.
+        Some(if is_row { hosts.max(ports) } else { hosts * ports })
+    }
+
+    /// Whether a neighbour asks so many hosts that it is not known how often it asks each.
+    fn may_check(&self, source: IpAddr, syns: &[usize]) -> bool {
+        self.view(source).is_some_and(|view| view.destinations == u64::MAX)
+            && syns.iter().all(|index| self.is_from_around(self.sighting(*index)))
+    }
+
+    /// Whether a source resets most connections that are answered instead of using or ending them, by the source table: of its resets few are sampled.
+    /// Those that are tell a system that knows of no connection from a program that gives one up.
+    pub fn hangs_up(&self, source: IpAddr, syns: &[usize]) -> bool {
+        let answered = syns.iter().filter(|index| self.outcome(**index) == Outcome::Answered).count() as u64;
+        let resets = |view: &SourceView| 2 * view.rst * syns.len() as u64 >= view.syn * answered;
+        let aborted = self.reset(syns).filter(|there| there.aborted).count();
+        answered > 0
+            && self.view(source).is_some_and(resets)
+            && 2 * aborted <= self.reset(syns).count()
+            && !self.ends_connections(source)
+    }
+
+    /// What the senders of some SYNs sent where they were seen to reset the connection.
+    fn reset(&self, syns: &[usize]) -> impl Iterator<Item = Carried> {
+        let halves = syns.iter().filter_map(|index| Half::of(self.sighting(*index)));
+        halves.map(|half| self.carried(&half)).filter(|there| there.reset)
     }
 }

@@ -113,6 +113,7 @@ pub struct Scene<'a> {
     low_clients: bool,
     outcomes: Vec<Outcome>,
     clients: HashSet<IpAddr>,
+    wanted: HashSet<u16>,
     quotes: Vec<(usize, Quote)>,
     /// SYNs and datagrams by where they go.
     pub(super) questions: [Questions; 2],
@@ -143,6 +144,7 @@ impl<'a> Scene<'a> {
             low_clients: false,
             outcomes: Vec::new(),
             clients: HashSet::new(),
+            wanted: HashSet::new(),
             quotes: Vec::new(),
             questions: Default::default(),
             ours: observations.locality.addresses.iter().copied().collect(),
@@ -162,8 +164,9 @@ impl<'a> Scene<'a> {
         }
         scene.low_clients = scene.has_low_clients();
         scene.questions = [PortProto::Tcp, PortProto::Udp].map(|proto| Questions::of(&scene, proto));
-        scene.outcomes = observations.sightings.iter().map(|sighting| scene.find_outcome(sighting)).collect();
         scene.clients = scene.by_source.keys().copied().filter(|source| scene.uses_connections(*source)).collect();
+        scene.wanted = scene.find_wanted();
+        scene.outcomes = observations.sightings.iter().map(|sighting| scene.find_outcome(sighting)).collect();
         scene
     }
 
@@ -402,11 +405,25 @@ impl<'a> Scene<'a> {
     }
 
     /// Whether a TCP port carries connections, by its counter: a connection is three packets and more behind each SYN, a probe is one
-    /// at most.
+    /// at most. A scanner may send as many, so somebody else must have asked for the port.
     pub fn is_served(&self, port: u16) -> bool {
         let count = self.port(PortProto::Tcp, Side::Dst, port);
         let syn = count.syn.packets;
-        syn > 0 && count.all.packets - syn >= 3 * syn
+        self.wanted.contains(&port) && syn > 0 && count.all.packets - syn >= 3 * syn
+    }
+
+    /// TCP ports for which somebody asked who is a client, or who wants too little to be a scanner.
+    fn find_wanted(&self) -> HashSet<u16> {
+        let mut wanted = HashSet::new();
+        for (source, indices) in self.sources() {
+            let syns: Vec<usize> =
+                indices.iter().copied().filter(|index| self.sighting(*index).packet.is_syn()).collect();
+            let targets = self.targets(&syns);
+            if self.connects(source) || targets.len() < self.thresholds.scan.hosts {
+                wanted.extend(targets.into_iter().map(|(_, port)| port));
+            }
+        }
+        wanted
     }
 
     /// Whether a source ends most connections that it begins: they came about, and it is a client.

@@ -386,6 +386,8 @@ thresholds! {
         ack: usize,
         /// UDP packets a port, up to which it is a scan.
         udp_packets_per_port: u64,
+        /// UDP ports at which clients ask servers all over the Internet.
+        asked_far: Vec<u16>,
         /// Protocols of one host.
         protocols: usize,
         /// Packets of a protocol to each host from which on it is spoken, not tried.
@@ -394,6 +396,8 @@ thresholds! {
         ping_hosts: usize,
         /// Pings a host from which on it is a monitor.
         ping_repeats: u64,
+        /// Seconds for which a scanner repeats what may have been lost.
+        patience: f64,
         /// Share of what a source tries that comes to nothing, from which on it searches.
         fruitless: f64,
         /// SYNs to the same targets from which on it is a check of their health.

@@ -29,6 +29,16 @@ pub fn recognise(scene: &Scene<'_>, claims: &Claims) -> Vec<Recognition> {
                 groups.entry(probe).or_default().push(index);
             }
         }
+        // Who asks a host for many ports looks for open ones, however little life his SYNs have left.
+        let mut asked: BTreeMap<IpAddr, usize> = BTreeMap::new();
+        for probe in groups.keys() {
+            if let Probe::Syn(target, _) = probe {
+                *asked.entry(*target).or_default() += 1;
+            }
+        }
+        groups.retain(
+            |probe, _| !matches!(probe, Probe::Syn(target, _) if asked[target] >= scene.thresholds.scan.low_ports),
+        );
         let id = if scene.is_ours(source) { "pattern.traceroute-own" } else { "pattern.traceroute" };
         for (probe, members) in groups {
             let case = match probe {

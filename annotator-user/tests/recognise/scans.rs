@@ -451,7 +451,7 @@ fn datagrams_to_one_port_of_many_hosts() {
         }
         let found = scenario.findings();
         let tells =
-            |finding: &Finding| finding.id == "scan.udp" && finding.also.iter().any(|id| id == "scan.horizontal");
+            |finding: &Finding| finding.id == "scan.horizontal" && finding.also.iter().any(|id| id == "scan.udp");
         assert!(found.iter().any(tells), "{found:#?}");
     }
     let sweep = |sources: &[&str], refused: bool| {
@@ -473,6 +473,44 @@ fn datagrams_to_one_port_of_many_hosts() {
     // What so many ask for is a service, unless they are refused; and so may be what a neighbour asks for.
     assert!(!sweep(&crowd, false) && sweep(&crowd, true));
     assert!(!sweep(&["93.184.216.77"], false));
+}
+
+#[test]
+fn clients_ask_servers_far_and_wide() {
+    let asks = |packet: fn(&str) -> Packet, target: fn(u32) -> String| {
+        let mut scenario = Scenario::default();
+        for i in 0..45 {
+            for _ in 0..3 {
+                scenario.send(packet(&target(i))).wait(600.0);
+            }
+        }
+        ids(&scenario.recognise()).iter().any(|id| id.starts_with("scan."))
+    };
+    let quic: fn(&str) -> Packet = |server| udp(AWAY, 51_000, server, 443, &[0xc3; 1350]);
+    let here: fn(u32) -> String = |i| format!("93.184.216.{}", 1 + i);
+    assert!(!asks(quic, stranger) && asks(quic, here));
+    assert!(asks(|host| udp(AWAY, 51_000, host, 161, &[0x30, 0x29]), stranger));
+    assert!(asks(|host| syn(AWAY, 51_000, host, 23), stranger), "a device that spreads something");
+}
+
+#[test]
+fn a_scanner_of_udp_ports_may_repeat_itself() {
+    let scan = |each: usize, more: usize| {
+        let mut scenario = Scenario::live();
+        for port in (2000..4000).step_by(37) {
+            for _ in 0..each {
+                scenario.send(udp(AWAY, 51_000, HOME, port, &[]));
+            }
+        }
+        for _ in 0..more {
+            scenario.send(udp(AWAY, 51_000, HOME, 2000, &[]));
+        }
+        scenario.recognise()
+    };
+    for (each, more) in [(1, 300), (6, 0)] {
+        one(&scan(each, more), "scan.udp");
+    }
+    none(&scan(60, 0), "scan.udp");
 }
 
 #[test]
@@ -538,6 +576,183 @@ fn a_sweep_is_no_monitor() {
         monitor.wait(60.0);
     }
     assert!(monitor.recognise().is_empty());
+}
+
+/// A host of ours, of more than the source table's maps can tell apart.
+fn host(i: usize) -> String {
+    format!("93.184.{}.{}", 216 + i / 250, 1 + i % 250)
+}
+
+/// The finding of a sweep, with as many packets as were sent.
+fn swept(hosts: usize, id: &str, packet: impl Fn(&str) -> Packet) {
+    let mut scenario = Scenario::live();
+    for i in 0..hosts {
+        scenario.send(packet(&host(i)));
+    }
+    let found = scenario.recognise();
+    let sweep = one(&found, id);
+    assert_eq!(sweep.packets, hosts as u64, "{hosts}: {found:#?}");
+    let (_, detail) = sweep.facts.iter().find(|(name, _)| *name == "detail").expect("it says how much");
+    assert_eq!(detail.contains("at least"), hosts > 100, "{detail}");
+}
+
+#[test]
+fn a_sweep_is_found_however_large() {
+    for hosts in [12, 200, 1500] {
+        swept(hosts, "scan.ping-sweep", |host| ping(AWAY, host));
+        swept(hosts, "scan.horizontal", |host| syn(AWAY, 40_321, host, 3389));
+        swept(hosts, "scan.horizontal", |host| udp(AWAY, 40_321, host, 5060, b"OPTIONS"));
+    }
+}
+
+#[test]
+fn who_only_repeats_his_pings_is_no_monitor() {
+    let pings = |hosts: usize, rounds: usize, pause: f64| {
+        let mut scenario = Scenario::default();
+        for _ in 0..rounds {
+            for i in 0..hosts {
+                scenario.send(ping(AWAY, &host(i)));
+            }
+            scenario.wait(pause);
+        }
+        scenario
+    };
+    one(&pings(20, 3, 0.0).recognise(), "scan.ping-sweep");
+    one(&pings(120, 4, 0.5).recognise(), "scan.ping-sweep");
+    none(&pings(20, 5, 60.0).recognise(), "scan.ping-sweep");
+    none(&pings(20, 90, 0.8).recognise(), "scan.ping-sweep");
+    let mut one_more = pings(20, 1, 0.0);
+    for _ in 0..45 {
+        one_more.send(ping(AWAY, &host(0)));
+    }
+    one(&one_more.recognise(), "scan.ping-sweep");
+    // One host after the other.
+    let mut thorough = Scenario::default();
+    for i in 0..30 {
+        for _ in 0..4 {
+            thorough.send(ping(AWAY, &host(i))).wait(1.0);
+        }
+    }
+    one(&thorough.recognise(), "scan.ping-sweep");
+}
+
+#[test]
+fn a_worm_among_neighbours_is_no_check_of_their_health() {
+    let worm = |hosts: usize, ports: &[u16], rounds: usize| {
+        let mut scenario = Scenario::default();
+        for _ in 0..rounds {
+            for port in ports {
+                for i in 0..hosts {
+                    let neighbour = format!("10.20.{}.{}", 1 + i / 250, 1 + i % 250);
+                    let own = 40_000 + (i % 20_000) as u16;
+                    scenario.send(syn("10.20.0.5", own, &neighbour, *port).ttl(64));
+                    scenario.send(tcp(&neighbour, *port, "10.20.0.5", own, RST | ACK).ttl(64)).wait(0.08);
+                }
+            }
+            scenario.wait(15.0);
+        }
+        scenario.recognise()
+    };
+    assert_eq!(one(&worm(600, &[445], 1), "scan.horizontal").packets, 600);
+    one(&worm(40, &PORTS, 1), "scan.horizontal");
+    none(&worm(40, &[445], 10), "scan.horizontal");
+    none(&worm(12, &[445, 139], 30), "scan.horizontal");
+}
+
+/// SYNs to one port of many hosts that all accept; then the scanner hangs up.
+fn half_open_sweep(scenario: &mut Scenario, hosts: usize, source: &str, ttl: u8) {
+    for i in 0..hosts {
+        scenario.send(syn(source, 40_321, &host(i), 443).ttl(ttl));
+        scenario.send(tcp(&host(i), 443, source, 40_321, SYN | ACK).ttl(64));
+        scenario.send(tcp(source, 40_321, &host(i), 443, RST).ttl(ttl));
+    }
+}
+
+#[test]
+fn who_hangs_up_on_many_hosts_sweeps_them() {
+    for (hosts, visitors) in [(60, 0), (400, 0), (400, 300)] {
+        let mut scenario = Scenario::default();
+        for i in 0..visitors {
+            scenario.connection(&crowd(i), 50_000, &host(i as usize % 40), 443);
+        }
+        half_open_sweep(&mut scenario, hosts, AWAY, 52);
+        let found = scenario.recognise();
+        assert_eq!(one(&found, "scan.horizontal").packets, hosts as u64, "{found:#?}");
+    }
+    let mut balancer = Scenario::default();
+    for _ in 0..10 {
+        half_open_sweep(&mut balancer, 120, "93.184.219.3", 64);
+        balancer.wait(2.0);
+    }
+    none(&balancer.recognise(), "scan.horizontal");
+    // A program that gives up what it has used.
+    let mut client = Scenario::default();
+    for i in 0..60 {
+        let there = |flags| tcp(AWAY, 40_321, &host(i), 443, flags);
+        client.send(there(SYN)).send(tcp(&host(i), 443, AWAY, 40_321, SYN | ACK));
+        for _ in 0..3 {
+            client.send(with_data(there(PSH | ACK)));
+        }
+        client.send(there(RST | ACK));
+    }
+    none(&client.recognise(), "scan.horizontal");
+}
+
+#[test]
+fn data_that_nobody_asked_for_opens_no_port() {
+    let junk = |mut scenario: Scenario, hosts: usize, ports: &[u16], sources: usize| {
+        for (i, port) in ports.iter().enumerate() {
+            for host in (0..hosts).map(host) {
+                scenario.send(syn(AWAY, 40_000, &host, *port));
+                for k in 0..4 {
+                    let source = if sources == 1 { AWAY.to_owned() } else { crowd((4 * i + k) as u32) };
+                    scenario.send(with_data(tcp(&source, 40_000, &host, *port, PSH | ACK)));
+                }
+            }
+        }
+        scenario.recognise()
+    };
+    let here = || Scenario::live_at(&[&host(0)]);
+    for sources in [1, 2] {
+        one(&junk(here(), 1, &PORTS, sources), "scan.vertical");
+        one(&junk(here().listening(&[22]), 1, &PORTS, sources), "scan.vertical");
+        one(&junk(Scenario::default(), 60, &[3389], sources), "scan.horizontal");
+    }
+}
+
+#[test]
+fn a_scan_whose_packets_are_about_to_expire_is_a_scan() {
+    let mut scenario = Scenario::live();
+    for port in &PORTS[..12] {
+        for i in 0..3 {
+            scenario.send(syn(AWAY, 40_000 + i, HOME, *port).ttl(1));
+        }
+    }
+    let found = scenario.recognise();
+    assert_eq!(one(&found, "scan.vertical").packets, 36);
+    none(&found, "pattern.traceroute");
+}
+
+#[test]
+fn protocols_of_many_hosts() {
+    let scan = |hosts: usize, times: usize, pause: f64| {
+        let mut scenario = Scenario::default();
+        for _ in 0..times {
+            for protocol in [47, 50, 51, 88, 89, 103, 132] {
+                for i in 0..hosts {
+                    scenario.send(Packet::new(AWAY, &host(i), protocol, vec![0; 8])).wait(pause);
+                }
+            }
+        }
+        scenario.recognise()
+    };
+    for (hosts, times) in [(1, 1), (1, 6), (5, 1), (20, 1), (300, 1)] {
+        let found = scan(hosts, times, 0.0);
+        let scan = one(&found, "scan.ip-protocol");
+        assert_eq!(scan.packets, (7 * hosts * times) as u64, "{found:#?}");
+        assert!(scan.facts.iter().any(|(_, fact)| fact.starts_with("7 IP protocols of")), "{found:#?}");
+    }
+    none(&scan(1, 30, 1.0), "scan.ip-protocol");
 }
 
 #[test]

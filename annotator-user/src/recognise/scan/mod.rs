@@ -8,7 +8,9 @@ mod spread;
 
 use std::net::IpAddr;
 
-use super::{Claims, Scene};
+use annotator_common::source::distinct;
+
+use super::{Claims, Scene, words};
 use crate::finding::Recognition;
 use crate::observation::Sighting;
 
@@ -26,6 +28,7 @@ pub fn is_by_scanner(
 /// Finds scans: one finding for each source and kind, one for each group of neighbours that share the work.
 pub fn recognise(scene: &Scene<'_>, claims: &Claims) -> Vec<Recognition> {
     let mut found = Vec::new();
+    let beyond = protocols::Beyond::of(scene);
     for (source, indices) in scene.sources() {
         if scene.is_ours(source) {
             continue;
@@ -33,9 +36,16 @@ pub fn recognise(scene: &Scene<'_>, claims: &Claims) -> Vec<Recognition> {
         let free: Vec<usize> = claims.free(indices).collect();
         found.extend(spread::recognise(scene, source, &free));
         found.extend(pings::recognise(scene, source, &free));
-        found.extend(protocols::recognise(scene, &free));
+        found.extend(protocols::recognise(scene, source, &free, &beyond));
     }
     let taken = found.iter().flat_map(|recognition| recognition.explains.iter().copied()).collect();
     found.extend(distributed::recognise(scene, claims, &taken));
     found
+}
+
+/// How many addresses a source tried: those that were seen, which are all where the source table knows of no more.
+fn addresses(scene: &Scene<'_>, source: IpAddr, seen: usize) -> String {
+    let addresses = words::count(seen as u64, "address");
+    let more = scene.view(source).is_some_and(|view| distinct(view.destinations) as usize > seen);
+    if more && !scene.saw_all_of(source) { format!("at least {addresses}") } else { addresses }
 }

@@ -3,25 +3,90 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
+use annotator_common::packet::protocol;
+use annotator_common::source::{distinct, kinds};
 use annotator_common::{Family, Flag, Transport};
 
+use super::addresses;
 use crate::counters::Protocol;
 use crate::finding::Recognition;
 use crate::observation::Sighting;
 use crate::recognise::scene::is_to_many;
 use crate::recognise::{Case, Scene, words};
 
-/// Finds scans of protocols by one source, one for each target.
-pub fn recognise(scene: &Scene<'_>, indices: &[usize]) -> Vec<Recognition> {
-    let mut by_target: BTreeMap<IpAddr, Vec<usize>> = BTreeMap::new();
-    for index in indices {
-        let sighting = scene.sighting(*index);
-        if is_bare(scene, sighting) {
-            by_target.entry(sighting.destination()).or_default().push(*index);
+/// Packets of other protocols than TCP, UDP and ICMP by the counters, which know no sources, beside the samples, which are rationed.
+pub struct Beyond {
+    /// The only source of which not all was sampled.
+    source: Option<IpAddr>,
+    /// Protocols of which more came than was sampled, and how much.
+    packets: BTreeMap<(Family, u8), u64>,
+}
+
+impl Beyond {
+    /// Counts them.
+    pub fn of(scene: &Scene<'_>) -> Self {
+        let mut packets: BTreeMap<(Family, u8), u64> = BTreeMap::new();
+        for (row, count) in &scene.observations.counters.protocols {
+            match row {
+                Protocol::Ip(_, protocol::ICMP | protocol::TCP | protocol::UDP | protocol::ICMPV6) => {}
+                Protocol::Ip(family, number) => _ = packets.insert((*family, *number), count.packets),
+                _ => {}
+            }
         }
+        for (_, sighting) in scene.sightings() {
+            if let Some(count) = packets.get_mut(&(sighting.packet.family, sighting.packet.protocol)) {
+                *count = count.saturating_sub(1);
+            }
+        }
+        packets.retain(|_, beyond| *beyond > 0);
+        let views = scene.observations.sources.iter().filter(|view| view.kinds & kinds::OTHER != 0);
+        let mut senders = views.map(|view| view.address).filter(|source| !scene.saw_all_of(*source));
+        let whole =
+            scene.observations.counters.packets_of_untracked_sources == 0 && scene.observations.sources_dropped == 0;
+        let source = senders.next().filter(|_| whole && senders.next().is_none());
+        Beyond { source, packets }
     }
-    let hosts = by_target.len() as u64;
-    by_target.into_values().filter_map(|members| explain(scene, members, hosts)).collect()
+}
+
+/// Finds the scan of protocols by a source.
+pub fn recognise(scene: &Scene<'_>, source: IpAddr, indices: &[usize], beyond: &Beyond) -> Option<Recognition> {
+    let limits = &scene.thresholds.scan;
+    let members: Vec<usize> = indices.iter().copied().filter(|i| is_bare(scene, scene.sighting(*i))).collect();
+    let (first, view) = (members.first()?, scene.view(source)?);
+    let hosts: BTreeSet<IpAddr> = members.iter().map(|i| scene.sighting(*i).destination()).collect();
+    let family = scene.sighting(*first).packet.family;
+    let mut known = BTreeSet::new();
+    let sampled = members.iter().map(|i| scene.sighting(*i).packet.protocol).filter(|number| known.insert(*number));
+    let mut numbers: Vec<u8> = sampled.collect();
+    let mut packets = members.len() as u64;
+    if beyond.source == Some(source) {
+        let like = beyond.packets.iter().filter(|((of, _), _)| *of == family);
+        packets += like.clone().map(|(_, beyond)| beyond).sum::<u64>();
+        numbers.extend(like.map(|((_, number), _)| *number).filter(|number| known.insert(*number)));
+    }
+    // Who speaks a protocol goes on.
+    let each = hosts.len().max(distinct(view.destinations) as usize) as u64;
+    let is_brief = view.destinations == u64::MAX || view.last.seconds_since(view.first) < limits.patience;
+    let is_tried = |number: &u8| {
+        let count = scene.observations.counters.protocols.get(&Protocol::Ip(family, *number));
+        is_brief || count.is_none_or(|count| count.packets <= limits.protocol_repeats * each)
+    };
+    numbers.retain(is_tried);
+    if numbers.len() < limits.protocols {
+        return None;
+    }
+    let tried = words::count(numbers.len() as u64, "IP protocol");
+    let hosts = addresses(scene, source, hosts.len());
+    Some(
+        Case::new(scene, "scan.ip-protocol", members)
+            .packets(packets)
+            .evidence(format!("{tried}, the sampled ones in order of arrival: {}.", words::list(&numbers, 24)))
+            .evidence(format!("It tried {hosts}."))
+            .with_ttls()
+            .evidence("Tunnels and routing use two or three protocols, and go on using them.")
+            .fact("detail", format!("{tried} of {hosts}"))
+            .close(),
+    )
 }
 
 fn is_bare(scene: &Scene<'_>, sighting: &Sighting) -> bool {
@@ -31,32 +96,4 @@ fn is_bare(scene: &Scene<'_>, sighting: &Sighting) -> bool {
         && !packet.flags.contains(Flag::Fragment)
         && !is_to_many(sighting)
         && scene.is_inbound(sighting)
-}
-
-/// Explains what came to one of some hosts.
-fn explain(scene: &Scene<'_>, members: Vec<usize>, hosts: u64) -> Option<Recognition> {
-    let limits = &scene.thresholds.scan;
-    let mut known = BTreeSet::new();
-    let packets = members.iter().map(|i| &scene.sighting(*i).packet);
-    let protocols = packets.map(|packet| (packet.family, packet.protocol)).filter(|protocol| known.insert(*protocol));
-    let is_tried = |(family, number): &(Family, u8)| {
-        let count = scene.observations.counters.protocols.get(&Protocol::Ip(*family, *number));
-        count.is_none_or(|count| count.packets <= limits.protocol_repeats * hosts)
-    };
-    let numbers: Vec<u8> = protocols.filter(is_tried).map(|(_, number)| number).collect();
-    if numbers.len() < limits.protocols {
-        return None;
-    }
-    Some(
-        Case::new(scene, "scan.ip-protocol", members)
-            .evidence(format!(
-                "{} in order of arrival: {}.",
-                words::count(numbers.len() as u64, "IP protocol"),
-                words::list(&numbers, 24)
-            ))
-            .with_ttls()
-            .evidence("Tunnels and routing use two or three protocols, and go on using them.")
-            .fact("detail", words::count(numbers.len() as u64, "IP protocol"))
-            .close(),
-    )
 }

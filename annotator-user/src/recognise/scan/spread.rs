@@ -6,12 +6,13 @@ use std::net::IpAddr;
 
 use annotator_common::source::distinct;
 
+use super::addresses;
 use super::kind::{self, Kind, is_by_system};
-use crate::counters::PortProto;
+use crate::counters::{PortProto, Side};
 use crate::finding::Recognition;
 use crate::observation::{Sighting, SourceView};
 use crate::recognise::questions::CountedPorts;
-use crate::recognise::scene::{Half, Outcome};
+use crate::recognise::scene::{Half, Outcome, network};
 use crate::recognise::{Case, Scene, words};
 
 /// Ports below this are low.
@@ -73,23 +74,20 @@ fn is_client(scene: &Scene<'_>, source: IpAddr, probes: &Probes, is_user: bool) 
     match (probes.kind, scene.view(source)) {
         (Kind::Syn, _) => is_user || checks(scene, source, probes),
         (Kind::Maimon, _) => takes_leave(scene, probes),
-        (Kind::Udp, Some(view)) => {
-            let targets = ports_tried(scene, source, view).max(u64::from(distinct(view.destinations)));
-            view.udp > scene.thresholds.scan.udp_packets_per_port * targets
-        }
+        (Kind::Udp, Some(view)) => sends_on(scene, view, probes),
         _ => false,
     }
 }
 
-/// To how many ports a source sends datagrams: by the table's map or, where that is full and knows no more than "many", by the counters.
-fn ports_tried(scene: &Scene<'_>, source: IpAddr, view: &SourceView) -> u64 {
-    let mapped = u64::from(distinct(view.ports));
-    let counted = || match scene.counted_ports(source, PortProto::Udp) {
-        Some(CountedPorts::All(ports)) => ports.len() as u64,
-        Some(CountedPorts::AtLeast(ports)) => ports as u64,
-        None => 0,
-    };
-    if view.ports == u64::MAX { mapped.max(counted()) } else { mapped }
+/// Whether a source sends on and on to most ports to which it sends, as calls and games do: the ports' counters know how often something came. Where its
+/// hosts are too many for the table's map, nobody knows how often to each.
+fn sends_on(scene: &Scene<'_>, view: &SourceView, probes: &Probes) -> bool {
+    let each = scene.thresholds.scan.udp_packets_per_port;
+    let ports = probes.hosts_at_port.keys();
+    let hosts = probes.hosts().max(distinct(view.destinations) as usize) as u64;
+    let much = scene.thresholds.flood.stream.max(each * hosts);
+    let busy = ports.clone().filter(|port| scene.port(PortProto::Udp, Side::Dst, **port).all.packets > much);
+    view.destinations != u64::MAX && view.udp > each * hosts.max(ports.len() as u64) && busy.count() * 2 > ports.len()
 }
 
 /// Whether a neighbour looks again and again whether the same ports answer, which it learns each time, or may learn at the pace at which it comes.
@@ -145,9 +143,10 @@ impl Probes {
         let is_horizontal = |hosts: &BTreeSet<IpAddr>| {
             hosts.len() >= limits.hosts || (hosts.len() >= limits.own_hosts && scene.are_all_of_ours(hosts))
         };
-        let mut ports = self.hosts_at_port.iter();
+        let mut ports = self.hosts_at_port.iter().filter(|(port, hosts)| !self.is_asked_far(scene, **port, hosts));
+        let slow = ports.clone().next().is_some() && self.is_slow(scene, view);
         let horizontal = ports.any(|(port, hosts)| is_horizontal(hosts) && !self.is_at_service(scene, *port, hosts));
-        Shape { vertical, horizontal, slow: self.is_slow(scene, view) }
+        Shape { vertical, horizontal, slow }
     }
 
     /// Whether datagrams go to a service here, whose answers need not be seen: something listens there or, where that is not known, others ask for it
@@ -163,6 +162,15 @@ impl Probes {
             let is_near = asked.clone().any(|sighting| scene.is_from_around(sighting));
             (is_near || scene.askers(port) >= scene.thresholds.scan.hosts) && !asked.any(is_refused)
         })
+    }
+
+    /// Whether datagrams go to servers all over the Internet, none of which is known to be ours, at a port where clients ask far and wide.
+    fn is_asked_far(&self, scene: &Scene<'_>, port: u16, hosts: &BTreeSet<IpAddr>) -> bool {
+        let networks: BTreeSet<IpAddr> = hosts.iter().map(|host| network(*host)).collect();
+        self.kind == Kind::Udp
+            && scene.thresholds.scan.asked_far.contains(&port)
+            && networks.len() * 2 >= hosts.len()
+            && !hosts.iter().any(|host| scene.is_near(*host))
     }
 
     /// Whether it takes its time: by the sightings, or by the table where that remembers more.
@@ -207,19 +215,22 @@ fn explain(scene: &Scene<'_>, source: IpAddr, probes: Probes, shape: Shape, whol
         Kind::Syn if is_by_connect(scene, &probes.members) => "scan.connect",
         kind => kind.id(),
     };
-    // Plain SYNs and datagrams are told by their shape; packets that no system sends are told by what they are.
+    // Plain SYNs are told by their shape, and so are datagrams to one port of many hosts; other packets are told by what they are.
     let mut ids: Vec<&str> = shape.ids().collect();
     match probes.kind {
         Kind::Syn => ids.push(kind_id),
+        Kind::Udp if shape.horizontal && !shape.vertical => ids.push(kind_id),
         _ => ids.insert(0, kind_id),
     }
-    let (hosts, members) = (probes.hosts(), probes.members.clone());
-    let mut case = Case::new(scene, ids[0], members).in_vain().with_ports();
+    let (hosts, members) = (addresses(scene, source, probes.hosts()), probes.members.clone());
+    let hangs_up = probes.kind == Kind::Syn && scene.hangs_up(source, &members);
+    let case = Case::new(scene, ids[0], members).with_ports();
+    let mut case = if hangs_up { case } else { case.in_vain() };
     for id in &ids[1..] {
         case = case.also(id);
     }
-    if hosts > 1 {
-        case = case.evidence(format!("{} were tried.", words::count(hosts as u64, "address")));
+    if probes.hosts() > 1 {
+        case = case.evidence(format!("It tried {hosts}."));
     }
     if let Some(order) = order(&case.ports()) {
         case = case.evidence(order);
@@ -253,8 +264,8 @@ fn explain(scene: &Scene<'_>, source: IpAddr, probes: Probes, shape: Shape, whol
             (ports, case)
         }
     };
-    let detail = format!("{ports} of {}", words::count(hosts as u64, "address"));
-    let case = case.with_ttls().evidence(doubt(scene, &probes)).fact("detail", detail);
+    let detail = format!("{ports} of {hosts}");
+    let case = case.with_ttls().evidence(doubt(scene, &probes, hangs_up)).fact("detail", detail);
     // What a UDP scanner sends to a port is what its service would answer to.
     let case = if probes.kind == Kind::Udp { case.subsuming() } else { case };
     case.close()
@@ -304,14 +315,18 @@ fn order(ports: &[u16]) -> Option<String> {
     }
 }
 
-fn doubt(scene: &Scene<'_>, probes: &Probes) -> Cow<'static, str> {
+fn doubt(scene: &Scene<'_>, probes: &Probes, hangs_up: bool) -> Cow<'static, str> {
     let answered = |index: &&usize| scene.outcome(**index) == Outcome::Answered;
     let port = |index: &usize| scene.sighting(*index).packet.destination_port;
     let open: BTreeSet<u16> = probes.members.iter().filter(answered).map(port).collect();
     let text = match probes.kind {
         Kind::Syn if !open.is_empty() => {
             let open = words::port_ranges(&open);
-            return format!("Open among them: {open}. A client would hardly ask for as many that are not.").into();
+            let client = match hangs_up {
+                true => "It hung up at once, where a client would have used them",
+                false => "A client would hardly ask for as many that are not",
+            };
+            return format!("Open among them: {open}. {client}.").into();
         }
         Kind::Syn => "No connection came of these attempts, as far as was seen; one that did would be a client's.",
         Kind::Fin | Kind::Maimon => {
