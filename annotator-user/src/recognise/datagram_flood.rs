@@ -40,7 +40,7 @@ pub fn recognise(scene: &Scene<'_>, claims: &Claims) -> Vec<Recognition> {
 }
 
 /// Sources that send more of something a second than anybody does by hand, each with its sightings of that.
-fn fast<'s>(
+pub fn fast<'s>(
     scene: &'s Scene<'_>,
     claims: &'s Claims,
     wanted: fn(&Scene<'_>, &Sighting) -> bool,
@@ -227,11 +227,12 @@ impl Scattered {
 }
 
 /// The rows of those who sent some sightings.
-fn views<'a>(scene: &Scene<'a>, members: &[usize]) -> Vec<&'a SourceView> {
+pub fn views<'a>(scene: &Scene<'a>, members: &[usize]) -> Vec<&'a SourceView> {
     let sources: BTreeSet<IpAddr> = members.iter().map(|i| scene.sighting(*i).source()).collect();
     sources.into_iter().filter_map(|source| scene.view(source)).collect()
 }
 
-fn from(views: &[&SourceView], rate: f64) -> String {
+/// How fast it comes, and from how many.
+pub fn from(views: &[&SourceView], rate: f64) -> String {
     format!("about {} a second, from {}", number(rate as u64), words::count(views.len() as u64, "source"))
 }

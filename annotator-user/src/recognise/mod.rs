@@ -13,6 +13,7 @@ pub mod scene;
 pub mod thresholds;
 pub mod words;
 
+mod ack_flood;
 mod amplification;
 mod attempts;
 mod backscatter;
@@ -102,6 +103,7 @@ const SUBJECTS: &[Subject] = &[
     unreachable::recognise,
     backscatter::recognise,
     datagram_flood::recognise,
+    ack_flood::recognise,
     fragments::recognise,
     research::recognise,
     decoy::recognise,

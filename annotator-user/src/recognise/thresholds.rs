@@ -285,6 +285,8 @@ thresholds! {
         passed_on: Vec<u16>,
         /// Pings a second.
         pings: f64,
+        /// Acknowledgements a second that are reset.
+        acknowledgements: f64,
         /// Packets a second that a source must send to take part in it.
         each: f64,
         /// Different ports from which on it is any port.

@@ -405,6 +405,24 @@ fn a_flood_of_pings() {
     assert_eq!(ids(&pings(100)), Vec::<&str>::new());
 }
 
+/// Those of a download come as fast, and nobody resets them.
+#[test]
+fn a_flood_of_acknowledgements() {
+    let flood = |answer: u8, rate: u32| {
+        let mut scenario = Scenario::at(&[HOME]);
+        for i in 0..4 * rate {
+            let port = 1024 + i as u16;
+            scenario.send(tcp(AWAY, port, HOME, 80, ACK)).wait(-0.0099).send(tcp(HOME, 80, AWAY, port, answer));
+            scenario.wait(1.0 / f64::from(rate) - 0.0101);
+        }
+        scenario.recognise()
+    };
+    let found = flood(RST, 2000);
+    assert_eq!((one(&found, "flood.ack").packets, found.len()), (8000, 1), "{found:#?}");
+    none(&flood(ACK, 2000), "flood.ack");
+    none(&flood(RST, 200), "flood.ack");
+}
+
 /// Only where it is known that nobody wants them: a port that listens, one that programs take for themselves, a tunnel's, and one behind us may be wanted.
 #[test]
 fn a_flood_of_datagrams_to_a_closed_port() {

@@ -24,7 +24,7 @@ const SERVICES: [u16; 13] = [22, 23, 25, 53, 79, 80, 110, 111, 143, 1114, 2766, 
 pub const PREFIX: Prefix = Prefix { address: IpAddr::V4(Ipv4Addr::new(93, 184, 216, 0)), bits: 24 };
 
 /// What is to be found: a title, the finding's id, the traffic.
-pub const SCENARIOS: [(&str, &str, Fill); 63] = [
+pub const SCENARIOS: [(&str, &str, Fill); 64] = [
     ("Ident after our own mail", "pattern.ident-after-connect", |s| {
         s.connection(HOME, 40000, MAIL, 25).send(syn(MAIL, 51000, HOME, 113));
         s.send(tcp(HOME, 113, MAIL, 51000, RST | ACK));
@@ -291,6 +291,12 @@ pub const SCENARIOS: [(&str, &str, Fill); 63] = [
     ("Pings in masses", "flood.icmp", |s| {
         for _ in 0..5000 {
             s.send(ping(AWAY, HOME)).wait(-0.0098);
+        }
+    }),
+    ("Acknowledgements in masses", "flood.ack", |s| {
+        for i in 0..5000 {
+            s.send(tcp(AWAY, 1024 + i, HOME, 80, ACK)).wait(-0.0099);
+            s.send(tcp(HOME, 80, AWAY, 1024 + i, RST)).wait(-0.0099);
         }
     }),
     ("A flood from one source among visitors", "flood.syn", a_flood_from_one_source_among_visitors),
