@@ -229,6 +229,8 @@ pub struct SourceView {
     pub packets: u64,
     /// SYNs without ACK.
     pub syn: u64,
+    /// The same a second, at the least when most came at once.
+    pub syn_rate: u64,
     /// Packets with RST.
     pub rst: u64,
     /// Packets with FIN.

@@ -65,12 +65,16 @@ fn difference(earlier: &Source, now: &Source, moment: impl Fn(Ticks) -> Moment) 
         let others = now.kinds & !(kind | kinds::FRAGMENT | kinds::RARE);
         if now.kinds & kind != 0 && others == 0 { packets } else { u64::from(counted) }
     };
+    let syn = u64::from(now.syn.wrapping_sub(earlier.syn));
+    let (first, last) = (moment(now.first), moment(now.last));
+    let since = if earlier.packets > 0 { moment(earlier.last) } else { first };
     SourceView {
         address: now.address.to_ip(),
-        first: moment(now.first),
-        last: moment(now.last),
+        first,
+        last,
         packets,
-        syn: u64::from(now.syn.wrapping_sub(earlier.syn)),
+        syn,
+        syn_rate: (syn as f64 / last.seconds_since(since).max(1.0)) as u64,
         rst: u64::from(now.rst.wrapping_sub(earlier.rst)),
         fin: u64::from(now.fin.wrapping_sub(earlier.fin)),
         icmp: all_if_only(kinds::ICMP, now.icmp.wrapping_sub(earlier.icmp)),
@@ -162,6 +166,7 @@ fn merge(known: &mut SourceView, seen: &SourceView) {
     known.last = known.last.max(seen.last);
     known.packets += seen.packets;
     known.syn += seen.syn;
+    known.syn_rate = known.syn_rate.max(seen.syn_rate);
     known.rst += seen.rst;
     known.fin += seen.fin;
     known.icmp += seen.icmp;

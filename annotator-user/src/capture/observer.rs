@@ -21,7 +21,7 @@ const DRAIN_BYTES: u64 = annotator_common::Cell::MAX_BYTES / 2;
 /// The source table is looked at before its 16-bit counts can wrap.
 const LOOK_PACKETS: u64 = u16::MAX as u64;
 /// ... and before a silent source can lose its slot; but not for every packet of a capture whose clock jumps about.
-const LOOK_MILLISECONDS: u64 = 60_000;
+const LOOK_MILLISECONDS: i64 = 60_000;
 const LOOK_PACKETS_MIN: u64 = 64;
 /// A clock that steps back further than this was set, or another capture began; packets swapped on their way lie closer together.
 const STEP_BACK_MILLISECONDS: i64 = 1000;
@@ -91,7 +91,7 @@ impl Observer {
                 self.look();
                 self.clock.restart(at);
             } else if self.unlooked_packets >= LOOK_PACKETS
-                || self.clock.milliseconds.saturating_sub(self.looked_at) >= LOOK_MILLISECONDS
+                || self.clock.offset(at).saturating_sub(self.looked_at as i64) >= LOOK_MILLISECONDS
             {
                 self.look();
             }

@@ -1,12 +1,15 @@
 //! Who is a client, by what comes of the connections that it asks for: a port's counters cannot tell, since a busy port carries more than any flood.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::net::IpAddr;
 
 use super::Scene;
 use super::scene::Half;
 use crate::counters::{PortProto, Side};
 use crate::observation::{Moment, SourceView};
+
+/// Packets that a connection brings behind its SYN at the least: it is acknowledged, and used or ended.
+pub const BEHIND_SYN: u64 = 2;
 
 /// Sources with their SYNs.
 pub type Callers = BTreeMap<IpAddr, Vec<usize>>;
@@ -21,20 +24,66 @@ pub fn sent(scene: &Scene<'_>, callers: &Callers) -> u64 {
     callers.iter().map(|(source, syns)| scene.syns_like(*source, syns.len())).sum()
 }
 
+/// SYNs a second that some sources sent: over the time for which they were seen or, if that is more, at the least when most came at once. A capture may
+/// be long, and hold a packet of theirs at either end.
+pub fn rate(scene: &Scene<'_>, syn: u64, callers: &Callers) -> f64 {
+    let fastest = callers.iter().filter_map(|(source, syns)| {
+        let view = scene.view(*source)?;
+        Some(view.syn_rate as f64 * scene.syns_like(*source, syns.len()) as f64 / view.syn.max(1) as f64)
+    });
+    let whole = scene.rate_of(syn, callers.keys().copied());
+    fastest.fold(whole.max(rate_at_once(scene, members(callers))), f64::max)
+}
+
+/// SYNs a second, of those sampled, in the busiest stretch that is long enough for a flood.
+fn rate_at_once(scene: &Scene<'_>, mut syns: Vec<usize>) -> f64 {
+    let limits = &scene.thresholds.flood;
+    let seconds = limits.syn as f64 / limits.rate;
+    syns.sort_unstable();
+    let at = |index: usize| scene.sighting(index).at;
+    let (mut first, mut most) = (0, 0);
+    for (last, index) in syns.iter().enumerate() {
+        while at(*index).seconds_since(at(syns[first])) > seconds {
+            first += 1;
+        }
+        most = most.max(last + 1 - first);
+    }
+    most as f64 / seconds
+}
+
 /// SYNs that came to a port.
 pub fn syns(scene: &Scene<'_>, port: u16) -> u64 {
     scene.port(PortProto::Tcp, Side::Dst, port).syn.packets
 }
 
 impl Scene<'_> {
-    /// What [`Scene::connects`] says of a source. A reset by which a system says that it knows of no connection is no use of it.
+    /// What [`Scene::connects`] says of a source. A reset by which a system says that it knows of no connection is no use of it, and nobody uses a
+    /// connection that is seen to be refused.
     pub fn uses_connections(&self, source: IpAddr) -> bool {
         let asked = self.asked(source);
         let used = asked.iter().filter(|half| {
-            let there = self.carried(half);
-            there.running || there.aborted
+            let (there, back) = (self.carried(half), self.carried(&half.reverse()));
+            (there.running || there.aborted) && (back.syn_ack || !back.reset)
         });
         self.ends_connections(source) || (!asked.is_empty() && used.count() * 2 >= asked.len())
+    }
+
+    /// Whether a source ends most connections that it begins, at ports where more came than what begins and ends them: they came about, and it is a
+    /// client.
+    pub fn ends_connections(&self, source: IpAddr) -> bool {
+        let ends = |view: &SourceView| view.fin as f64 >= self.thresholds.scan.finished * view.syn as f64;
+        self.view(source).is_some_and(|view| view.syn > 0 && ends(view)) && self.asks_where_more_came(source)
+    }
+
+    fn asks_where_more_came(&self, source: IpAddr) -> bool {
+        let sent = self.from(source).iter().map(|index| &self.sighting(*index).packet);
+        let ports: BTreeSet<u16> =
+            sent.filter(|packet| packet.is_syn()).map(|packet| packet.destination_port).collect();
+        let (all, syn) = ports.iter().fold((0, 0), |(all, syn), port| {
+            let count = self.port(PortProto::Tcp, Side::Dst, *port);
+            (all + count.all.packets, syn + count.syn.packets)
+        });
+        all - syn >= BEHIND_SYN * syn
     }
 
     /// Whether a source knows nothing of most connections that it asks for: it resets what answers them.

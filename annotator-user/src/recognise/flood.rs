@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use annotator_common::source::bit_of;
 
-use super::clients::{Callers, members, sent, syns};
+use super::clients::{BEHIND_SYN, Callers, members, rate, sent, syns};
 use super::scene::network;
 use super::{Case, Claims, Scene, words};
 use crate::counters::{PortProto, Side};
@@ -18,9 +18,14 @@ use crate::quantity::number;
 struct Port {
     /// Those of whose connections nothing comes.
     vain: Callers,
-    /// The others: how many SYNs were sampled of each.
-    clients: HashMap<IpAddr, usize>,
+    /// Those whose connections come about.
+    clients: Callers,
+    /// How many SYNs of a source were sampled that another finding explains.
+    explained: HashMap<IpAddr, usize>,
 }
+
+/// SYNs of each source up to which they hardly try again.
+const ONCE: f64 = 1.5;
 
 /// Finds SYN floods, for each port one under forged addresses and one from others.
 pub fn recognise(scene: &Scene<'_>, claims: &Claims) -> Vec<Recognition> {
@@ -31,10 +36,10 @@ pub fn recognise(scene: &Scene<'_>, claims: &Claims) -> Vec<Recognition> {
             continue;
         }
         let port = ports.entry(port).or_default();
-        if claims.is_free(index) && !scene.connects(source) {
-            port.vain.entry(source).or_default().push(index);
-        } else {
-            *port.clients.entry(source).or_default() += 1;
+        match scene.connects(source) {
+            _ if !claims.is_free(index) => *port.explained.entry(source).or_default() += 1,
+            true => port.clients.entry(source).or_default().push(index),
+            false => port.vain.entry(source).or_default().push(index),
         }
     }
     let unsampled = Unsampled::of(scene);
@@ -66,16 +71,23 @@ impl Unsampled {
 
 fn floods(scene: &Scene<'_>, port: u16, mut callers: Port, unsampled: &Unsampled) -> Vec<Recognition> {
     let limits = &scene.thresholds.flood;
+    let count = scene.port(PortProto::Tcp, Side::Dst, port);
+    let behind = count.all.packets - count.syn.packets;
+    let bit = bit_of(u32::from(port.to_be())).trailing_zeros() as usize;
+    let mut meant = sent(scene, &callers.clients) + unsampled.meant[bit];
+    // Where less came than belongs to connections, that of clients is for show.
+    if behind < BEHIND_SYN * meant {
+        callers.vain.append(&mut callers.clients);
+        meant = 0;
+    }
     let Some(target) = main_target(scene, &callers.vain) else { return Vec::new() };
     callers.vain.values_mut().for_each(|syns| syns.retain(|index| scene.sighting(*index).destination() == target));
     callers.vain.retain(|_, syns| !syns.is_empty());
-    let count = scene.port(PortProto::Tcp, Side::Dst, port);
-    let bit = bit_of(u32::from(port.to_be())).trailing_zeros() as usize;
-    let meant = callers.clients.iter().map(|(source, sampled)| scene.syns_like(*source, *sampled)).sum::<u64>();
-    let vain = count.syn.packets.saturating_sub(meant + unsampled.meant[bit]);
+    let explained = callers.explained.iter().map(|(source, sampled)| scene.syns_like(*source, *sampled)).sum::<u64>();
+    let vain = count.syn.packets.saturating_sub(meant + explained);
     let resets = callers.vain.iter().map(|(source, syns)| resets(scene, *source, syns.len())).sum::<u64>();
-    let others = (count.all.packets - count.syn.packets).saturating_sub(resets + unsampled.resets[bit]);
-    // A connection is three packets and more behind its SYN.
+    let others = behind.saturating_sub(resets + unsampled.resets[bit]);
+    // A connection that carries anything is three packets and more behind its SYN.
     let served = others >= 3 * count.syn.packets;
 
     let is_flooder = |source: &IpAddr, syns: &[usize]| is_flooder(scene, *source, syns, served);
@@ -89,13 +101,20 @@ fn floods(scene: &Scene<'_>, port: u16, mut callers: Port, unsampled: &Unsampled
     } else {
         crowd.extend(fast);
     }
-    if of_crowd > others && is_fast(scene, of_crowd, &crowd) {
+    // Else so much comes that it may be of connections, unless hardly one of those who call is a client.
+    let lacks_packets = others < BEHIND_SYN * (of_crowd + meant);
+    let networks: BTreeSet<IpAddr> = callers.clients.keys().map(|client| network(*client)).collect();
+    let lacks_clients = networks.len() >= limits.clients && crowd.len() > limits.vain * callers.clients.len();
+    if (lacks_packets || lacks_clients) && is_fast(scene, of_crowd, &crowd) {
         let (crowd, of_crowd) = alike(scene, crowd, of_crowd);
         let each = sent(scene, &crowd) as f64 / crowd.len().max(1) as f64;
-        found.push(match crowd.len() >= limits.forged_sources && each <= limits.per_source {
+        let mut flood = match crowd.len() >= limits.forged_sources && each <= limits.per_source {
             true => from_forged(scene, (target, port), &crowd, of_crowd, each),
             false => from_senders(scene, (target, port), &crowd, of_crowd),
-        });
+        };
+        // The source table has no room for all.
+        flood.unsampled.syn += of_crowd.saturating_sub(sent(scene, &crowd));
+        found.push(flood);
     }
     found
 }
@@ -118,7 +137,7 @@ fn resets(scene: &Scene<'_>, source: IpAddr, sampled: usize) -> u64 {
 /// Whether so many SYNs of some sources make a flood.
 pub fn is_fast(scene: &Scene<'_>, syn: u64, callers: &Callers) -> bool {
     let limits = &scene.thresholds.flood;
-    !callers.is_empty() && syn >= limits.syn && scene.rate_of(syn, callers.keys().copied()) >= limits.rate
+    !callers.is_empty() && syn >= limits.syn && rate(scene, syn, callers) >= limits.rate
 }
 
 /// Whether a source alone sends more SYNs than a client. Where the port carries connections these may be its own, so it takes a sign that they are not.
@@ -126,7 +145,7 @@ fn is_flooder(scene: &Scene<'_>, source: IpAddr, syns: &[usize], served: bool) -
     let limits = &scene.thresholds.flood;
     let sent = scene.syns_like(source, syns.len());
     sent as f64 >= limits.each
-        && scene.rate_of(sent, [source]) >= limits.each
+        && rate(scene, sent, &Callers::from([(source, syns.to_vec())])) >= limits.each
         && (!served || scene.disowns(source) || are_bare(scene, syns))
 }
 
@@ -153,7 +172,7 @@ fn open<'s, 'a>(
     callers: &Callers,
     syn: u64,
 ) -> Case<'s, 'a> {
-    let rate = scene.rate_of(syn, callers.keys().copied());
+    let rate = rate(scene, syn, callers);
     let case = Case::new(scene, id, members(callers)).packets(syn).evidence(format!(
         "{} SYNs to port {port} of {target}, about {} a second, and no connections behind them.",
         number(syn),
@@ -168,12 +187,16 @@ fn open<'s, 'a>(
 
 fn from_forged(scene: &Scene<'_>, target: (IpAddr, u16), callers: &Callers, syn: u64, each: f64) -> Recognition {
     let networks: BTreeSet<IpAddr> = callers.keys().map(|source| network(*source)).collect();
+    let (confidence, says) = match each < ONCE {
+        true => (Confidence::Likely, ": clients that exist would try again"),
+        false => (Confidence::Possible, ""),
+    };
     let case = open(scene, "flood.forged-sources", target, callers, syn)
         .also("flood.syn")
         .alone()
-        .confidence(Confidence::Likely)
+        .confidence(confidence)
         .evidence(format!(
-            "{} in {} networks were seen, with {each:.1} SYNs each: clients that exist would try again.",
+            "{} in {} networks were seen, with {each:.1} SYNs each{says}.",
             words::count(callers.len() as u64, "source"),
             networks.len()
         ));

@@ -1,6 +1,6 @@
 //! `pattern.port-probe`: somebody knocked where nobody answers.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::net::IpAddr;
 
 use super::scene::Outcome;
@@ -9,6 +9,11 @@ use crate::finding::{Confidence, Recognition, Verdict};
 
 /// Finds failed knocks that no other finding explains: one finding for those known to have failed, one for those that may have.
 pub fn recognise(scene: &Scene<'_>, claims: &Claims) -> Vec<Recognition> {
+    let visited: HashSet<(IpAddr, u16)> = scene
+        .sightings()
+        .filter(|(_, sighting)| sighting.packet.is_syn() && scene.connects(sighting.source()))
+        .map(|(_, sighting)| sighting.target())
+        .collect();
     let mut by_outcome: BTreeMap<bool, Vec<usize>> = BTreeMap::new();
     for (index, sighting) in scene.sightings() {
         if !claims.is_free(index) || !scene.is_probe(index) || scene.is_ours(sighting.source()) {
@@ -17,6 +22,8 @@ pub fn recognise(scene: &Scene<'_>, claims: &Claims) -> Vec<Recognition> {
         match scene.outcome(index) {
             Outcome::Answered => {}
             Outcome::Refused => by_outcome.entry(true).or_default().push(index),
+            // Where others have connections, somebody is at home.
+            Outcome::Silent | Outcome::Unknown if visited.contains(&scene.sighting(index).target()) => {}
             Outcome::Silent | Outcome::Unknown => by_outcome.entry(false).or_default().push(index),
         }
     }

@@ -426,12 +426,6 @@ impl<'a> Scene<'a> {
         wanted
     }
 
-    /// Whether a source ends most connections that it begins: they came about, and it is a client.
-    pub fn ends_connections(&self, source: IpAddr) -> bool {
-        let ends = |view: &SourceView| view.fin as f64 >= self.thresholds.scan.finished * view.syn as f64;
-        self.view(source).is_some_and(|view| view.syn > 0 && ends(view))
-    }
-
     /// Whether a source does nothing but end connections, and such as nobody here can have had with it: too many of them, or at wrong ports.
     pub fn only_ends(&self, source: IpAddr) -> bool {
         let too_many = |view: &SourceView| view.fin > self.thresholds.late_fin.most_ports as u64;

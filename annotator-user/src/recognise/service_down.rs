@@ -2,15 +2,15 @@
 //!
 //! Each alone could be forged; that they try again as systems do, and only so fast, is what a flood does not take the time for.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 
-use super::clients::{Callers, members, sent, syns};
+use super::clients::{Callers, members, rate, sent, syns};
 use super::flood::is_fast;
 use super::forged::signs;
 use super::scene::Half;
 use super::{Case, Claims, Scene, words};
-use crate::counters::PortProto;
+use crate::counters::{PortProto, Side};
 use crate::finding::{Confidence, Recognition};
 use crate::observation::{Moment, Sighting};
 use crate::quantity::number;
@@ -49,7 +49,7 @@ fn explain(scene: &Scene<'_>, target: (IpAddr, u16), mut callers: Callers) -> Op
     let limits = &scene.thresholds;
     callers
         .retain(|source, syns| !scene.connects(*source) && !is_answered(scene, syns) && is_slow(scene, *source, syns));
-    let reaction = reaction(scene, target, &callers);
+    let reaction = reaction(scene, target, &callers)?;
     let (again, once): (Vec<&Vec<usize>>, Vec<&Vec<usize>>) =
         callers.values().partition(|syns| tries_again(scene, syns, reaction));
     // Who came last has not had the time yet.
@@ -61,6 +61,7 @@ fn explain(scene: &Scene<'_>, target: (IpAddr, u16), mut callers: Callers) -> Op
     let enough = again > 0
         && again as f64 >= limits.service_down.again * asked as f64
         && is_fast(scene, syn, &callers)
+        && rate(scene, syn, &callers) < most_together(scene, &callers)
         && signs(scene, &members).is_empty();
     enough.then(|| tell(scene, target, &callers, (syn, again), reaction, members))
 }
@@ -73,33 +74,47 @@ fn is_answered(scene: &Scene<'_>, syns: &[usize]) -> bool {
 
 /// Whether a source asks no faster than programs do that try again; nearby, those which do not wait in between are fast.
 fn is_slow(scene: &Scene<'_>, source: IpAddr, syns: &[usize]) -> bool {
+    let limits = &scene.thresholds;
     let near = scene.is_from_around(scene.sighting(syns[0]));
-    let most = if near { scene.thresholds.service_down.near_rate } else { scene.thresholds.flood.rate };
-    scene.rate_of(scene.syns_like(source, syns.len()), [source]) < most
+    let most = if near { limits.service_down.near_rate } else { limits.flood.rate };
+    rate(scene, scene.syns_like(source, syns.len()), &Callers::from([(source, syns.to_vec())])) < most
 }
 
-fn reaction(scene: &Scene<'_>, (host, port): (IpAddr, u16), callers: &Callers) -> Reaction {
+/// SYNs a second of all callers from which on they are too many for clients.
+fn most_together(scene: &Scene<'_>, callers: &Callers) -> f64 {
+    let limits = &scene.thresholds.service_down;
+    let near = callers.values().all(|syns| scene.is_from_around(scene.sighting(syns[0])));
+    if near { limits.near_rate } else { limits.rate }
+}
+
+/// `None` where the port is not down: it is seen to send as much as it is asked, and no refusals.
+fn reaction(scene: &Scene<'_>, (host, port): (IpAddr, u16), callers: &Callers) -> Option<Reaction> {
     let sightings = || callers.values().flatten().map(|index| scene.sighting(*index));
     let is_refused = |half: Half| scene.carried(&half.reverse()).reset;
-    match scene.is_listening(PortProto::Tcp, host, port) {
+    let answers = scene.port(PortProto::Tcp, Side::Src, port).all.packets;
+    Some(match scene.is_listening(PortProto::Tcp, host, port) {
         _ if sightings().filter_map(Half::of).any(is_refused) => Reaction::Refuses,
         Some(false) => Reaction::Refuses,
-        _ if scene.hears(host) => Reaction::Silent,
+        _ if scene.hears_all(host) => Reaction::Silent,
+        _ if scene.hears(host) && answers * 2 >= syns(scene, port) => return None,
         Some(true) => Reaction::Listens,
         None => Reaction::Unseen,
-    }
+    })
 }
 
-/// Whether a source does what systems do where no connection comes about: it repeats a SYN after a pause or, where it is refused, takes another port of
-/// those that systems give to clients.
+/// Whether a source does what systems do where no connection comes about: it repeats a SYN after a pause or, where it is refused, takes the next port
+/// of those that systems give to clients.
 fn tries_again(scene: &Scene<'_>, syns: &[usize], reaction: Reaction) -> bool {
     let limits = &scene.thresholds.service_down;
     let seen = || syns.iter().map(|index| scene.sighting(*index));
-    let ports: BTreeSet<u16> = seen().map(|sighting| sighting.packet.source_port).collect();
+    let mut ports: Vec<u16> = seen().map(|sighting| sighting.packet.source_port).collect();
+    ports.dedup();
     let [first, last] = scene.thresholds.backscatter.client_ports;
     let is_own = |port: &u16| (first..=last).contains(port);
+    let steps = || ports.windows(2).map(|pair| pair[1].saturating_sub(pair[0]));
+    let rises = steps().filter(|step| (1..=limits.gap).contains(step)).count() * 2 > steps().count();
     let may_refuse = matches!(reaction, Reaction::Refuses | Reaction::Unseen);
-    let renewed = may_refuse && ports.len() > 1 && ports.iter().all(is_own);
+    let renewed = may_refuse && rises && ports.iter().all(is_own);
     renewed || repetitions(seen()).iter().any(|pause| *pause >= limits.pause)
 }
 
@@ -123,7 +138,7 @@ fn tell(
     reaction: Reaction,
     members: Vec<usize>,
 ) -> Recognition {
-    let rate = scene.rate_of(syn, callers.keys().copied());
+    let rate = rate(scene, syn, callers);
     let (short, what) = match reaction {
         Reaction::Refuses => ("refuses", "The port refuses them: nothing listens there."),
         Reaction::Silent => {

@@ -279,6 +279,8 @@ thresholds! {
         ttls: usize,
         /// Different /16 (IPv6: /32) prefixes of clients whose connections came about, from which on their TTL is that of any crowd.
         clients: usize,
+        /// Sources of whose connections nothing comes, for each client, from which on they are no clients either.
+        vain: usize,
         /// Datagrams a second to a closed port, or to any port.
         datagrams: f64,
         /// Ports of datagrams that gateways pass on to a service behind them.
@@ -310,8 +312,12 @@ thresholds! {
         pause: f64,
         /// Seconds after which a client has tried again.
         patience: f64,
-        /// SYNs a second up to which a neighbour only tries again.
+        /// SYNs a second of one neighbour, or of all, up to which they only try again.
         near_rate: f64,
+        /// SYNs a second of all clients up to which they only try again.
+        rate: f64,
+        /// Largest step from one port of a client to the next.
+        gap: u16,
     }
     /// Amplifiers: the hunt for them, and what they send.
     amplification: Amplification {

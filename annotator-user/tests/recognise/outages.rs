@@ -10,12 +10,13 @@ const AWAY: &str = "116.90.231.66";
 const OPTIONS: [u8; 20] = [2, 4, 5, 180, 4, 2, 8, 10, 0, 0, 0, 1, 0, 0, 0, 0, 1, 3, 3, 7];
 
 /// Ordinary traffic with something that is broken here.
-pub const OUTAGES: [(&str, Fill); 5] = [
+pub const OUTAGES: [(&str, Fill); 6] = [
     ("Visitors of a web server that was stopped", visitors_who_are_refused),
     ("Visitors of a web server that hangs", visitors_without_answer),
     ("Programs whose database was stopped", programs_that_are_refused),
     ("Programs that find their database again", programs_that_find_their_database_again),
     ("Open connections with a server that hangs", connections_without_answer),
+    ("Devices that find their broker again", devices_that_find_their_broker_again),
 ];
 
 /// A packet some seconds from now.
@@ -23,9 +24,9 @@ fn later(scenario: &mut Scenario, seconds: f64, packet: Packet) {
     scenario.wait(seconds).send(packet).wait(-0.01 - seconds);
 }
 
-/// The SYN of a client's system.
+/// The SYN of a client's system, which takes one port after the other.
 fn ask(client: &str, i: u32, port: u16) -> Packet {
-    let own_port = 32_768 + (i * 7919 % 28_000) as u16;
+    let own_port = 32_768 + (i % 28_000) as u16;
     syn(client, own_port, HOME, port).sequence(i * 40_503).options(&OPTIONS).ttl(40 + (i % 24) as u8)
 }
 
@@ -93,6 +94,24 @@ fn connections_without_answer(scenario: &mut Scenario) {
     scenario.wait(5.0);
 }
 
+/// All at once, and to stay; but the one that looks whether the broker is up.
+fn devices_that_find_their_broker_again(scenario: &mut Scenario) {
+    let timestamps = [1, 1, 8, 10, 0, 0, 0, 1, 0, 0, 0, 1];
+    for i in 0..2500 {
+        let question = ask(&crowd(i), i, 8883);
+        let there = |flags| tcp(&crowd(i), 32_768 + i as u16, HOME, 8883, flags).options(&timestamps).ttl(question.ttl);
+        let back = |flags| tcp(HOME, 8883, &crowd(i), 32_768 + i as u16, flags).options(&timestamps);
+        scenario.send(question.clone()).send(back(SYN | ACK)).send(there(ACK));
+        for _ in 0..2 {
+            scenario.send(with_data(there(PSH | ACK))).send(with_data(back(PSH | ACK)));
+        }
+        scenario.wait(-0.067);
+    }
+    for i in 0..15 {
+        scenario.connection("116.90.231.9", 40_000 + i, HOME, 8883);
+    }
+}
+
 /// As a capture of both directions and of what arrives, and as what an interface sees.
 fn readings(fill: impl Fn(&mut Scenario)) -> [Vec<Recognition>; 2] {
     [Scenario::at(&[HOME]), Scenario::live_at(&[HOME])].map(|mut scenario| {
@@ -134,6 +153,10 @@ fn a_flood_at_a_closed_port_is_no_service_that_is_down() {
         packet.body[..2].copy_from_slice(&(1 + (i * 40_503) as u16).to_be_bytes());
         packet
     };
+    let any_own_port = |mut packet: Packet, i: u32| {
+        packet.body[..2].copy_from_slice(&(32_768 + (i * 7919 % 28_000) as u16).to_be_bytes());
+        packet
+    };
     let bare = |packet: Packet, i: u32| syn(&packet.source.to_string(), 32_768 + i as u16 % 20_000, HOME, 443);
     for found in flood(crowd, same, 0.001) {
         assert_eq!(found, ["flood.forged-sources", "flood.syn"], "each comes once");
@@ -141,6 +164,8 @@ fn a_flood_at_a_closed_port_is_no_service_that_is_down() {
     for (what, flood) in [
         ("too fast", flood(|_| AWAY.into(), same, 0.001)),
         ("from any port", flood(|i| crowd(i % 40), any_port, 0.001)),
+        ("from any port of its own", flood(|i| crowd(i % 40), any_own_port, 0.002)),
+        ("all together too fast", flood(|i| crowd(i % 400), same, 0.0005)),
         ("without options", flood(|i| crowd(i % 40), bare, 0.001)),
     ] {
         for found in flood {
@@ -155,7 +180,7 @@ fn what_listens_does_not_refuse() {
     let told = |listening: u16| {
         let mut scenario = Scenario::live_at(&[HOME]).listening(&[listening]);
         for i in 0..3000 {
-            scenario.send(ask(&crowd(i % 40), i, 443)).wait(-0.009);
+            scenario.send(ask(&crowd(i % 40), i, 443)).wait(-0.008);
         }
         ids(&scenario.recognise()).into_iter().map(String::from).collect::<Vec<_>>()
     };
@@ -216,21 +241,138 @@ fn a_flood_is_seen_among_visitors() {
     }
 }
 
+/// SYNs with the options and TTLs of real systems, each from another source.
+fn careful_flood(scenario: &mut Scenario, each: &[u8]) {
+    for i in 0..3000 {
+        let question = ask(&crowd(i), i, 443);
+        for flags in each {
+            let more = tcp(&crowd(i), 32_768 + i as u16, HOME, 443, *flags).sequence(i * 40_503 + 1).ttl(question.ttl);
+            later(scenario, 0.0003, more);
+        }
+        scenario.send(question).wait(-0.009);
+    }
+}
+
+/// What comes besides is of a few who are busy, or of no connection at all.
+#[test]
+fn other_packets_at_the_port_hide_no_flood() {
+    let others: [Fill; 3] = [
+        |scenario| visitors(scenario, 300),
+        |scenario| {
+            visitors(scenario, 20);
+            let start = scenario.now;
+            for i in 0..20_000_u32 {
+                let port = 32_768 + (i % 20) as u16;
+                scenario.send(with_data(tcp(&crowd(50_000 + i % 20), port, HOME, 443, PSH | ACK))).wait(-0.0099);
+            }
+            scenario.now = start;
+        },
+        |scenario| {
+            let start = scenario.now;
+            for i in 0..4000 {
+                scenario.send(tcp(AWAY, 4000, HOME, 443, ACK).sequence(i)).wait(-0.0093);
+            }
+            scenario.now = start;
+        },
+    ];
+    for (which, fill) in others.into_iter().enumerate() {
+        for found in readings(|scenario| {
+            fill(scenario);
+            careful_flood(scenario, &[]);
+        }) {
+            let flood = one(&found, "flood.forged-sources");
+            assert!((3000..3060).contains(&flood.packets), "{which}: {flood:#?}");
+            none(&found, "pattern.port-probe");
+        }
+    }
+}
+
+/// A connection brings more than that behind its SYN.
+#[test]
+fn one_packet_more_makes_no_client() {
+    for flags in [ACK, RST | ACK, FIN | ACK] {
+        for found in readings(|scenario| careful_flood(scenario, &[flags])) {
+            assert_eq!(one(&found, "flood.forged-sources").packets, 3000, "{flags}");
+        }
+        for found in readings(|scenario| {
+            for i in 0..3000 {
+                later(scenario, 0.0003, tcp(AWAY, 1024 + i, HOME, 443, flags));
+                scenario.send(syn(AWAY, 1024 + i, HOME, 443).options(&OPTIONS)).wait(-0.009);
+            }
+        }) {
+            assert_eq!(one(&found, "flood.syn").packets, 3000, "{flags}");
+        }
+    }
+    for found in readings(|scenario| {
+        for i in 0..60 {
+            let there = |flags| tcp(AWAY, 40_000, &format!("93.184.216.{i}"), 3389, flags);
+            scenario.locality.prefixes = vec![PREFIX];
+            scenario.send(there(SYN)).send(there(FIN));
+        }
+    }) {
+        one(&found, "scan.horizontal");
+    }
+}
+
+/// Half of the sources repeat themselves, and each SYN is answered.
+#[test]
+fn a_port_that_answers_is_not_down() {
+    let mut scenario = Scenario::at(&[HOME]);
+    for i in 0..2000 {
+        let question = ask(&crowd(i), i, 443);
+        let port = 32_768 + i as u16;
+        for pause in [0.0, 1.0].into_iter().take(1 + i as usize % 2) {
+            later(&mut scenario, pause, question.clone());
+            later(&mut scenario, pause + 0.0001, tcp(HOME, 443, &crowd(i), port, SYN | ACK));
+        }
+        scenario.wait(0.004);
+    }
+    let found = scenario.recognise();
+    none(&found, "pattern.service-down");
+    one(&found, "flood.forged-sources");
+}
+
+/// Hours before and after it somebody came as well.
+#[test]
+fn a_long_capture_hides_no_flood() {
+    let told = |flood: &dyn Fn(&mut Scenario), caller: &str| {
+        readings(|scenario| {
+            scenario.send(syn(caller, 4000, HOME, 443).options(&OPTIONS)).wait(40_000.0);
+            flood(scenario);
+            scenario.wait(40_000.0).send(syn(caller, 4001, HOME, 443).options(&OPTIONS));
+        })
+    };
+    for found in told(&|scenario| careful_flood(scenario, &[]), AWAY) {
+        one(&found, "flood.forged-sources");
+    }
+    let from_one = |scenario: &mut Scenario| {
+        for i in 0..3000 {
+            scenario.send(syn(AWAY, 1024 + i, HOME, 443).options(&OPTIONS)).wait(-0.009);
+        }
+    };
+    for found in told(&from_one, AWAY) {
+        one(&found, "flood.syn");
+    }
+}
+
 /// With options of a real system, and alone at the port: the resets tell.
 #[test]
 fn resets_of_the_senders_system_are_no_connections() {
-    let flood = |reset: u8| {
+    let flood = |answers: &'static [u8]| {
         readings(move |scenario| {
             visitors(scenario, 20);
             for i in 0..3000 {
-                later(scenario, 0.0002, tcp(AWAY, 1024 + i, HOME, 443, reset));
+                for flags in answers {
+                    later(scenario, 0.0002, tcp(AWAY, 1024 + i, HOME, 443, *flags));
+                }
                 scenario.send(syn(AWAY, 1024 + i, HOME, 443).options(&OPTIONS)).wait(-0.009);
             }
         })
         .map(|found| ids(&found).contains(&"flood.syn"))
     };
-    assert_eq!(flood(RST), [true, true]);
-    assert_eq!(flood(RST | ACK), [false, false], "a program that gives its connections up");
+    assert_eq!(flood(&[RST]), [true, true]);
+    assert_eq!(flood(&[RST | ACK]), [true, true], "nothing was acknowledged before");
+    assert_eq!(flood(&[ACK, RST | ACK]), [false, false], "a program that gives its connections up");
 }
 
 /// Where clients come the same way as the flood, they are still not counted with it.
