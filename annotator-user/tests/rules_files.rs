@@ -73,6 +73,27 @@ fn bad_rules_are_refused_with_their_line() {
 }
 
 #[test]
+fn thresholds_that_measure_nothing_are_refused() {
+    let refused = [
+        ("[thresholds.traceroute]\nprobes_per_hop = 0", "[thresholds.traceroute] probes_per_hop = 0"),
+        ("[thresholds.rounds]\ncount = 0", "greater than 0"),
+        ("[thresholds.flood]\nrate = nan", "[thresholds.flood] rate = nan"),
+        ("[thresholds.flood]\nrate = -1.5", "greater than 0"),
+        ("[thresholds.backscatter]\nclient_ports = [60000, 100]", "client_ports: 60000 is greater than 100"),
+        ("[thresholds.late_fin]\nmost_ports = 1", "ports and most_ports: 3 is greater than 1"),
+        ("[thresholds.flood]\nstrength = 3", "strength"),
+        ("[thresholds]\nflood = 3", "thresholds"),
+    ];
+    for (text, words) in refused {
+        let (_folder, path) = file("odd.toml", text.as_bytes());
+        let message = Knowledge::load(&[path]).expect_err(text).to_string();
+        assert!(message.contains("odd.toml: ") && message.contains(words), "{message}");
+    }
+    let (_folder, path) = file("fine.toml", b"[thresholds.flood]\nrate = 75");
+    Knowledge::load(&[path]).unwrap();
+}
+
+#[test]
 fn files_that_are_no_text() {
     let (_folder, path) = file("latin1.toml", b"# fine\n# caf\xe9\n");
     let error = Knowledge::load(&[path]).unwrap_err();

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use super::Knowledge;
 use super::builtin::BUILT_IN;
 use super::schema::{Answers, Entry, File, PayloadPorts};
+use crate::recognise::Thresholds;
 use crate::toml_file::{FileError, Source};
 
 /// Where an entry was read.
@@ -50,7 +51,10 @@ impl Loading {
             self.payloads.push(payload);
         }
         self.answers = file.answers.or(self.answers.take());
-        self.thresholds.extend(file.thresholds);
+        if let Some(thresholds) = file.thresholds {
+            self.thresholds.push(thresholds);
+            Thresholds::with_overrides(&self.thresholds).map_err(|error| source.error(None, format!("{error:#}")))?;
+        }
         Ok(())
     }
 

@@ -51,7 +51,7 @@ fn is_of_stranger(scene: &Scene<'_>, sighting: &Sighting) -> bool {
 
 /// Those that came at the rate of a flood: what came in quieter seconds has reasons of its own.
 fn crowded(scene: &Scene<'_>, members: &[usize]) -> Vec<usize> {
-    let crowd = scene.thresholds.flood.strangers.max(1);
+    let crowd = scene.thresholds.flood.strangers;
     let (mut kept, mut done) = (Vec::new(), 0);
     for (start, run) in members.windows(crowd).enumerate() {
         let [first, last] = [run[0], run[crowd - 1]].map(|index| scene.sighting(index).at);

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use serde::Deserialize;
 
 use super::FIRST_CLIENT_PORT;
@@ -501,10 +501,48 @@ impl Thresholds {
         for over in overrides {
             overlay(&mut table, over);
         }
-        toml::Value::Table(table)
+        let faulty = table.iter().find_map(|(section, values)| Some((section, values.as_table().and_then(useless)?)));
+        if let Some((section, (name, value))) = faulty {
+            bail!("[thresholds.{section}] {name} = {value}: it must be greater than 0");
+        }
+        let thresholds: Thresholds = toml::Value::Table(table)
             .try_into()
-            .context("reading thresholds: each is a name and a value of the kind in thresholds.toml")
+            .context("reading thresholds: each is a name and a value of the kind in thresholds.toml")?;
+        match thresholds.pairs().iter().find(|(.., first, last)| first > last) {
+            Some((section, names, first, last)) => {
+                bail!("[thresholds.{section}] {names}: {first} is greater than {last}")
+            }
+            None => Ok(thresholds),
+        }
     }
+
+    /// Numbers of which the second must not be less than the first.
+    fn pairs(&self) -> [(&'static str, &'static str, f64, f64); 5] {
+        let [client_first, client_last] = self.backscatter.client_ports;
+        let [gap_first, gap_last] = self.scan.round_gap;
+        let (traceroute, late_fin, tools) = (&self.traceroute, &self.late_fin, &self.tools);
+        [
+            ("backscatter", "client_ports", client_first.into(), client_last.into()),
+            ("scan", "round_gap", gap_first, gap_last),
+            ("traceroute", "first_port and last_port", traceroute.first_port.into(), traceroute.last_port.into()),
+            ("late_fin", "ports and most_ports", late_fin.ports as f64, late_fin.most_ports as f64),
+            (
+                "tools",
+                "zmap_source_first and zmap_source_last",
+                tools.zmap_source_first.into(),
+                tools.zmap_source_last.into(),
+            ),
+        ]
+    }
+}
+
+/// A number of a section with which nothing can be counted or measured.
+fn useless(values: &toml::Table) -> Option<(&String, &toml::Value)> {
+    values.iter().find(|(_, value)| match value {
+        toml::Value::Integer(number) => *number <= 0,
+        toml::Value::Float(number) => !number.is_finite() || *number <= 0.0,
+        _ => false,
+    })
 }
 
 fn overlay(base: &mut toml::Table, over: &toml::Table) {
