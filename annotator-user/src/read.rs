@@ -69,7 +69,7 @@ fn gather(options: &CaptureOptions, last: Moment, progress: Option<ProgressBar>)
     let origin = Origin { kind: OriginKind::Capture, name: names.join(", "), xdp_mode: None };
     let complete = notes.is_empty();
     if options.local.addresses.is_empty() {
-        notes.extend(vantage::point(&gathered.sightings).map(suggest));
+        notes.extend(vantage::point(&gathered.sightings, &locality).map(suggest));
     }
     let mut report = interpreter.report(origin, &gathered.observations(false, &locality), notes);
     report.sightings = gathered.sightings;

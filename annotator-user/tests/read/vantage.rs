@@ -2,6 +2,8 @@
 
 use std::net::Ipv4Addr;
 
+use annotator_common::packet::tcp::{ACK, RST, SYN};
+
 use crate::captures::Pcap;
 use crate::{Folder, SECOND, START, frames, read_with};
 
@@ -10,7 +12,7 @@ const HOST: Ipv4Addr = Ipv4Addr::new(198, 51, 100, 7);
 /// Questions of the host to so many servers, and their answers.
 fn questions(servers: u8) -> Vec<(u64, Vec<u8>)> {
     let conversation = |server: u8| {
-        let server_address = Ipv4Addr::new(93, 184, 216, server);
+        let server_address = Ipv4Addr::new(93, 184, server, 7);
         let datagram = |source, destination, from, to| {
             frames::Ipv4 { source, destination, ..frames::Ipv4::default() }
                 .frame(&frames::udp_datagram(from, to, b"time"))
@@ -48,6 +50,28 @@ fn the_host_that_all_others_talk_with_is_suggested() {
 fn nobody_is_suggested_where_two_talk_or_the_host_is_known_or_only_arrivals_are_there() {
     assert_eq!(notes(&questions(1), &[]), "[]");
     assert_eq!(notes(&questions(3), &["--local-address", "198.51.100.7"]), "[]");
+    assert_eq!(notes(&questions(3), &["--local", "93.184.0.0/16"]), "[]", "it comes to us");
     let arrivals: Vec<_> = questions(3).into_iter().skip(1).step_by(2).collect();
     assert_eq!(notes(&arrivals, &[]), "[]");
+}
+
+/// A gateway's capture of one who tries whatever lies behind it.
+#[test]
+fn a_scanner_is_not_suggested() {
+    let swept = |refuse: u8, network: fn(u8) -> Ipv4Addr| {
+        let probe = |host: u8| {
+            let segment = |source, destination, from, to, flags| {
+                frames::Ipv4 { source, destination, protocol: 6, ..frames::Ipv4::default() }
+                    .frame(&frames::tcp_segment(from, to, flags, &[]))
+            };
+            [segment(HOST, network(host), 40_000, 22, SYN), segment(network(host), HOST, 22, 40_000, refuse)]
+        };
+        let frames = (1..60).flat_map(probe).enumerate();
+        notes(&frames.map(|(index, frame)| (START + index as u64 * SECOND, frame)).collect::<Vec<_>>(), &[])
+    };
+    let one_site = |host| Ipv4Addr::new(93, 184, 216, host);
+    let everywhere = |host| Ipv4Addr::new(93, 184, host, 7);
+    assert_eq!(swept(SYN | ACK, one_site), "[]");
+    assert_eq!(swept(RST | ACK, everywhere), "[]");
+    assert_ne!(swept(SYN | ACK, everywhere), "[]");
 }
