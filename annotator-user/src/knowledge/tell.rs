@@ -240,6 +240,20 @@ impl<'a> Teller<'a> {
         }
     }
 
+    /// The same of ICMP.
+    fn own_unsampled_icmp(&self) -> u64 {
+        let is_icmp = |seen: &&Seen<'_>| matches!(seen.sighting.packet.transport, Transport::Icmp | Transport::Icmpv6);
+        let sampled = self.seen.iter().filter(|seen| seen.outgoing).filter(is_icmp).count();
+        let own = self.observations.sources.iter().filter(|view| self.is_own(view));
+        own.map(|view| view.icmp).sum::<u64>().saturating_sub(sampled as u64)
+    }
+
+    /// Whether what is said of a packet is for us to hear: what leaves here was not asked of us, and is told only where it does harm.
+    fn concerns_us(&self, index: usize, voice: Voice) -> bool {
+        !self.seen[index].outgoing
+            || matches!(self.knowledge.texts(voice).verdict, Verdict::Attack | Verdict::ThirdParty)
+    }
+
     fn is_own(&self, view: &SourceView) -> bool {
         !self.observations.live && self.observations.locality.addresses.contains(&view.address)
     }
@@ -383,19 +397,26 @@ impl<'a> Teller<'a> {
                 sighted.entry((packet.family, packet.icmp_type, packet.icmp_code)).or_default().push(index);
             }
         }
+        let mut own = self.own_unsampled_icmp();
         for (key, count) in &self.observations.counters.icmp {
             let (family, kind, code) = (key.family, key.icmp_type, key.code);
             let general = self
                 .knowledge
                 .row_voice(self.knowledge.icmp_candidates(), |condition| condition.fits_icmp_row(family, kind, code));
+            let sightings = sighted.remove(&(family, kind, code)).unwrap_or_default();
+            let mut packets = count.packets;
+            if sightings.iter().any(|index| self.seen[*index].outgoing) {
+                packets -= take(&mut own, unsampled(packets, &sightings));
+            }
             let mut sampled = Vec::new();
             let mut candidates = Vec::new();
-            for index in sighted.remove(&(family, kind, code)).unwrap_or_default() {
+            for index in sightings {
                 let voice = self.knowledge.first_voice(self.knowledge.icmp_candidates(), &self.seen[index]);
+                let voice = voice.filter(|voice| self.concerns_us(index, *voice));
                 candidates.extend(voice.map(|voice| (index, voice)));
                 sampled.push((index, self.account(index, voice)));
             }
-            let shares = share(count.packets, &sampled, general.map_or(Account::Silent, Account::Voice), false);
+            let shares = share(packets, &sampled, general.map_or(Account::Silent, Account::Voice), false);
             self.add(Topic::Icmp, Some(Row::Icmp(family, kind, code)), false, shares, &candidates);
         }
     }
@@ -407,8 +428,7 @@ impl<'a> Teller<'a> {
             let read = self.seen.iter().enumerate().filter(|(_, seen)| !seen.shapes.is_empty());
             for (index, seen) in read.filter(|(_, seen)| conditions.iter().any(|condition| condition.fits(seen))) {
                 let voice = knowledge.voice_of(entry, seen);
-                // What leaves here was not asked of us: it is told only where it does harm.
-                if !seen.outgoing || matches!(knowledge.texts(voice).verdict, Verdict::Attack | Verdict::ThirdParty) {
+                if self.concerns_us(index, voice) {
                     candidates.push((index, voice));
                     sampled.push((index, self.account_beside(index, voice)));
                 }
@@ -422,14 +442,15 @@ impl<'a> Teller<'a> {
     fn general(&mut self) {
         let knowledge = self.knowledge;
         for (entry, conditions) in entries_of(knowledge, knowledge.general_candidates()) {
-            let sampled: Vec<_> = self
-                .seen
-                .iter()
-                .enumerate()
-                .filter(|(_, seen)| conditions.iter().any(|condition| condition.fits(seen)))
-                .map(|(index, seen)| (index, self.account_beside(index, knowledge.voice_of(entry, seen))))
-                .collect();
-            let counted: u64 = conditions.iter().map(|condition| at_least(condition, self.observations.counters)).sum();
+            let fitting = self.seen.iter().enumerate();
+            let fitting = fitting.filter(|(_, seen)| conditions.iter().any(|condition| condition.fits(seen)));
+            let voices = fitting.map(|(index, seen)| (index, knowledge.voice_of(entry, seen)));
+            let (told, own): (Vec<_>, Vec<_>) = voices.partition(|(index, voice)| self.concerns_us(*index, *voice));
+            let account = |(index, voice): (usize, Voice)| (index, self.account_beside(index, voice));
+            let sampled: Vec<_> = told.into_iter().map(account).collect();
+            // Where some of it left here, what was only counted may have, too.
+            let conditions = conditions.iter().filter(|_| own.is_empty());
+            let counted: u64 = conditions.map(|condition| at_least(condition, self.observations.counters)).sum();
             let shares = share(counted.max(sampled.len() as u64), &sampled, self.calmest(entry, &sampled), false);
             self.add(Topic::General, None, false, shares, &[]);
         }
