@@ -9,7 +9,7 @@ use super::scene::{Half, is_to_many};
 use super::{Case, Claims, Scene, words};
 use crate::counters::{PortProto, Side};
 use crate::finding::{Confidence, PortPackets, Recognition, Verdict};
-use crate::observation::{Moment, Sighting};
+use crate::observation::Sighting;
 
 const DNS: u16 = 53;
 const NTP: u16 = 123;
@@ -32,15 +32,23 @@ pub fn recognise(scene: &Scene<'_>, claims: &Claims) -> Vec<Recognition> {
 fn hunts(scene: &Scene<'_>, claims: &Claims) -> Vec<Recognition> {
     let mut found = Vec::new();
     for (source, indices) in scene.sources() {
-        let members: Vec<usize> = claims.free(indices).filter(|i| is_request(scene, scene.sighting(*i))).collect();
         let limits = &scene.thresholds.amplification;
-        let targets = scene.targets(&members);
+        let questions = claims.free(indices).filter(|i| is_question(scene, scene.sighting(*i)));
+        let (everyday, mut members): (Vec<usize>, Vec<usize>) =
+            questions.partition(|i| is_everyday(scene, scene.sighting(*i)));
+        let in_haste = insistent(scene, source, &everyday, limits.insistent_rate);
         let enough = match members.iter().all(|i| has_clients(scene, scene.sighting(*i))) {
-            true => is_insistent(scene, source, &members),
-            false => targets.len() >= limits.requests || members.len() >= limits.repeats,
+            true => !insistent(scene, source, &members, limits.insistent).is_empty(),
+            false => scene.targets(&members).len() >= limits.requests || members.len() >= limits.repeats,
         };
-        if enough && !is_general(scene, indices, &members) {
-            found.push(hunt(scene, members, targets.len()));
+        if !enough {
+            members.clear();
+        }
+        members.extend(in_haste);
+        members.sort_unstable();
+        if !members.is_empty() && !is_general(scene, indices, &members) {
+            let targets = scene.targets(&members).len();
+            found.push(hunt(scene, members, targets));
         }
     }
     found
@@ -55,26 +63,31 @@ fn is_general(scene: &Scene<'_>, indices: &[usize], requests: &[usize]) -> bool 
     (ports(requests).len() as f64) < scene.thresholds.amplification.share * ports(indices).len() as f64
 }
 
-/// Whether a packet asks an amplifier for its answer.
-fn is_request(scene: &Scene<'_>, sighting: &Sighting) -> bool {
-    let limits = &scene.thresholds.amplification;
+/// Whether a packet asks a service that may serve as an amplifier.
+fn is_question(scene: &Scene<'_>, sighting: &Sighting) -> bool {
     let packet = &sighting.packet;
-    if packet.transport != Transport::Udp
-        || is_to_many(sighting)
-        || !scene.is_inbound(sighting)
-        || scene.is_from_around(sighting)
-    {
+    if packet.transport != Transport::Udp || is_to_many(sighting) || !scene.is_inbound(sighting) {
         return false;
     }
-    let payload = sighting.payload();
     match packet.destination_port {
-        NTP => payload.first().is_some_and(|first| matches!(first & 7, 6 | 7)),
-        DNS => payload.len() > DNS_HEADER && payload.windows(ANY_IN.len()).any(|window| window == ANY_IN),
-        port if limits.answered_is_normal.contains(&port) => {
-            !Half::of(sighting).is_some_and(|half| scene.carried(&half.reverse()).any())
-        }
-        port => limits.hunted_ports.contains(&port),
+        NTP => sighting.payload().first().is_some_and(|first| matches!(first & 7, 6 | 7)),
+        // Neighbours without a memory for names ask for the same ones all day.
+        DNS => sighting.payload().len() > DNS_HEADER && !scene.is_from_around(sighting),
+        port => scene.thresholds.amplification.hunted_ports.contains(&port),
     }
+}
+
+/// Whether nothing but its haste would tell a question from those of clients: a neighbour asks, it is answered, or it asks a name server for little.
+fn is_everyday(scene: &Scene<'_>, sighting: &Sighting) -> bool {
+    let normal = &scene.thresholds.amplification.answered_is_normal;
+    scene.is_from_around(sighting)
+        || match sighting.packet.destination_port {
+            DNS => !sighting.payload().windows(ANY_IN.len()).any(|window| window == ANY_IN),
+            port if normal.contains(&port) => {
+                Half::of(sighting).is_some_and(|half| scene.carried(&half.reverse()).any())
+            }
+            _ => false,
+        }
 }
 
 /// Whether honest clients ask the same: one such question says nothing, nor do some.
@@ -83,28 +96,31 @@ fn has_clients(scene: &Scene<'_>, sighting: &Sighting) -> bool {
     port == DNS || scene.thresholds.amplification.answered_is_normal.contains(&port)
 }
 
-/// Whether one question comes over and over, faster than any client repeats it.
-fn is_insistent(scene: &Scene<'_>, source: IpAddr, members: &[usize]) -> bool {
-    let mut alike: HashMap<(IpAddr, Question<'_>), Vec<Moment>> = HashMap::new();
-    for sighting in members.iter().map(|i| scene.sighting(*i)) {
-        alike.entry((sighting.destination(), Question::of(sighting))).or_default().push(sighting.at);
+/// The questions that come over and over, so many of them within the time as no client repeats.
+fn insistent(scene: &Scene<'_>, source: IpAddr, members: &[usize], count: usize) -> Vec<usize> {
+    let mut alike: HashMap<(IpAddr, Question<'_>), Vec<usize>> = HashMap::new();
+    for index in members {
+        let sighting = scene.sighting(*index);
+        alike.entry((sighting.destination(), Question::of(sighting))).or_default().push(*index);
     }
-    alike.values().any(|moments| is_fast(scene, source, moments))
+    alike.retain(|_, asked| is_fast(scene, source, asked, count));
+    alike.into_values().flatten().collect()
 }
 
 /// Whether questions came fast at some moments or, where more of the kind were counted than sampled, all the time.
-fn is_fast(scene: &Scene<'_>, source: IpAddr, moments: &[Moment]) -> bool {
+fn is_fast(scene: &Scene<'_>, source: IpAddr, asked: &[usize], count: usize) -> bool {
     let limits = &scene.thresholds.amplification;
-    let within = |run: &[Moment]| run[run.len() - 1].seconds_since(run[0]) <= limits.insistent_within;
-    let sampled = PortPackets { udp: moments.len() as u64, ..PortPackets::default() };
+    let at = |index: usize| scene.sighting(index).at;
+    let within = |run: &[usize]| at(run[run.len() - 1]).seconds_since(at(run[0])) <= limits.insistent_within;
+    let sampled = PortPackets { udp: asked.len() as u64, ..PortPackets::default() };
     let all = sampled.udp + scene.unsampled_like(source, sampled).udp;
     let seconds = scene.view(source).map_or(f64::MAX, |view| view.last.seconds_since(view.first));
-    let all_fast = all as f64 >= limits.insistent as f64 * (seconds / limits.insistent_within).max(1.0);
-    moments.windows(limits.insistent.max(1)).any(within) || all_fast
+    let all_fast = all as f64 >= count as f64 * (seconds / limits.insistent_within).max(1.0);
+    asked.windows(count).any(within) || (asked.len() >= limits.repeats && all_fast)
 }
 
-/// What makes a question: its beginning, where a password would be, and its end, with what is asked; not the number that it bears, which DNS has at the
-/// very beginning and SNMP in the middle.
+/// What makes a question: all of it in DNS, else its beginning, where a password would be, and its end, with what is asked; not the number that it bears,
+/// which DNS has at the very beginning and SNMP in the middle.
 #[derive(PartialEq, Eq, Hash)]
 struct Question<'a> {
     port: u16,
@@ -116,10 +132,12 @@ struct Question<'a> {
 impl<'a> Question<'a> {
     fn of(sighting: &'a Sighting) -> Self {
         let payload = sighting.payload();
+        let port = sighting.packet.destination_port;
+        let head = if port == DNS { NUMBER..payload.len() } else { NUMBER..QUESTION_PART };
         Question {
-            port: sighting.packet.destination_port,
+            port,
             length: sighting.payload_length(),
-            head: payload.get(NUMBER..QUESTION_PART).unwrap_or(payload),
+            head: payload.get(head).unwrap_or(payload),
             end: &payload[payload.len().saturating_sub(QUESTION_PART)..],
         }
     }
@@ -176,7 +194,7 @@ fn answered(scene: &Scene<'_>, victim: IpAddr, port: u16, members: Vec<usize>) -
     let count = scene.port(PortProto::Udp, Side::Src, port).all;
     let mean = count.bytes / count.packets.max(1);
     let busy = limits.busy_ports.contains(&port);
-    let unasked = scene.knows_all_asked(victim);
+    let unasked = scene.knows_all_asked(victim, port);
     let (needed, bytes) = match (busy, unasked) {
         (true, false) => (limits.busy_answers, limits.busy_bytes),
         (true, true) => (limits.answer_sources, limits.busy_bytes),

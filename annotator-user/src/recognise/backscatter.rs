@@ -89,9 +89,9 @@ fn is_dns_bystander(scene: &Scene<'_>, answers: &[usize]) -> bool {
     let limits = &scene.thresholds.backscatter;
     let targets = scene.targets(answers);
     let hosts: BTreeSet<IpAddr> = targets.iter().map(|(host, _)| *host).collect();
-    // Resolvers ask from any port: only silence of the asker, or several who cannot all have asked, tells.
+    // Resolvers ask from any port: only silence of the asker, whose other questions are heard, or several who cannot all have asked, tells.
     targets.len() >= limits.answers
-        && (hosts.iter().all(|host| scene.hears_all(*host)) || hosts.len() >= limits.answers)
+        && (hosts.iter().all(|host| scene.knows_all_asked(*host, DNS)) || hosts.len() >= limits.answers)
 }
 
 /// Whether a source goes on with connections, or ends them, which it must have had then.

@@ -394,9 +394,10 @@ impl<'a> Scene<'a> {
         self.hears(address) && self.saw_all_of(address)
     }
 
-    /// Whether it is known whom an address asked: by the capture, or by word of what leaves this host.
-    pub fn knows_all_asked(&self, address: IpAddr) -> bool {
-        self.hears_all(address) || (self.observations.outbound.is_some() && self.is_ours(address))
+    /// Whether it is known whom an address asked at a UDP port: by the capture, which shows its questions to some, or by word of what leaves this host.
+    pub fn knows_all_asked(&self, address: IpAddr, port: u16) -> bool {
+        let asks = || self.askers.get(&port).is_some_and(|askers| askers.contains(&address));
+        (self.hears_all(address) && asks()) || (self.observations.outbound.is_some() && self.is_ours(address))
     }
 
     /// Exact count of packets to or from a port.

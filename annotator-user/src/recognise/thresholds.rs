@@ -333,6 +333,8 @@ thresholds! {
         repeats: usize,
         /// Repetitions of one question to other services that do, if they come fast.
         insistent: usize,
+        /// The same where a neighbour asks, an answer was seen, or a name server is asked for little.
+        insistent_rate: usize,
         /// Seconds within which so many must come.
         insistent_within: f64,
         /// UDP ports that amplified answers come from.

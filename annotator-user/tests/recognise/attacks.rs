@@ -353,6 +353,9 @@ fn answers_of_name_servers_that_nobody_asked() {
     for port in [1201, 20111, 7777, 48000] {
         scenario.send(udp(AWAY, 53, HOME, port, &[0, 1, 0x81, 0x80, 0, 1, 0, 1]));
     }
+    none(&scenario.recognise(), "backscatter.dns");
+    // Its questions would be seen.
+    scenario.send(udp(HOME, 30_000, "9.9.9.9", 53, &[0; 20]));
     one(&scenario.recognise(), "backscatter.dns");
     let mut asked = Scenario::default();
     for port in [1201, 20111, 7777, 48000] {
@@ -718,6 +721,61 @@ fn questions_of_honest_clients() {
     assert_eq!(hunt(0.1, |_| (161, snmp("public", 1))), Some(Some(Confidence::Certain)));
     assert_eq!(hunt(0.1, |i| (161, snmp("public", i))), None, "a table");
     assert_eq!(hunt(0.1, |i| (161, snmp(&format!("secret{i:02}"), 1))), None, "guesses");
+}
+
+/// Neighbours, who is answered, and who asks a name server for little are clients, as long as they do not ask one thing without pause.
+#[test]
+fn one_question_without_pause() {
+    let hunt = |from: &str, pause: f64, answered: bool, question: fn(u16) -> (u16, Vec<u8>)| {
+        let mut scenario = Scenario::at(&[HOME]);
+        for i in 0..700 {
+            let (port, payload) = question(i);
+            scenario.send(udp(from, 40_000 + i, HOME, port, &payload).ttl(64));
+            if answered {
+                scenario.send(udp(HOME, port, from, 40_000 + i, &[0x30; 1200]));
+            }
+            scenario.wait(pause);
+        }
+        let found = scenario.recognise();
+        found.iter().find(|found| found.id == "amplifier.hunt").map(|hunt| hunt.packets)
+    };
+    let text =
+        |i: u16| (53, [&i.to_be_bytes()[..], b"\x01\0\0\x01\0\0\0\0\0\0\x07example\x03com\0\0\x10\0\x01"].concat());
+    let others = |i: u16| {
+        let name = format!("\x01\0\0\x01\0\0\0\0\0\0\x07name{i:03}\x07example\x03com\0\0\x01\0\x01");
+        (53, [&i.to_be_bytes()[..], name.as_bytes()].concat())
+    };
+    let bulk = |_| (161, snmp("public", 1));
+    for (from, answered, question) in [
+        (AWAY, false, text as fn(u16) -> (u16, Vec<u8>)),
+        (AWAY, true, text),
+        (AWAY, true, bulk),
+        ("93.184.216.30", true, bulk),
+        ("93.184.216.30", false, |_| (11211, vec![0; 15])),
+    ] {
+        assert_eq!(hunt(from, 0.0, answered, question), Some(700), "{from} {answered}");
+        assert_eq!(hunt(from, 0.2, answered, question), None, "{from} {answered}");
+    }
+    assert_eq!(hunt(AWAY, 0.0, true, others), None, "a resolver");
+    assert_eq!(hunt("93.184.216.30", 0.0, true, text), None, "a client of ours without a memory");
+}
+
+/// Whose questions are not in the capture is a resolver all the same.
+#[test]
+fn long_answers_of_name_servers_to_who_was_not_heard_asking() {
+    let told = |asks: bool| {
+        let mut scenario = Scenario::at(&[HOME]);
+        scenario.send(ping(HOME, AWAY));
+        if asks {
+            scenario.send(udp(HOME, 30_000, AWAY, 53, &[0; 30])).send(udp(AWAY, 53, HOME, 30_000, &[0x84; 100]));
+        }
+        for i in 0..44 {
+            scenario.send(udp(&crowd(i), 53, HOME, 20_000 + 331 * i as u16, &[0x84; 1200])).wait(20.0);
+        }
+        ids(&scenario.recognise()).contains(&"amplifier.answers")
+    };
+    assert!(!told(false));
+    assert!(told(true));
 }
 
 #[test]
