@@ -28,8 +28,15 @@ pub struct Contact {
     pub port: u16,
     /// When it was seen.
     pub at: Moment,
-    /// Whether the first packet of the client itself was seen; else an answer was.
+    /// Whether the first packet of the client itself was seen; else one that looks like an answer was.
     pub opened: bool,
+}
+
+impl Contact {
+    /// What the client was seen to do, before the port of the server.
+    pub fn verb(&self) -> &'static str {
+        if self.opened { "connected to" } else { "got packets from" }
+    }
 }
 
 /// All conversations with servers.
@@ -54,7 +61,7 @@ impl Contacts {
         }
     }
 
-    /// Learns from a packet whether it opens or answers a conversation with a server.
+    /// Learns from a packet that opens a conversation with a server, or may answer in one.
     pub fn note(&mut self, sighting: &Sighting, half: Half, thresholds: &thresholds::Contact) {
         let (client, server, port, opened) = match half.transport {
             Transport::Tcp if sighting.packet.is_syn() => (half.source, half.destination, half.destination_port, true),

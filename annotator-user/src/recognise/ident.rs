@@ -78,10 +78,10 @@ fn explain(scene: &Scene<'_>, client: IpAddr, mut asked: Vec<(usize, Contact)>) 
     let after = scene.sighting(first).at.seconds_since(cause.at);
     let askers: BTreeSet<IpAddr> = asked.iter().map(|(index, _)| asker(*index)).collect();
     let mut case = Case::new(scene, "pattern.ident-after-connect", asked.iter().map(|(index, _)| *index).collect());
-    let how = if cause.opened { "connected to" } else { "got answers from" };
     case = case.evidence(format!(
-        "{} before the first question, {client} {how} port {} of {}.",
+        "{} before the first question, {client} {} port {} of {}.",
         words::seconds(after),
+        cause.verb(),
         cause.port,
         cause.server
     ));

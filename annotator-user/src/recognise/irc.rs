@@ -68,11 +68,13 @@ fn explain_by_count(scene: &Scene<'_>, port: u16, members: Vec<usize>) -> Recogn
 
 fn explain(scene: &Scene<'_>, checker: IpAddr, chat: Contact, members: Vec<usize>) -> Recognition {
     let after = scene.sighting(members[0]).at.seconds_since(chat.at);
+    let guest = scene.sighting(members[0]).destination();
     let case = Case::new(scene, "pattern.irc-proxy-check", members).with_ports().evidence(format!(
-        "{} before, a chat connection with {} at port {} was seen.",
+        "{} before, {guest} {} port {} of {}, as of a chat server.",
         words::seconds(after),
-        chat.server,
-        chat.port
+        chat.verb(),
+        chat.port,
+        chat.server
     ));
     let case = match (chat.server == checker, chat.opened) {
         (true, true) => case.confidence(Confidence::Certain),

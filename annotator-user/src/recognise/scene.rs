@@ -162,6 +162,7 @@ impl<'a> Scene<'a> {
                 scene.add(index, sighting);
             }
         }
+        scene.learn_contacts();
         scene.low_clients = scene.has_low_clients();
         scene.questions = [PortProto::Tcp, PortProto::Udp].map(|proto| Questions::of(&scene, proto));
         scene.clients = scene.by_source.keys().copied().filter(|source| scene.uses_connections(*source)).collect();
@@ -191,7 +192,6 @@ impl<'a> Scene<'a> {
             } else if sighting.packet.tcp_flags & tcp::RST != 0 {
                 self.closed.insert(listener);
             }
-            self.contacts.note(sighting, half, &self.thresholds.contact);
             if half.transport == Transport::Udp && is_to_many(sighting) {
                 self.asked_all.insert((half.source, half.destination_port));
             }
@@ -207,6 +207,36 @@ impl<'a> Scene<'a> {
             self.sent.insert((sighting.source(), host));
             self.addressed.insert((sighting.source(), host, port));
         }
+    }
+
+    /// Learns who talks with which server, when it is known what came of each packet.
+    fn learn_contacts(&mut self) {
+        let mut contacts = std::mem::take(&mut self.contacts);
+        for sighting in self.observations.sightings {
+            if let Some(half) = Half::of(sighting)
+                && (sighting.packet.is_syn() || self.may_be_answer(&half))
+            {
+                contacts.note(sighting, half, &self.thresholds.contact);
+            }
+        }
+        self.contacts = contacts;
+    }
+
+    /// Whether who gets packets of a conversation may have begun it: it was seen to take part or, where all is known of what it sends, may have done so
+    /// among what was only counted. Who did nothing but refuse has not.
+    fn may_be_answer(&self, half: &Half) -> bool {
+        let back = self.carried(&half.reverse());
+        if back.syn || back.running || self.is_addressed(half) {
+            return true;
+        }
+        let egress_is_known = self.observations.outbound.is_some() && self.is_ours(half.destination);
+        !back.reset && !egress_is_known && (!self.hears_all(half.destination) || self.unseen_at(half.source_port) > 0)
+    }
+
+    /// How many TCP packets to a port were counted and not sampled.
+    fn unseen_at(&self, port: u16) -> u64 {
+        let seen = self.tcp_seen_at.get(&port).copied().unwrap_or_default();
+        self.port(PortProto::Tcp, Side::Dst, port).all.packets.saturating_sub(seen)
     }
 
     /// A sighting.
@@ -321,11 +351,7 @@ impl<'a> Scene<'a> {
     pub fn goes_on(&self, source: IpAddr, sent: &[usize]) -> bool {
         let Some(view) = self.view(source) else { return false };
         let ports: BTreeSet<u16> = sent.iter().map(|index| self.sighting(*index).packet.destination_port).collect();
-        let unseen = |port: &u16| {
-            let seen = self.tcp_seen_at.get(port).copied().unwrap_or_default();
-            self.port(PortProto::Tcp, Side::Dst, *port).all.packets.saturating_sub(seen)
-        };
-        ports.iter().map(unseen).sum::<u64>() > self.unsampled(view) + ports.len() as u64 / 2
+        ports.iter().map(|port| self.unseen_at(*port)).sum::<u64>() > self.unsampled(view) + ports.len() as u64 / 2
     }
 
     /// How many packets of a source the table counts that are not among the sightings.

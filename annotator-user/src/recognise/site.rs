@@ -66,8 +66,9 @@ fn called_back(
             .confidence(if plausible { Confidence::Likely } else { Confidence::Possible })
             .with_ports()
             .evidence(format!(
-                "{} before, {client} was in contact with port {} of {}, in the same /24.",
+                "{} before, {client} {} port {} of {}, in the same /24.",
                 words::seconds(after),
+                neighbour.verb(),
                 neighbour.port,
                 neighbour.server
             ))
@@ -79,8 +80,10 @@ fn called_back(
 
 fn never_visited(scene: &Scene<'_>, client: IpAddr, contact: Contact, members: Vec<usize>) -> Recognition {
     let case = Case::new(scene, "pattern.never-visited", members).with_ports().evidence(format!(
-        "{client} was in contact with the web server at port {} of {} before.",
-        contact.port, contact.server
+        "{client} {} port {} of {} before, as of a web server.",
+        contact.verb(),
+        contact.port,
+        contact.server
     ));
     let page = scene.contacts.with_other_web(client, contact.server, contact.at, scene.thresholds.site.page);
     let case = match page {

@@ -334,6 +334,37 @@ fn chat_servers_check_their_guests() {
     none(&stranger.recognise(), "pattern.irc-proxy-check");
 }
 
+/// A stray packet from the port of a service makes nobody its client who refuses it, or is known to have asked for nothing.
+#[test]
+fn a_packet_that_nobody_asked_for_is_no_contact() {
+    const CALLER: &str = "116.90.231.66";
+    let found = |port: u16, watched: bool, refused: bool, calls: &[u16]| {
+        let mut scenario = if watched { Scenario::live_at(&[HOME]) } else { Scenario::at(&[HOME]) };
+        scenario.outbound = watched.then(Vec::new);
+        scenario.send(udp(HOME, 40_000, "9.9.9.9", 53, &[0; 30]));
+        scenario.send(tcp(CALLER, port, HOME, 45_000, ACK));
+        if refused {
+            scenario.send(tcp(HOME, 45_000, CALLER, port, RST));
+        }
+        for call in calls {
+            scenario.send(syn(CALLER, 40_000 + call, HOME, *call)).send(tcp(
+                HOME,
+                *call,
+                CALLER,
+                40_000 + call,
+                RST | ACK,
+            ));
+        }
+        ids(&scenario.recognise()).join(" ")
+    };
+    for (watched, refused) in [(false, true), (false, false), (true, false)] {
+        let told = |port: u16, calls: &[u16]| found(port, watched, refused, calls);
+        assert_eq!(told(6667, &[80, 1080, 3128, 8080]), "pattern.proxy-scan");
+        assert_eq!(told(25, &[113]), "pattern.port-probe");
+        assert_eq!(told(443, &[22, 3389, 5900]), "pattern.port-probe");
+    }
+}
+
 #[test]
 fn a_scan_is_not_excused_by_the_question_that_it_holds() {
     let scan = |own: u16, ports: &[u16]| {
