@@ -180,7 +180,7 @@ pub struct Match {
     /// Whether something listens here at the destination port. Where that is not known, neither holds.
     #[serde(default)]
     pub listening: Option<bool>,
-    /// TCP: the source got at least so many bytes on the connection, by what it acknowledges.
+    /// TCP: the source got at least so many bytes on the connection, by what it acknowledges and, where that was seen, by what it was sent.
     #[serde(default)]
     pub received: Option<u32>,
     /// Whether the source signs on to the same port by SIP and is let in.
@@ -341,7 +341,7 @@ pub enum Segment {
 /// Kinds of sources.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Source {
-    /// Of private or otherwise local use, or in a prefix of ours.
+    /// On the local network, as far as that is known.
     Local,
     /// An address of ours, or in a prefix of ours.
     Home,

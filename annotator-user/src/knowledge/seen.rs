@@ -6,13 +6,16 @@ use std::net::IpAddr;
 use annotator_common::{Address, Family, Flag, Flags, Packet, Transport, packet::tcp};
 
 use super::schema::Segment;
-use crate::counters::PortProto;
+use crate::counters::{Counters, PortKey, PortProto, Side};
 use crate::observation::{Moment, Observations, Sighting};
 use crate::payload::embedded::Original;
 use crate::payload::{Reader, Shape};
 use crate::recognise::rounds::are_rounds;
-use crate::recognise::scene::{is_private, is_unrouted, site};
+use crate::recognise::scene::{is_local, site};
 use crate::recognise::thresholds;
+
+/// The shape of a request that does not wait for its connection.
+const OUT_OF_CONNECTION: &str = "http-host-out-of-connection";
 
 /// A sighting, decoded.
 pub struct Seen<'a> {
@@ -41,7 +44,7 @@ pub struct Seen<'a> {
     pub regular: bool,
     /// Whether its source says several different things to the same port.
     pub varied: bool,
-    /// Bytes that its source acknowledges on the TCP connection, as far as its samples tell.
+    /// Bytes that its source acknowledges on the TCP connection, as far as its samples tell, and no more than the port was seen to send.
     pub received: u32,
     /// Whether its source signs on to the same port and is let in.
     pub admitted: bool,
@@ -140,20 +143,25 @@ impl<'a> Seen<'a> {
             && !locality.addresses.contains(&sighting.destination());
         let home = locality.is_near(sighting.source()) || directions.is_inside(sighting);
         let (host, port) = sighting.target();
+        let port_answered = directions.port_answered(&sighting.packet);
+        let acknowledged = directions.received(&sighting.packet);
+        let key = PortKey { proto: PortProto::Tcp, side: Side::Src, port };
+        let heard = port_answered && !observations.live;
+        let sent = observations.counters.ports.get(&key).filter(|_| heard).map(|count| count.all.bytes);
         Seen {
             sighting,
             shapes: reader.read(sighting),
             original: Original::of(sighting),
             outgoing,
-            local: home || is_private(sighting.source()) || is_unrouted(sighting),
+            local: home || is_local(sighting, locality),
             home,
             answered: directions.answered(&sighting.packet),
-            port_answered: directions.port_answered(&sighting.packet),
+            port_answered,
             asked: directions.asked(&sighting.packet),
             listening: sighting.port_proto().and_then(|proto| observations.is_listening(proto, host, port)),
             regular: false,
             varied: false,
-            received: directions.received(&sighting.packet),
+            received: sent.map_or(acknowledged, |bytes| acknowledged.min(bytes.try_into().unwrap_or(u32::MAX))),
             admitted: false,
         }
     }
@@ -185,7 +193,7 @@ impl<'a> Seen<'a> {
 }
 
 /// Sightings by what they say.
-type Contents<'s> = HashMap<&'s [Shape], Vec<usize>>;
+type Contents<'s> = HashMap<Vec<&'s str>, Vec<usize>>;
 
 /// Marks what comes in rounds and says the same in each, and what says something else again and again.
 pub fn mark_habits(all: &mut [Seen<'_>], limits: &thresholds::Rounds) {
@@ -194,7 +202,7 @@ pub fn mark_habits(all: &mut [Seen<'_>], limits: &thresholds::Rounds) {
         let packet = &seen.sighting.packet;
         let (_, to) = ends(packet);
         let contents = said.entry((packet.transport, packet.source, to)).or_default();
-        contents.entry(&seen.shapes).or_default().push(index);
+        contents.entry(seen.shapes.iter().map(|shape| shape.detail.as_str()).collect()).or_default().push(index);
     }
     let are_regular = |indices: &[usize]| {
         let moments: Vec<Moment> = indices.iter().map(|index| all[*index].sighting.at).collect();
@@ -210,5 +218,25 @@ pub fn mark_habits(all: &mut [Seen<'_>], limits: &thresholds::Rounds) {
     }
     for (index, regular, varied) in habits {
         (all[index].regular, all[index].varied) = (regular, varied);
+    }
+}
+
+/// Takes back the accusation of those whose first packet shows the cookie of an earlier connection, which is forged as easily as the rest: of the first such
+/// packet of each source, and of all where a program is there to take them, by its answers, by what listens, or by what its clients go on to send.
+pub fn excuse_fast_open(all: &mut [Seen<'_>], counters: &Counters) {
+    let is_used = |port: u16| {
+        let count = counters.ports.get(&PortKey { proto: PortProto::Tcp, side: Side::Dst, port });
+        count.is_some_and(|count| count.all.packets >= 2 * count.syn.packets)
+    };
+    let mut known: HashSet<Address> = HashSet::new();
+    for seen in all {
+        let packet = &seen.sighting.packet;
+        let (port, source) = (packet.destination_port, packet.source);
+        let is_early = |shape: &Shape| shape.name == OUT_OF_CONNECTION && shape.attribute("cookie").is_some();
+        if seen.shapes.iter().any(is_early)
+            && (known.insert(source) || seen.port_answered || seen.listening == Some(true) || is_used(port))
+        {
+            seen.shapes.retain(|shape| !is_early(shape));
+        }
     }
 }

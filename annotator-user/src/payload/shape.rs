@@ -13,7 +13,7 @@ const SHAPES: &[(&str, &[&str])] = &[
     ("http-proxy-request", &["method", "target"]),
     ("http-robots", &["target"]),
     ("http-favicon", &["target"]),
-    ("http-host-out-of-connection", &["host"]),
+    ("http-host-out-of-connection", &["host", "cookie"]),
     ("rpc-call", &["program", "procedure", "version", "wanted_program"]),
     ("smtp-expn", &["argument"]),
     ("smtp-vrfy", &["argument"]),

@@ -49,8 +49,9 @@ pub fn http(payload: &Payload<'_>, shapes: &mut Vec<Shape>) {
     if path == "/favicon.ico" {
         shapes.push(Shape::new("http-favicon", &detail).with("target", &target_shown));
     }
-    if let (true, Some(host)) = (payload.syn && !payload.fast_open, host) {
-        shapes.push(Shape::new("http-host-out-of-connection", &detail).with("host", escaped(host.value)));
+    if let (true, Some(host)) = (payload.syn, host) {
+        let shape = Shape::new("http-host-out-of-connection", &detail).with("host", escaped(host.value));
+        shapes.push(if payload.fast_open { shape.with("cookie", "fast-open") } else { shape });
     }
 }
 

@@ -13,7 +13,7 @@ use super::quote::Quote;
 use super::{FIRST_CLIENT_PORT, Thresholds};
 use crate::counters::{PortCount, PortKey, PortProto, Side};
 use crate::finding::PortPackets;
-use crate::observation::{Moment, Observations, Sighting, SourceView};
+use crate::observation::{Locality, Moment, Observations, Sighting, SourceView};
 
 /// TTLs with which systems send.
 const INITIAL_TTLS: [u8; 3] = [64, 128, 255];
@@ -408,10 +408,9 @@ impl<'a> Scene<'a> {
         self.has_sent(asker, sighting.source()) || self.asked_all.contains(&(asker, sighting.packet.source_port))
     }
 
-    /// Whether a packet comes from around here, by its addresses, and by whether a router took something of its TTL.
+    /// Whether a packet comes from around here, by its addresses.
     pub fn is_from_around(&self, sighting: &Sighting) -> bool {
-        let (source, destination) = (sighting.source(), sighting.destination());
-        is_private(source) || self.is_near(source) || site(source) == site(destination) || is_unrouted(sighting)
+        is_local(sighting, self.observations.locality) || site(sighting.source()) == site(sighting.destination())
     }
 
     /// Whether the capture shows all that an address sent, apart from data of running connections. Only then is what it is not seen
@@ -563,9 +562,20 @@ impl Carried {
     }
 }
 
-/// Whether a packet comes from the network that it goes to, in the wide sense, and no router took anything of its TTL.
+/// Whether a packet comes from the local network: from a network of ours, from the link, from a private address, which has no business with a public one of
+/// ours, or unrouted from the site that it goes to.
+pub fn is_local(sighting: &Sighting, locality: &Locality) -> bool {
+    let (source, destination) = (sighting.source(), sighting.destination());
+    let is_public = !is_private(destination) && locality.addresses.contains(&destination);
+    locality.is_near(source)
+        || is_of_link(source)
+        || (is_private(source) && !is_public)
+        || (site(source) == site(destination) && is_unrouted(sighting))
+}
+
+/// Whether no router took anything of a packet's TTL.
 pub fn is_unrouted(sighting: &Sighting) -> bool {
-    network(sighting.source()) == network(sighting.destination()) && INITIAL_TTLS.contains(&sighting.packet.ttl)
+    INITIAL_TTLS.contains(&sighting.packet.ttl)
 }
 
 /// Whether a packet is the answer to a SYN.

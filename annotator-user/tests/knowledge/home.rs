@@ -119,6 +119,41 @@ fn our_own_broadcasts_are_ours() {
     }
 }
 
+/// A capture of both directions holds what we send; at an interface nothing arrives from ourselves, but what is forged or comes back.
+#[test]
+fn what_leaves_here_is_not_told_as_if_it_had_arrived() {
+    let refused = frames::icmp_about(3, 3, frames::udp(40000, 5000, &[0; 20]));
+    let leaves = [frames::syn(443), frames::icmp(8, 0, &[0; 32]), frames::icmp(0, 0, &[0; 32]), refused];
+    let leaves = leaves.map(|packet| packet.from(frames::US).to(frames::STRANGER));
+    let mut packets: Vec<_> = std::iter::repeat_n(leaves, 20).flatten().collect();
+    let told = |found: &[Finding]| -> Vec<String> {
+        let ids = found.iter().map(|finding| finding.id.clone());
+        ids.filter(|id| id.starts_with("address.") || id.starts_with("icmp")).collect()
+    };
+    assert_eq!(told(&findings(&packets, &owning(frames::US))), ["icmp.not-a-port"]);
+    let live = told(&findings_live(&packets, &owning(frames::US)));
+    for id in ["address.self", "icmp.8", "icmp.0", "icmp.3.3"] {
+        assert!(live.iter().any(|told| told == id), "{id} is not among {live:?}");
+    }
+    packets.push(frames::icmp(8, 0, &[0; 32]));
+    let both = findings(&packets, &owning(frames::US));
+    assert_eq!(both.iter().find(|finding| finding.id == "icmp.8").expect("it is told").packets, 1);
+}
+
+/// An address near ours is soon forged: a neighbour is of the same site, and no router has passed on what it sends.
+#[test]
+fn who_is_near_is_no_neighbour_yet() {
+    let told = |from: &str, ttl: u8| {
+        let stats = frames::udp(40000, 11211, b"\0\x01\0\0\0\x01\0\0stats\r\n").from(from).ttl(ttl);
+        tells(&findings(&[stats], &owning(frames::US)), "payload.memcached.local")
+    };
+    let [a, b, c, _] = frames::US.parse::<std::net::Ipv4Addr>().expect("it is IPv4").octets();
+    assert!(told(&format!("{a}.{b}.{c}.200"), 64));
+    assert!(!told(&format!("{a}.{b}.{c}.200"), 52));
+    assert!(!told(&format!("{a}.{b}.{}.200", c ^ 64), 64));
+    assert!(!told("10.0.0.9", 64), "a private address has no business with a public one");
+}
+
 /// The ids of what worries somebody.
 fn loud(found: &[Finding]) -> Vec<&str> {
     let loud = found.iter().filter(|finding| finding.verdict > Verdict::Background);
@@ -205,6 +240,18 @@ fn fast_open_needs_a_cookie() {
     };
     let cookie = [2, 4, 5, 0xb4, 34, 10, 1, 2, 3, 4, 5, 6, 7, 8, 1, 1];
     assert_eq!(loud(&told(&cookie)), [""; 0]);
+    // One who shows it again and again, and is never answered, has made it up.
+    let syn = |port: u16| {
+        let syn = frames::tcp(port, 80, frames::flag::SYN, &[&cookie[..], request].concat());
+        syn.tcp_header(20 + cookie.len())
+    };
+    let many: Vec<_> = (40000..40010).map(syn).collect();
+    assert!(tells(&findings(&many, &Locality::default()), "payload.http-host-out-of-connection"));
+    let listening = Some([(PortProto::Tcp, 80)].into());
+    assert_eq!(loud(&findings(&many, &Locality { listening, ..Locality::default() })), [""; 0]);
+    let answer = |port: u16| frames::tcp(80, port, frames::flag::SYN | frames::flag::ACK, &[]).from(frames::US);
+    let answered: Vec<_> = (40000..40010).flat_map(|port| [syn(port), answer(port).to(frames::STRANGER)]).collect();
+    assert_eq!(loud(&findings(&answered, &Locality::default())), [""; 0]);
     for none in [&[][..], &[34, 2, 1, 1], &[34, 4, 1, 2], &[1, 34, 22, 1]] {
         assert!(tells(&told(none), "payload.http-host-out-of-connection"), "{none:?}");
     }

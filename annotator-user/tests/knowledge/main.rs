@@ -219,6 +219,8 @@ fn those_who_come_regularly_are_no_strangers() {
     };
     let guesses: Vec<_> =
         (0..12).map(|i| at(161, f64::from(i) * 60.0, &snmp(format!("secret{i:02}").as_bytes()))).collect();
+    let list: Vec<_> =
+        (0..24).map(|i| at(161, f64::from(i / 6 * 30 + i % 6), &snmp(format!("secret{}", i % 6).as_bytes()))).collect();
     let options =
         |caller: &str| format!("OPTIONS sip:100@198.19.1.20 SIP/2.0\r\nFrom: {caller}<sip:a@b>\r\n").into_bytes();
     let scanner = b"OPTIONS sip:100@198.19.1.20 SIP/2.0\r\nUser-Agent: sipcli/v1.8\r\n";
@@ -230,6 +232,7 @@ fn those_who_come_regularly_are_no_strangers() {
         (vec![at(161, 0.0, &snmp(b"public"))], ["payload.snmp.default-community"; 3]),
         (vec![at(161, 0.0, &snmp(b"s3cr3t"))], ["payload.snmp", "payload.snmp.listening", "payload.snmp"]),
         (guesses, ["payload.snmp"; 3]),
+        (list, ["payload.snmp"; 3]),
         (every(5060, 30.0, &options("\"trunk\" ")), ["payload.sip.regular"; 3]),
         (every(5060, 30.0, &options("\"sipvicious\"")), ["payload.sip.scanner"; 3]),
         (every(5060, 30.0, scanner), ["payload.sip.scanner"; 3]),

@@ -41,6 +41,14 @@ fn a_zone_that_was_given_is_a_secondarys_or_an_open_door() {
     let mut reset = transfer(0);
     reset.push(frames::tcp(40000, 53, flag::RST | flag::ACK, &[]).acknowledging(40_000));
     assert_eq!(loud(&findings(&reset, &Locality::default())), ["payload.dns-axfr"], "a number in a reset is free");
+    let heard = |length: usize| {
+        let answer =
+            |flags: u8, payload: &[u8]| frames::tcp(53, 40000, flags, payload).from(frames::US).to(frames::STRANGER);
+        let answers = vec![answer(flag::SYN | flag::ACK, &[]), answer(flag::PSH | flag::ACK, &vec![0x85; length])];
+        loud(&findings(&[transfer(40_000), answers].concat(), &Locality::default())).join(" ")
+    };
+    assert_eq!(heard(31), "payload.dns-axfr", "and so is any other that is more than was sent");
+    assert_eq!(heard(1200), "");
 }
 
 /// Who signs on, and what he is told, in turn.

@@ -1,6 +1,7 @@
 //! Scans by shape and kind, and what shares their outline.
 
 use annotator::finding::{Confidence, Finding, Recognition, Verdict};
+use annotator::knowledge::schema;
 
 use crate::traffic::*;
 
@@ -680,6 +681,7 @@ fn who_hangs_up_on_many_hosts_sweeps_them() {
         assert_eq!(one(&found, "scan.horizontal").packets, hosts as u64, "{found:#?}");
     }
     let mut balancer = Scenario::default();
+    balancer.locality.prefixes.push(schema::prefix("93.184.216.0/21").unwrap());
     for _ in 0..10 {
         half_open_sweep(&mut balancer, 120, "93.184.219.3", 64);
         balancer.wait(2.0);
