@@ -291,12 +291,12 @@ fn by_ttl<'s, 'a>(
     }
 }
 
-/// The source that had a conversation with the target, if exactly one had.
+/// The source that had a conversation, whose handshake was seen to be answered, if exactly one had: who lends his name may be sent anything.
 fn real_one(scene: &Scene<'_>, attempts: &[Attempt]) -> Option<IpAddr> {
     let talks = |attempt: &&Attempt| {
         scene.from(attempt.source).iter().any(|i| {
             let half = Half::of(scene.sighting(*i));
-            half.is_some_and(|half| scene.carried(&half).running)
+            half.is_some_and(|half| scene.came_about(&half))
         })
     };
     let mut real = attempts.iter().filter(talks);

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use annotator_common::packet::tcp::{ACK, FIN, PSH, SYN, URG};
 use annotator_common::{Family, Transport};
 
-use super::scene::is_private;
+use super::scene::{Half, is_private, is_unrouted};
 use super::{Case, Claims, Scene};
 use crate::finding::{Confidence, Recognition};
 use crate::observation::Sighting;
@@ -221,12 +221,19 @@ fn explain(scene: &Scene<'_>, tool: Tool, members: Vec<usize>) -> Recognition {
         Tool::NmapOs => ("tool.nmap-os-detection", "Combinations of flags and windows that only these probes have."),
     };
     let detail = version(scene, tool, &members);
+    let is_here = members.iter().any(|index| is_from_here(scene, scene.sighting(*index)));
     let case = Case::new(scene, id, members)
         .evidence(mark)
         .evidence(format!("This applies to {detail}."))
         .with_ports()
         .with_ttls();
-    let case = if tool == Tool::ZmapNew { case.confidence(Confidence::Possible) } else { case };
+    let case = match tool {
+        Tool::ZmapNew => case.confidence(Confidence::Possible),
+        Tool::MiraiHere if !is_here => case.confidence(Confidence::Possible).evidence(
+            "Routers took something of the TTL, and the address was not seen to answer: it may be forged, and the packets from elsewhere.",
+        ),
+        _ => case,
+    };
     let case = case.fact("detail", detail);
     match tool {
         // Mirai is what it wants, and odd packets that ask for the system mean nothing else; the other tools are only the means.
@@ -234,6 +241,14 @@ fn explain(scene: &Scene<'_>, tool: Tool, members: Vec<usize>) -> Recognition {
         Tool::NmapOs => case.alone().close(),
         _ => case.close_open(),
     }
+}
+
+/// Whether a packet comes from a host here, and not only from its address: this machine sent it, no router passed it on, or the host goes on where it
+/// is answered.
+fn is_from_here(scene: &Scene<'_>, sighting: &Sighting) -> bool {
+    is_unrouted(sighting)
+        || (scene.is_ours(sighting.source()) && !scene.observations.live)
+        || Half::of(sighting).is_some_and(|half| scene.came_about(&half))
 }
 
 fn version(scene: &Scene<'_>, tool: Tool, members: &[usize]) -> String {

@@ -842,6 +842,24 @@ fn decoys_come_at_once_and_their_ttls_betray_them() {
     assert!(one(&found, "pattern.decoy-scan").evidence.iter().any(|line| line.contains("compare")));
 }
 
+/// Whose connection came about is there; who only lends his name may be sent anything.
+#[test]
+fn one_of_the_decoys_is_real() {
+    let real = |packets: &[Packet]| {
+        let mut scenario = decoys(|i| 50 + 10 * i);
+        scenario.live = false;
+        for packet in packets {
+            scenario.send(packet.clone());
+        }
+        let found = scenario.recognise();
+        one(&found, "pattern.decoy-scan").evidence.iter().any(|line| line.starts_with("8.8.4.4 was also seen"))
+    };
+    let stray = tcp("8.8.4.4", 4444, HOME, 8080, ACK);
+    assert!(!real(std::slice::from_ref(&stray)));
+    let answer = tcp(HOME, 8080, "8.8.4.4", 4444, SYN | ACK);
+    assert!(real(&[syn("8.8.4.4", 4444, HOME, 8080), answer, stray]));
+}
+
 #[test]
 fn decoys_of_a_udp_scan() {
     const PORTS: [u16; 9] = [53, 67, 69, 111, 137, 500, 514, 623, 1434];

@@ -1,6 +1,6 @@
 //! Tools by the marks that they leave, and packets that carry them by chance.
 
-use annotator::finding::Verdict;
+use annotator::finding::{Confidence, Verdict};
 
 use crate::traffic::*;
 
@@ -40,6 +40,25 @@ fn mirai_that_leaves_is_ours() {
     let mut once = Scenario::at(&[HOME]);
     once.send(probe(HOME, 1));
     none(&once.recognise(), "tool.mirai.from-here");
+}
+
+/// That a packet has an address of here does not make it come from here.
+#[test]
+fn mirai_from_here_by_its_address_alone_is_possible() {
+    let told = |source: &str, ttl: u8, answered: bool| {
+        let mut scenario = Scenario::at(&[HOME]);
+        for i in 0..2 {
+            let probe = |flags: u8| tcp(source, 40000 + i, HOME, 23, flags).ttl(ttl);
+            scenario.send(probe(SYN).sequence(u32::from(ip(HOME))));
+            if answered {
+                scenario.send(tcp(HOME, 23, source, 40000 + i, SYN | ACK)).send(probe(ACK));
+            }
+        }
+        one(&scenario.recognise(), "tool.mirai.from-here").confidence
+    };
+    assert_eq!(told("10.9.8.7", 45, false), Some(Confidence::Possible));
+    assert_eq!(told("10.9.8.7", 64, false), None);
+    assert_eq!(told("10.9.8.7", 45, true), None);
 }
 
 #[test]
