@@ -1,10 +1,9 @@
 //! Whom this host contacts, by the packets that leave it: what the egress program tells the agent.
 
+use crate::packet::port::FIRST_CLIENT_PORT;
 use crate::packet::{protocol, tcp};
 use crate::{Address, Packet, Transport};
 
-/// First port that is not a service's by custom: clients take theirs from here up.
-const FIRST_CLIENT_PORT: u16 = 1024;
 /// ICMP echo request (RFC 792).
 const ECHO_REQUEST: u8 = 8;
 /// ICMPv6 echo request (RFC 4443).

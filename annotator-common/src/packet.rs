@@ -94,6 +94,14 @@ pub mod tcp {
     pub const URG: u8 = 0x20;
 }
 
+/// Ports that mean the same everywhere.
+pub mod port {
+    /// Domain names (RFC 1035).
+    pub const DNS: u16 = 53;
+    /// First port that is not a service's by custom: clients take theirs from here up.
+    pub const FIRST_CLIENT_PORT: u16 = 1024;
+}
+
 /// IP protocol numbers that the engine looks into (IANA).
 pub mod protocol {
     /// ICMP (RFC 792).

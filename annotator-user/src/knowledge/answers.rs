@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use annotator_common::Transport;
+use annotator_common::packet::port::DNS;
 
 use super::Knowledge;
 use super::seen::Seen;
@@ -16,7 +17,6 @@ use crate::finding::{ADDRESSES_MAX, Confidence, Finding};
 use crate::payload::dns::Identity;
 
 const ID: &str = "payload.dns-unexpected-source";
-const DNS: u16 = 53;
 /// Answers in evidence.
 const SHOWN: usize = 8;
 

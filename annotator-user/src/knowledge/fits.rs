@@ -1,13 +1,11 @@
 //! Whether a [`Match`] holds for a packet, or for a row of the counters.
 
+use annotator_common::packet::port::FIRST_CLIENT_PORT;
 use annotator_common::{Family, Flag, Flags, Transport};
 
 use super::schema::{Destination, Embedded, FamilyNumber, Match, PayloadMatch, Proto, Segment, Source};
 use super::seen::Seen;
 use crate::counters::PortProto;
-
-/// First port that is not reserved.
-pub(super) const FIRST_USER_PORT: u64 = 1024;
 
 /// Conditions of a match, as bits.
 pub mod condition {
@@ -87,7 +85,7 @@ impl Match {
     /// Which TCP packets it means.
     pub fn segment(&self) -> Segment {
         self.segment.unwrap_or(match &self.dst_port {
-            Some(ports) if !ports.all_below(FIRST_USER_PORT) => Segment::Syn,
+            Some(ports) if !ports.all_below(FIRST_CLIENT_PORT.into()) => Segment::Syn,
             _ => Segment::Any,
         })
     }

@@ -2,10 +2,11 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
+use annotator_common::packet::port::FIRST_CLIENT_PORT;
 use annotator_common::{Count, Family, Flag, Flags, Transport};
 
 use super::admission::mark_admitted;
-use super::fits::{FIRST_USER_PORT, condition};
+use super::fits::condition;
 use super::schema::{Destination, FamilyNumber, Match, Segment};
 use super::seen::{Directions, Seen, excuse_fast_open, mark_habits};
 use super::share::{Account, Share, share};
@@ -90,7 +91,7 @@ impl RowPart {
     /// Whether it counts datagrams to a port that hardly any program takes that asks.
     fn is_to_datagram_service(&self) -> bool {
         let PortKey { proto, side, port } = self.key;
-        proto == PortProto::Udp && side == Side::Dst && u64::from(port) < FIRST_USER_PORT
+        proto == PortProto::Udp && side == Side::Dst && port < FIRST_CLIENT_PORT
     }
 
     /// The number that is meant by it.

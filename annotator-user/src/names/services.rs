@@ -6,6 +6,8 @@
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
+use annotator_common::packet::port::FIRST_CLIENT_PORT;
+
 use crate::counters::PortProto;
 
 /// Names of ports.
@@ -13,8 +15,6 @@ type Names = HashMap<(PortProto, u16), &'static str>;
 
 /// The IANA registry.
 const REGISTRY: &str = include_str!("../../knowledge/services.txt");
-/// Below, a port is what the registry says.
-const FIRST_USER_PORT: u16 = 1024;
 
 /// Ports that people meet, by the names of the IANA registry or, where the registry has another owner than the wire, by the usual one.
 #[rustfmt::skip]
@@ -109,7 +109,7 @@ static REGISTERED_NAMES: LazyLock<Names> = LazyLock::new(|| {
 /// What people call the service of a port; of a reserved port, what the registry calls it.
 pub fn service(proto: PortProto, port: u16) -> Option<&'static str> {
     let usual = USUAL_NAMES.get(&(proto, port)).copied();
-    usual.or_else(|| if port < FIRST_USER_PORT { registered(proto, port) } else { None })
+    usual.or_else(|| if port < FIRST_CLIENT_PORT { registered(proto, port) } else { None })
 }
 
 /// The same, and what the registry calls the service of any other port.

@@ -6,12 +6,11 @@ use std::net::IpAddr;
 use annotator_common::Transport;
 
 use super::scene::{Half, is_to_many};
-use super::{Case, Claims, Scene, words};
+use super::{Case, Claims, DNS, Scene, words};
 use crate::counters::{PortProto, Side};
 use crate::finding::{Confidence, PortPackets, Recognition, Verdict};
 use crate::observation::Sighting;
 
-const DNS: u16 = 53;
 const NTP: u16 = 123;
 /// The question type ANY (RFC 1035 §3.2.3) in class IN.
 const ANY_IN: [u8; 4] = [0, 255, 0, 1];

@@ -7,11 +7,9 @@ use annotator_common::Transport;
 use annotator_common::packet::tcp;
 
 use super::scene::{Half, is_syn_ack, is_to_many};
-use super::{Case, Claims, Scene, words};
+use super::{Case, Claims, DNS, Scene, words};
 use crate::finding::{Confidence, Recognition};
 use crate::observation::Sighting;
-
-const DNS: u16 = 53;
 
 /// Finds answers that nobody asked for, one finding for each that sends them.
 pub fn recognise(scene: &Scene<'_>, claims: &Claims) -> Vec<Recognition> {

@@ -6,18 +6,15 @@ use std::net::IpAddr;
 
 use annotator_common::Transport;
 
-use super::{Case, Claims, Scene, words};
+use super::{Case, Claims, DNS, FIRST_CLIENT_PORT, Scene, words};
 use crate::finding::Recognition;
-
-const DNS: u16 = 53;
-const FIRST_USER_PORT: u16 = 1024;
 
 /// Finds DNS queries from several low source ports, one finding for each server asked.
 pub fn recognise(scene: &Scene<'_>, claims: &Claims) -> Vec<Recognition> {
     let mut by_server: BTreeMap<IpAddr, Vec<usize>> = BTreeMap::new();
     for (index, sighting) in scene.sightings() {
         let packet = &sighting.packet;
-        let low = packet.source_port < FIRST_USER_PORT && packet.source_port != DNS;
+        let low = packet.source_port < FIRST_CLIENT_PORT && packet.source_port != DNS;
         if packet.transport == Transport::Udp && packet.destination_port == DNS && low && claims.is_free(index) {
             by_server.entry(sighting.destination()).or_default().push(index);
         }

@@ -49,6 +49,8 @@ mod unsampled;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use annotator_common::packet::port::{DNS, FIRST_CLIENT_PORT};
+
 use crate::extent::append;
 use crate::finding::{ADDRESSES_MAX, Recognition, Verdict};
 use crate::observation::Observations;
@@ -56,9 +58,6 @@ pub use case::Case;
 use scene::Half;
 pub use scene::Scene;
 pub use thresholds::Thresholds;
-
-/// Clients' ports start here; those below are a server's.
-const FIRST_CLIENT_PORT: u16 = 1024;
 
 /// Which sightings a finding explains already.
 pub struct Claims(Vec<bool>);

@@ -7,12 +7,11 @@ use annotator_common::Transport;
 use annotator_common::packet::protocol;
 
 use super::quote::Quote;
-use super::{Case, Claims, FIRST_CLIENT_PORT, Scene, words};
+use super::{Case, Claims, DNS, FIRST_CLIENT_PORT, Scene, words};
 use crate::counters::Side;
 use crate::finding::{Confidence, Recognition};
 use crate::observation::Sighting;
 
-const DNS: u16 = 53;
 const NETBIOS: u16 = 137;
 
 /// Finds complaints about packets that we did not send, one finding for each host that they are about.

@@ -8,15 +8,14 @@ use annotator_common::packet::tcp::{ACK, FIN, PSH, RST, SYN, URG};
 
 use crate::counters::{PortProto, Side};
 use crate::observation::Sighting;
-use crate::recognise::FIRST_CLIENT_PORT;
 use crate::recognise::scene::{Half, Scene, is_to_many};
+use crate::recognise::{DNS, FIRST_CLIENT_PORT};
 
 /// TCP option kinds (IANA): what systems send and raw senders leave out.
 const WINDOW_SCALE: u8 = 3;
 const TIMESTAMPS: u8 = 8;
 
-/// The port of DNS, and where in its messages the flags stand, the first of which marks an answer (RFC 1035 §4.1.1).
-const DNS: u16 = 53;
+/// Where in a message of DNS the flags stand, the first of which marks an answer (RFC 1035 §4.1.1).
 const DNS_FLAGS: usize = 2;
 
 /// How a STUN message shows itself, and the length of its header (RFC 8489 §5).

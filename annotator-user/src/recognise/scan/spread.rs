@@ -13,10 +13,7 @@ use crate::finding::Recognition;
 use crate::observation::{Sighting, SourceView};
 use crate::recognise::questions::CountedPorts;
 use crate::recognise::scene::{Half, Outcome, network};
-use crate::recognise::{Case, Scene, words};
-
-/// Ports below this are low.
-const FIRST_HIGH_PORT: u16 = 1024;
+use crate::recognise::{Case, FIRST_CLIENT_PORT, Scene, words};
 
 /// What one source tried with one kind of packet.
 struct Probes {
@@ -136,7 +133,7 @@ impl Probes {
             Kind::Ack => limits.ack,
         };
         let is_vertical = |ports: &BTreeSet<u16>| {
-            let low = ports.range(..FIRST_HIGH_PORT).count();
+            let low = ports.range(..FIRST_CLIENT_PORT).count();
             ports.len() >= needed || low >= limits.low_ports.min(needed)
         };
         let vertical = self.ports_of_host.values().any(is_vertical);
