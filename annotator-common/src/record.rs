@@ -4,7 +4,7 @@ use crate::flags::rarely;
 use crate::ledger::{Journal, Tally, Types};
 use crate::packet::tcp;
 use crate::parse::ethertype;
-use crate::source::{EPOCH_SHIFT, Place, bit_of, kinds};
+use crate::source::{EPOCH_SHIFT, Place, bit_of, kinds, recent_bit};
 use crate::{Cell, Family, Flag, Frame, News, Packet, Settings, Source, Sources, Ticks, Transport};
 
 /// Counts a classified packet.
@@ -120,10 +120,18 @@ pub fn note<F: Frame + ?Sized>(
     }
     slot.kinds |= transport_kind(packet, slot) | kind;
     note_distinct(frame, packet, slot, &mut news);
+    if slot.sampled_epoch != epoch {
+        slot.sampled_epoch = epoch;
+        slot.sampled = 0;
+        slot.recent = 0;
+    }
+    if settings.budget.each_minute != 0 {
+        note_recent(frame, packet, slot, &mut news);
+    }
     if !rarely(news.any()) {
         return (news, false);
     }
-    (news, grant(slot, epoch, settings.budget.per_source))
+    (news, grant(slot, settings.budget.per_source))
 }
 
 /// Why a packet is news whoever sent it, and what its flags say of [`Source::kinds`].
@@ -208,13 +216,19 @@ fn note_distinct<F: Frame + ?Sized>(frame: &F, packet: &Packet, slot: &mut Sourc
     }
 }
 
+/// Notes what the source has not done in this minute, be it new or not.
+#[inline(always)]
+fn note_recent<F: Frame + ?Sized>(frame: &F, packet: &Packet, slot: &mut Source, news: &mut News) {
+    let recent = recent_bit(packet.wire_destination_port as u32, packet.destination.low_word());
+    if rarely(slot.recent & recent == 0) {
+        slot.recent |= recent;
+        learn(frame, news, News::AGAIN);
+    }
+}
+
 /// Takes a sample from this minute's budget of a source.
 #[inline(always)]
-fn grant(slot: &mut Source, epoch: u8, limit: u32) -> bool {
-    if slot.sampled_epoch != epoch {
-        slot.sampled_epoch = epoch;
-        slot.sampled = 0;
-    }
+fn grant(slot: &mut Source, limit: u32) -> bool {
     let granted = (slot.sampled as u32) < limit;
     slot.sampled = slot.sampled.wrapping_add(granted as u8);
     granted

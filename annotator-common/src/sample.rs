@@ -48,6 +48,8 @@ impl News {
     pub const ICMP_ERROR: News = News(1 << 6);
     /// Payload that the knowledge can read.
     pub const PAYLOAD: News = News(1 << 7);
+    /// A port and address that this source had not used in this minute: it goes on.
+    pub const AGAIN: News = News(1 << 8);
 
     /// Whether there is anything new.
     #[inline(always)]

@@ -28,13 +28,17 @@ pub struct Budget {
     pub per_payload: u32,
     /// The first packets of a source that are news whatever they are.
     pub first_packets: u32,
+    /// Not 0 where what a source has done before is news again in each minute: older samples are forgotten there.
+    pub each_minute: u32,
 }
 
 impl Budget {
     /// For a live interface.
-    pub const LIVE: Budget = Budget { per_second: 2000, per_source: 48, per_payload: 64, first_packets: 8 };
+    pub const LIVE: Budget =
+        Budget { per_second: 2000, per_source: 48, per_payload: 64, first_packets: 8, each_minute: 1 };
     /// For a capture, where nothing waits on us.
-    pub const CAPTURE: Budget = Budget { per_second: 65_536, per_source: 96, per_payload: 512, first_packets: 16 };
+    pub const CAPTURE: Budget =
+        Budget { per_second: 65_536, per_source: 96, per_payload: 512, first_packets: 16, each_minute: 0 };
 }
 
 /// The engine's settings. Plain words only, so that the agent can write them over the BPF program's global.
@@ -71,8 +75,6 @@ pub struct Settings {
     pub rare_flags: u32,
     /// See [`Budget`].
     pub budget: Budget,
-    /// Keeps the size a multiple of eight.
-    pub reserved: u32,
     /// Per TCP destination port, as it stands in the frame (network byte order): 0, or the class of payload that the knowledge can read there.
     pub payload_tcp: [u8; 65536],
     /// Per UDP port, likewise; looked up for the destination and for the source.
@@ -83,7 +85,7 @@ pub struct Settings {
 unsafe impl Pod for Settings {}
 
 const _: () = assert!(
-    size_of::<Settings>() == 16 + 8 + 256 + 4 * LOCAL_MAX + 16 * LOCAL_MAX + 8 * LOCAL_MAX + 7 * 4 + 16 + 4 + 2 * 65536
+    size_of::<Settings>() == 16 + 8 + 256 + 4 * LOCAL_MAX + 16 * LOCAL_MAX + 8 * LOCAL_MAX + 7 * 4 + 20 + 2 * 65536
 );
 
 /// First octets of the ranges that [`classify`](crate::classify::classify) knows.
@@ -120,7 +122,6 @@ impl Settings {
         layer3: 0,
         rare_flags: crate::sample::RARE.bits(),
         budget: Budget::CAPTURE,
-        reserved: 0,
         payload_tcp: [0; 65536],
         payload_udp: [0; 65536],
     };

@@ -91,7 +91,9 @@ pub struct Source {
     /// The minute, modulo 256.
     pub sampled_epoch: u8,
     /// Keeps the slot at 64 bytes, one cache line.
-    pub reserved: [u8; 3],
+    pub reserved: u8,
+    /// What it addressed in the minute `sampled_epoch`: bit `hash(port, address)` of 16.
+    pub recent: u16,
 }
 
 const _: () = assert!(size_of::<Source>() == 64);
@@ -158,11 +160,23 @@ pub const fn tag_of(hash: u64) -> u16 {
 /// The bit of [`Source::ports`] or [`Source::destinations`] for a value.
 #[inline(always)]
 pub const fn bit_of(value: u32) -> u64 {
-    1 << (value.wrapping_mul(0x9e37_79b1) >> 26)
+    1 << (spread(value) >> 26)
 }
 
-/// How many distinct values set the bits of a 64-bit map, by linear counting (Whang et al., 1990). Exact for few, within a fifth up to
-/// about 150; a full map means "more than 250".
+/// Multiplies by the golden ratio, which keeps apart what comes in a row: the ports of a scan each get a bit of their own, as long as there are some.
+#[inline(always)]
+const fn spread(value: u32) -> u32 {
+    value.wrapping_mul(0x9e37_79b1)
+}
+
+/// The bit of [`Source::recent`] for a port and an address, of which either may be 0.
+#[inline(always)]
+pub const fn recent_bit(port: u32, address: u32) -> u16 {
+    1 << (spread(port.wrapping_add(address)) >> 28)
+}
+
+/// How many distinct values set the bits of a 64-bit map, by linear counting (Whang et al., 1990): for values drawn by lot exact for few and
+/// within a fifth up to about 150, for values in a row up to three times too high; a full map means "more than 250".
 pub fn distinct(bits: u64) -> u32 {
     /// `64 * ln(64 / zeros)`, rounded, for 0 to 64 bits set.
     const TABLE: [u16; 65] = [
@@ -181,6 +195,12 @@ pub enum Place<'a> {
     Fresh(&'a mut Source),
     /// It has none.
     Refused,
+}
+
+/// The indices of the set to which an index below [`CAPACITY`] belongs: a source lies in the same set of every CPU's table.
+pub const fn set_around(index: usize) -> core::ops::Range<usize> {
+    let first = index / WAYS * WAYS;
+    first..first + WAYS
 }
 
 impl Sources {
@@ -307,5 +327,6 @@ fn start(slot: &mut Source, address: &Address, now: Ticks) {
     slot.kinds = 0;
     slot.sampled = 0;
     slot.sampled_epoch = 0;
-    slot.reserved = [0; 3];
+    slot.reserved = 0;
+    slot.recent = 0;
 }

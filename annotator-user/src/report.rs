@@ -337,14 +337,20 @@ fn sources(views: &[SourceView]) -> Vec<SourceRow> {
     views.into_iter().map(source).collect()
 }
 
+/// How many values set the bits of a source's map: no more than it sent packets, unless more of them were seen before.
+fn about(view: &SourceView, bits: u64) -> u32 {
+    let most = view.packets.max(bits.count_ones().into());
+    distinct(bits).min(most.try_into().unwrap_or(u32::MAX))
+}
+
 fn source(view: &SourceView) -> SourceRow {
     SourceRow {
         address: view.address,
         packets: view.packets,
         first: view.first,
         last: view.last,
-        ports_about: distinct(view.ports),
-        destinations_about: distinct(view.destinations),
+        ports_about: about(view, view.ports),
+        destinations_about: about(view, view.destinations),
         syn: view.syn,
         rst: view.rst,
         fin: view.fin,

@@ -41,7 +41,8 @@ impl Slots {
         while self.tables.len() <= table {
             self.tables.push(vec![Source::default(); source::CAPACITY].into_boxed_slice());
         }
-        for (before, (tag, now)) in self.tables[table].iter_mut().zip(entries) {
+        let mut differences = Vec::new();
+        for (index, (before, (tag, now))) in self.tables[table].iter_mut().zip(entries).enumerate() {
             let same_life = before.address == now.address && before.first == now.first;
             if same_life && before.packets == now.packets && before.last == now.last {
                 continue;
@@ -51,10 +52,26 @@ impl Slots {
                 continue;
             }
             let earlier = if same_life { *before } else { Source::default() };
-            changed(difference(&earlier, &now, &moment));
+            differences.push((index, difference(&earlier, &now, &moment)));
             *before = now;
         }
+        for (index, mut seen) in differences {
+            let elsewhere = self.tables.iter().enumerate().filter(|(other, _)| *other != table);
+            for slot in elsewhere.flat_map(|(_, slots)| &slots[source::set_around(index)]) {
+                if slot.packets > 0 && slot.address.to_ip() == seen.address {
+                    recall(&mut seen, slot, &moment);
+                }
+            }
+            changed(seen);
+        }
     }
+}
+
+/// Adds what another CPU knows of a source that it has not met of late: packets of one source reach one CPU today and another tomorrow.
+fn recall(seen: &mut SourceView, slot: &Source, moment: impl Fn(Ticks) -> Moment) {
+    seen.first = seen.first.min(moment(slot.first));
+    seen.ports |= slot.ports;
+    seen.destinations |= slot.destinations;
 }
 
 /// What was counted in a slot between two looks.
@@ -205,9 +222,13 @@ mod tests {
     }
 
     fn look(slots: &mut Slots, entries: &[(u32, Source)]) -> Vec<SourceView> {
+        look_at(slots, 0, entries)
+    }
+
+    fn look_at(slots: &mut Slots, table: usize, entries: &[(u32, Source)]) -> Vec<SourceView> {
         let mut seen = Vec::new();
         let moment = |ticks| Moment(i64::from(ticks));
-        slots.look(0, entries.iter().copied(), &SEED, moment, |view| seen.push(view));
+        slots.look(table, entries.iter().copied(), &SEED, moment, |view| seen.push(view));
         seen
     }
 
@@ -219,6 +240,18 @@ mod tests {
         assert_eq!(seen.len(), 1);
         assert_eq!((seen[0].packets, seen[0].first, seen[0].last), (2, Moment(10), Moment(17)));
         assert!(look(&mut slots, &[slot(1, 10, 7)]).is_empty());
+    }
+
+    #[test]
+    fn what_another_cpu_knows_of_a_source_is_not_forgotten() {
+        let mut slots = Slots::default();
+        let (tag, mut source) = slot(1, 10, 5);
+        (source.ports, source.destinations) = (0b11, 1);
+        look_at(&mut slots, 0, &[slot(2, 1, 1), (tag, source)]);
+        let (tag, mut source) = slot(1, 900, 5);
+        (source.ports, source.destinations) = (0b100, 1);
+        let seen = look_at(&mut slots, 1, &[(tag, source)]);
+        assert_eq!((seen.len(), seen[0].packets, seen[0].first, seen[0].ports), (1, 5, Moment(10), 0b111));
     }
 
     #[test]

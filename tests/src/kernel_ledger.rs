@@ -18,7 +18,7 @@ const LONGEST: usize = 3000;
 const XDP_PASS: u32 = 2;
 /// Budgets that nothing exhausts, so that what is sampled does not depend on how fast the kernel is.
 const UNLIMITED: Budget =
-    Budget { per_second: u32::MAX, per_source: u32::MAX, per_payload: u32::MAX, first_packets: 8 };
+    Budget { per_second: u32::MAX, per_source: u32::MAX, per_payload: u32::MAX, first_packets: 8, each_minute: 1 };
 
 /// Runs every named frame through a BPF object by `BPF_PROG_TEST_RUN` and through the engine here, and compares counters after each frame, the
 /// samples, and the source tables at the end. Needs root.

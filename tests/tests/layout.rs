@@ -4,7 +4,7 @@ use annotator_common::{LAYOUT, Ledger, Link, Sample, Sources, observe};
 use annotator_tests::frames::{self, Ipv4, Ipv6};
 
 /// The version of the layout that has this fingerprint.
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 const FINGERPRINT: u64 = 9_620_346_871_111_094_869;
 
 /// FNV-1a (Fowler, Noll, Vo), which is the same with every compiler.

@@ -193,10 +193,14 @@ fn without_control(scene: &Scene<'_>, members: Vec<usize>) -> Recognition {
         .close()
 }
 
+/// Whether ports follow each other, but for those that were not sampled.
 fn rises(scene: &Scene<'_>, members: &[usize]) -> bool {
     let limits = &scene.thresholds.ftp;
+    let Some(first) = members.first().map(|i| scene.sighting(*i).source()) else { return false };
+    let unsampled = scene.view(first).map_or(0, |view| view.syn.saturating_sub(scene.sampled(first).syn));
+    let gap = u64::from(limits.gap) + unsampled;
     let mut ports: Vec<u16> = members.iter().map(|i| scene.sighting(*i).packet.destination_port).collect();
     ports.dedup();
     ports.len() >= limits.rising_ports
-        && ports.windows(2).all(|pair| pair[1] > pair[0] && pair[1] - pair[0] <= limits.gap)
+        && ports.windows(2).all(|pair| pair[1] > pair[0] && u64::from(pair[1] - pair[0]) <= gap)
 }

@@ -182,6 +182,16 @@ fn connect(scenario: &mut Scenario, ports: impl Iterator<Item = u16>, is_open: f
     }
 }
 
+/// Every port that the source table can tell apart has been seen by then.
+#[test]
+fn a_scan_that_outlasts_the_window_is_still_found() {
+    let mut scenario = Scenario::live();
+    for i in 0..4800_u32 {
+        scenario.send(syn(AWAY, 40000, HOME, 1 + (i * 7919 % 65_535) as u16)).wait(0.115);
+    }
+    one(&scenario.recognise_last(300.0), "scan.vertical");
+}
+
 #[test]
 fn a_scanner_that_ends_what_it_opened_is_no_client() {
     for mut scenario in [Scenario::at(&[HOME]), Scenario::live_at(&[HOME])] {

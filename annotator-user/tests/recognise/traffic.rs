@@ -287,6 +287,14 @@ impl Scenario {
         recognise(&self.observations(&self.gather(&self.frames(), self.now, settings())), thresholds)
     }
 
+    /// What is recognised when samples older than so many seconds are forgotten, as an interface's window does.
+    pub fn recognise_last(&self, seconds: f64) -> Vec<Recognition> {
+        let mut gathered = self.gather(&self.frames(), self.now, settings());
+        let to = gathered.to;
+        gathered.sightings.retain(|sighting| to.seconds_since(sighting.at) < seconds);
+        recognise(&self.observations(&gathered), &Thresholds::default())
+    }
+
     /// What a report would say.
     pub fn findings(&self) -> Vec<Finding> {
         self.findings_of(&self.frames(), self.now)
