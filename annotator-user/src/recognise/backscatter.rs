@@ -11,9 +11,10 @@ use super::{Case, Claims, DNS, Scene, words};
 use crate::finding::{Confidence, Recognition};
 use crate::observation::Sighting;
 
-/// Finds answers that nobody asked for, one finding for each that sends them.
+/// Finds answers that nobody asked for, one finding for each that sends them, and one for all that send too few to tell by themselves.
 pub fn recognise(scene: &Scene<'_>, claims: &Claims) -> Vec<Recognition> {
     let mut found = Vec::new();
+    let mut few = Vec::new();
     for (victim, indices) in scene.sources() {
         let (mut tcp, mut dns) = (Vec::new(), Vec::new());
         for index in claims.free(indices) {
@@ -24,15 +25,20 @@ pub fn recognise(scene: &Scene<'_>, claims: &Claims) -> Vec<Recognition> {
                 dns.push(index);
             }
         }
-        if is_bystander(scene, &tcp)
-            && !is_conversation(scene, victim, indices, &tcp)
-            && !asks_itself(scene, victim, &tcp)
-        {
-            found.push(explain_tcp(scene, victim, tcp));
+        if !is_conversation(scene, victim, indices, &tcp) && !asks_itself(scene, victim, &tcp) {
+            match is_bystander(scene, &tcp) {
+                true => found.push(explain_tcp(scene, &victim.to_string(), tcp)),
+                false => few.extend(tcp),
+            }
         }
         if is_dns_bystander(scene, &dns) {
             found.push(explain_dns(scene, victim, dns));
         }
+    }
+    few.sort_unstable();
+    if is_bystander(scene, &few) {
+        let victims: BTreeSet<IpAddr> = few.iter().map(|i| scene.sighting(*i).source()).collect();
+        found.push(explain_tcp(scene, &words::count(victims.len() as u64, "host"), few));
     }
     found
 }
@@ -104,7 +110,7 @@ fn asks_itself(scene: &Scene<'_>, source: IpAddr, answers: &[usize]) -> bool {
     scene.view(source).is_some_and(|view| view.syn * 2 >= answers.len() as u64)
 }
 
-fn explain_tcp(scene: &Scene<'_>, victim: IpAddr, members: Vec<usize>) -> Recognition {
+fn explain_tcp(scene: &Scene<'_>, victims: &str, members: Vec<usize>) -> Recognition {
     let mut by_port: BTreeMap<u16, usize> = BTreeMap::new();
     let mut accepted = 0;
     for index in &members {
@@ -123,13 +129,13 @@ fn explain_tcp(scene: &Scene<'_>, victim: IpAddr, members: Vec<usize>) -> Recogn
     Case::new(scene, "backscatter.tcp", members)
         .confidence(if heard { Confidence::Likely } else { Confidence::Possible })
         .evidence(format!(
-            "{} and {} come from port {ports} of {victim}, {asked}.",
+            "{} and {} come from port {ports} of {victims}, {asked}.",
             words::count(accepted as u64, "SYN-ACK"),
             words::count(refused as u64, "reset")
         ))
         .with_ports()
         .evidence("Data behind the answers, or SYNs of ours before them, would make it ordinary traffic.")
-        .fact("detail", format!("{victim} is under attack at port {ports}"))
+        .fact("detail", format!("{victims}, port {ports}"))
         .close()
 }
 

@@ -146,10 +146,14 @@ fn ports_of(scene: &Scene<'_>, members: &[usize]) -> Vec<u16> {
     members.iter().map(|index| scene.sighting(*index).packet.destination_port).collect()
 }
 
-/// To how many ports a source that sends nothing else sent ends, by the source table: not all are sampled.
-fn ports_of_ends(scene: &Scene<'_>, source: IpAddr) -> usize {
-    let view = scene.view(source).filter(|view| view.fin == view.packets);
-    view.map_or(0, |view| view.packets.min(distinct(view.ports).into()) as usize)
+/// To how many ports a source that sends nothing else sent ends, by the source table, where not all are sampled.
+fn ports_of_ends(scene: &Scene<'_>, source: IpAddr, sampled: usize) -> usize {
+    let Some(view) = scene.view(source).filter(|view| view.fin == view.packets && !scene.saw_all_of(source)) else {
+        return 0;
+    };
+    let ports = u64::from(distinct(view.ports));
+    // That count is rough. Where each end was repeated, as it is until it is acknowledged, the samples know better, unless it says far more.
+    if view.packets >= 2 * ports && ports * 2 <= 3 * sampled as u64 { 0 } else { view.packets.min(ports) as usize }
 }
 
 /// Whether ends go to several ports, and to no more of them than clients had open; or to more in their order, one now and then.
@@ -159,8 +163,10 @@ fn is_series(scene: &Scene<'_>, members: &[usize]) -> bool {
     let (first, last) = (scene.sighting(*first), scene.sighting(*last));
     let ports = ports_of(scene, members);
     let distinct = ports.iter().collect::<BTreeSet<_>>().len();
-    let tried = distinct.max(ports_of_ends(scene, first.source()));
-    let in_order = ports.windows(2).all(|pair| pair[1] >= pair[0] && pair[1] - pair[0] <= limits.gap);
+    let tried = distinct.max(ports_of_ends(scene, first.source(), distinct));
+    // What lies between may not have been sampled.
+    let gap = usize::from(limits.gap) + (tried - distinct);
+    let in_order = ports.windows(2).all(|pair| pair[1] >= pair[0] && usize::from(pair[1] - pair[0]) <= gap);
     let slow = tried as f64 <= 1.0 + limits.slow_rate * last.at.seconds_since(first.at);
     distinct >= limits.ports
         && (tried <= limits.most_ports || (in_order && slow))

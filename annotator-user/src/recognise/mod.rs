@@ -24,6 +24,7 @@ mod decoy;
 mod dns_low_source;
 mod dual_homed;
 mod echo_loop;
+mod echo_reply;
 mod flood;
 mod forged;
 mod fragments;
@@ -103,6 +104,7 @@ const SUBJECTS: &[Subject] = &[
     backscatter::recognise,
     datagram_flood::recognise,
     ack_flood::recognise,
+    echo_reply::recognise,
     fragments::recognise,
     research::recognise,
     decoy::recognise,

@@ -97,6 +97,7 @@ pub struct Scene<'a> {
     /// With whom the hosts here talk, and at which services.
     pub contacts: Contacts,
     by_source: BTreeMap<IpAddr, Vec<usize>>,
+    heard: HashSet<IpAddr>,
     sampled: HashMap<IpAddr, PortPackets>,
     tracked: HashMap<IpAddr, u64>,
     views: HashMap<IpAddr, &'a SourceView>,
@@ -128,6 +129,7 @@ impl<'a> Scene<'a> {
             thresholds,
             contacts: Contacts::default(),
             by_source: BTreeMap::new(),
+            heard: HashSet::new(),
             sampled: HashMap::new(),
             tracked: HashMap::new(),
             views: observations.sources.iter().map(|view| (view.address, view)).collect(),
@@ -173,6 +175,9 @@ impl<'a> Scene<'a> {
 
     fn add(&mut self, index: usize, sighting: &Sighting) {
         self.by_source.entry(sighting.source()).or_default().push(index);
+        if !is_to_many(sighting) {
+            self.heard.insert(sighting.source());
+        }
         self.sampled.entry(sighting.source()).or_default().note(sighting);
         if is_tracked(&sighting.packet) {
             *self.tracked.entry(sighting.source()).or_default() += 1;
@@ -382,9 +387,9 @@ impl<'a> Scene<'a> {
         ports.len() >= self.thresholds.backscatter.answers
     }
 
-    /// Whether the capture shows packets that an address sent.
+    /// Whether the capture shows packets that an address sent to somebody: what it calls to everybody arrives at others, too.
     pub fn hears(&self, address: IpAddr) -> bool {
-        !self.observations.live && self.by_source.contains_key(&address)
+        !self.observations.live && self.heard.contains(&address)
     }
 
     /// Whether an address was seen sending something to another, apart from refusals and complaints.

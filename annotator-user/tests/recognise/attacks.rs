@@ -222,6 +222,21 @@ fn backscatter_goes_where_no_client_was() {
     assert!(high.recognise().is_empty(), "these go on");
 }
 
+/// Of a flood far away each victim may answer us once; a browser is answered by many servers, too, at the ports that clients take.
+#[test]
+fn backscatter_of_many_victims_is_told_once() {
+    let answers = |ports: fn(u16) -> u16| {
+        let mut scenario = Scenario::live();
+        for victim in 0..40 {
+            scenario.send(tcp(&format!("45.{victim}.9.1"), 80, HOME, ports(victim), SYN | ACK)).wait(5.0);
+        }
+        scenario.recognise()
+    };
+    let found = answers(|victim| 1100 + 1600 * victim);
+    assert_eq!((one(&found, "backscatter.tcp").packets, found.len()), (40, 1), "{found:#?}");
+    assert_eq!(ids(&answers(|victim| 33000 + 700 * victim)), Vec::<&str>::new());
+}
+
 #[test]
 fn a_reset_of_ours_asks_for_nothing() {
     let answers = |asked: bool| {
@@ -424,6 +439,28 @@ fn a_flood_of_acknowledgements() {
     assert_eq!((one(&found, "flood.ack").packets, found.len()), (8000, 1), "{found:#?}");
     none(&flood(ACK, 2000), "flood.ack");
     none(&flood(RST, 200), "flood.ack");
+}
+
+/// Many hosts answer in masses what nobody here asked, as far as is known; who pings them has an answer of each.
+#[test]
+fn echo_replies_in_masses() {
+    let replies = |hosts: u32, rate: u32, mut scenario: Scenario| {
+        masses(|i| icmp(&format!("198.19.7.{}", 1 + i % hosts), HOME, 0, 0, &[0; 8]), rate, &mut scenario);
+        scenario.recognise()
+    };
+    let found = replies(20, 1000, Scenario::live());
+    let smurf = one(&found, "flood.echo-reply");
+    assert_eq!((smurf.packets, smurf.confidence, found.len()), (4000, Some(Confidence::Possible), 1), "{found:#?}");
+    let heard = || {
+        let mut scenario = Scenario::at(&[HOME]);
+        scenario.send(syn(HOME, 40000, AWAY, 443));
+        scenario
+    };
+    assert_eq!(one(&replies(2, 1000, heard()), "flood.echo-reply").confidence, None, "as the entry has it");
+    assert_eq!(ids(&replies(200, 100, Scenario::live())), Vec::<&str>::new(), "one host after the other");
+    let mut asked = heard();
+    masses(|i| ping(HOME, &format!("198.19.7.{}", 1 + i % 20)), 1000, &mut asked);
+    none(&replies(20, 1000, asked), "flood.echo-reply");
 }
 
 /// Only where it is known that nobody wants them: a port that listens, one that programs take for themselves, a tunnel's, and one behind us may be wanted.

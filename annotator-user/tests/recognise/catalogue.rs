@@ -24,7 +24,7 @@ const SERVICES: [u16; 13] = [22, 23, 25, 53, 79, 80, 110, 111, 143, 1114, 2766, 
 pub const PREFIX: Prefix = Prefix { address: IpAddr::V4(Ipv4Addr::new(93, 184, 216, 0)), bits: 24 };
 
 /// What is to be found: a title, the finding's id, the traffic.
-pub const SCENARIOS: [(&str, &str, Fill); 64] = [
+pub const SCENARIOS: [(&str, &str, Fill); 65] = [
     ("Ident after our own mail", "pattern.ident-after-connect", |s| {
         s.connection(HOME, 40000, MAIL, 25).send(syn(MAIL, 51000, HOME, 113));
         s.send(tcp(HOME, 113, MAIL, 51000, RST | ACK));
@@ -297,6 +297,11 @@ pub const SCENARIOS: [(&str, &str, Fill); 64] = [
         for i in 0..5000 {
             s.send(tcp(AWAY, 1024 + i, HOME, 80, ACK)).wait(-0.0099);
             s.send(tcp(HOME, 80, AWAY, 1024 + i, RST)).wait(-0.0099);
+        }
+    }),
+    ("Echo replies that nobody asked for, in masses", "flood.echo-reply", |s| {
+        for number in 0..5000 {
+            s.send(icmp(&format!("198.19.7.{}", 1 + number % 20), HOME, 0, 0, &[0; 8])).wait(-0.0098);
         }
     }),
     ("A flood from one source among visitors", "flood.syn", a_flood_from_one_source_among_visitors),

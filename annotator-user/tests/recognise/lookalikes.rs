@@ -460,6 +460,20 @@ fn a_busy_clients_late_fins_come_in_their_order_and_slowly() {
     }
 }
 
+/// Each end is repeated until it is acknowledged; of so many not all are sampled.
+#[test]
+fn repeated_late_fins_are_no_scan() {
+    let mut scenario = Scenario::live();
+    for pause in [3.0, 6.0, 12.0, 24.0, 0.0] {
+        for port in 2632..2652 {
+            scenario.send(tcp("116.90.231.80", 443, HOME, port, FIN | ACK)).wait(0.1);
+        }
+        scenario.wait(pause);
+    }
+    let found = scenario.recognise();
+    assert_eq!((one(&found, "pattern.late-fin").packets, found.len()), (100, 1), "{found:#?}");
+}
+
 #[test]
 fn a_fin_scan_from_a_web_servers_port_is_no_late_fin() {
     for (flags, id) in [(FIN, "scan.fin"), (FIN | ACK, "scan.maimon")] {
