@@ -665,7 +665,7 @@ fn a_worm_among_neighbours_is_no_check_of_their_health() {
         scenario.recognise()
     };
     assert_eq!(one(&worm(600, &[445], 1), "scan.horizontal").packets, 600);
-    one(&worm(40, &PORTS, 1), "scan.horizontal");
+    one(&worm(40, &PORTS[..12], 1), "scan.horizontal");
     none(&worm(40, &[445], 10), "scan.horizontal");
     none(&worm(12, &[445, 139], 30), "scan.horizontal");
 }
