@@ -488,20 +488,21 @@ fn datagrams_to_one_port_of_many_hosts() {
 
 #[test]
 fn clients_ask_servers_far_and_wide() {
-    let asks = |packet: fn(&str) -> Packet, target: fn(u32) -> String| {
+    let asks = |packet: fn(&str, u16) -> Packet, target: fn(u32) -> String| {
         let mut scenario = Scenario::default();
         for i in 0..45 {
-            for _ in 0..3 {
-                scenario.send(packet(&target(i))).wait(600.0);
+            for alternative in 0..3 {
+                scenario.send(packet(&target(i), alternative)).wait(600.0);
             }
         }
         ids(&scenario.recognise()).iter().any(|id| id.starts_with("scan."))
     };
-    let quic: fn(&str) -> Packet = |server| udp(AWAY, 51_000, server, 443, &[0xc3; 1350]);
+    let quic: fn(&str, u16) -> Packet =
+        |server, i| udp(AWAY, 51_000, server, [443, 4433, 4434][usize::from(i)], &[0xc3; 1350]);
     let here: fn(u32) -> String = |i| format!("93.184.216.{}", 1 + i);
     assert!(!asks(quic, stranger) && asks(quic, here));
-    assert!(asks(|host| udp(AWAY, 51_000, host, 161, &[0x30, 0x29]), stranger));
-    assert!(asks(|host| syn(AWAY, 51_000, host, 23), stranger), "a device that spreads something");
+    assert!(asks(|host, _| udp(AWAY, 51_000, host, 161, &[0x30, 0x29]), stranger));
+    assert!(asks(|host, _| syn(AWAY, 51_000, host, 23), stranger), "a device that spreads something");
 }
 
 #[test]

@@ -140,10 +140,10 @@ impl Probes {
         let is_horizontal = |hosts: &BTreeSet<IpAddr>| {
             hosts.len() >= limits.hosts || (hosts.len() >= limits.own_hosts && scene.are_all_of_ours(hosts))
         };
-        let mut ports = self.hosts_at_port.iter().filter(|(port, hosts)| !self.is_asked_far(scene, **port, hosts));
-        let slow = ports.clone().next().is_some() && self.is_slow(scene, view);
+        let mut ports = self.hosts_at_port.iter();
         let horizontal = ports.any(|(port, hosts)| is_horizontal(hosts) && !self.is_at_service(scene, *port, hosts));
-        Shape { vertical, horizontal, slow }
+        let is_client = self.asks_far(scene);
+        Shape { vertical, horizontal: horizontal && !is_client, slow: !is_client && self.is_slow(scene, view) }
     }
 
     /// Whether datagrams go to a service here, whose answers need not be seen: something listens there or, where that is not known, others ask for it
@@ -161,13 +161,17 @@ impl Probes {
         })
     }
 
-    /// Whether datagrams go to servers all over the Internet, none of which is known to be ours, at a port where clients ask far and wide.
-    fn is_asked_far(&self, scene: &Scene<'_>, port: u16, hosts: &BTreeSet<IpAddr>) -> bool {
-        let networks: BTreeSet<IpAddr> = hosts.iter().map(|host| network(*host)).collect();
+    /// Whether datagrams go to servers all over the Internet, none of which is known to be ours, most of them also at a port where clients ask far and wide.
+    fn asks_far(&self, scene: &Scene<'_>) -> bool {
+        let limits = &scene.thresholds.scan;
+        let hosts = || self.ports_of_host.keys();
+        let networks: BTreeSet<IpAddr> = hosts().map(|host| network(*host)).collect();
+        let is_server = |ports: &&BTreeSet<u16>| ports.iter().any(|port| limits.asked_far.contains(port));
         self.kind == Kind::Udp
-            && scene.thresholds.scan.asked_far.contains(&port)
-            && networks.len() * 2 >= hosts.len()
-            && !hosts.iter().any(|host| scene.is_near(*host))
+            && self.hosts() >= limits.hosts
+            && networks.len() * 2 >= self.hosts()
+            && self.ports_of_host.values().filter(is_server).count() * 2 > self.hosts()
+            && !hosts().any(|host| scene.is_near(*host))
     }
 
     /// Whether it takes its time: by the sightings, or by the table where that remembers more.
