@@ -38,7 +38,7 @@ pub struct Seen<'a> {
     /// Whether it is UDP back to another port, which had sent to its own port before: the destination spoke first. Programs that send from their
     /// service's own port are no clients on a lent one.
     pub asked: bool,
-    /// Whether something listens here at its destination port, where that is known.
+    /// Whether something listens here at its destination port, where that is known, or evident from answers by UDP.
     pub listening: Option<bool>,
     /// Whether its source says the same to the same port again and again, at even intervals.
     pub regular: bool,
@@ -60,6 +60,8 @@ pub struct Directions {
     ports: HashSet<(Transport, End, Address)>,
     /// UDP, from the end that spoke first to the other.
     opened: HashSet<(End, End)>,
+    /// UDP, ends that answered who spoke first.
+    serving: HashSet<End>,
     /// TCP, from the end that acknowledges: where that began, and how far it got.
     acknowledged: HashMap<(End, End), (u32, u32)>,
     /// Sites that get what others send: data is addressed to them, or they acknowledge it.
@@ -91,8 +93,12 @@ impl Directions {
                 directions.reached.insert(site(sighting.destination()));
             }
             directions.ports.insert((packet.transport, from, packet.destination));
-            if packet.transport == Transport::Udp && !directions.opened.contains(&(to, from)) {
-                directions.opened.insert((from, to));
+            if packet.transport == Transport::Udp {
+                if directions.opened.contains(&(to, from)) {
+                    directions.serving.insert(from);
+                } else {
+                    directions.opened.insert((from, to));
+                }
             }
         }
         directions
@@ -106,6 +112,11 @@ impl Directions {
         let (_, to) = ends(packet);
         matches!(packet.transport, Transport::Tcp | Transport::Udp)
             && self.ports.contains(&(packet.transport, to, packet.source))
+    }
+
+    /// Whether the end that a datagram goes to is seen to answer who spoke first. Nothing is known of an end that is not.
+    fn listening(&self, packet: &Packet) -> Option<bool> {
+        (packet.transport == Transport::Udp && self.serving.contains(&ends(packet).1)).then_some(true)
     }
 
     fn received(&self, packet: &Packet) -> u32 {
@@ -158,7 +169,10 @@ impl<'a> Seen<'a> {
             answered: directions.answered(&sighting.packet),
             port_answered,
             asked: directions.asked(&sighting.packet),
-            listening: sighting.port_proto().and_then(|proto| observations.is_listening(proto, host, port)),
+            listening: sighting
+                .port_proto()
+                .and_then(|proto| observations.is_listening(proto, host, port))
+                .or_else(|| directions.listening(&sighting.packet)),
             regular: false,
             varied: false,
             received: sent.map_or(acknowledged, |bytes| acknowledged.min(bytes.try_into().unwrap_or(u32::MAX))),

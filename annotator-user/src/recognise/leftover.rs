@@ -1,6 +1,6 @@
 //! `leftover.p2p`: a sharing network still looks for whoever had this address before.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::net::IpAddr;
 
 use super::scene::{Outcome, network};
@@ -10,11 +10,14 @@ use crate::finding::{Confidence, Recognition};
 /// Finds leftovers, one finding for each address and port.
 pub fn recognise(scene: &Scene<'_>, claims: &Claims) -> Vec<Recognition> {
     let limits = &scene.thresholds.leftover;
+    let answered = scene.sightings().filter(|(index, _)| scene.outcome(*index) == Outcome::Answered);
+    let served: HashSet<(IpAddr, u16)> = answered.map(|(_, sighting)| sighting.target()).collect();
     let mut groups: BTreeMap<(IpAddr, u16), Vec<usize>> = BTreeMap::new();
     for (index, sighting) in scene.sightings() {
         let port = sighting.packet.destination_port;
         if port >= limits.first_port
             && !limits.hunted_ports.contains(&port)
+            && !served.contains(&sighting.target())
             && claims.is_free(index)
             && scene.is_probe(index)
         {

@@ -109,6 +109,7 @@ pub struct Scene<'a> {
     addressed: HashSet<(IpAddr, IpAddr, u16)>,
     askers: HashMap<u16, HashSet<IpAddr>>,
     asked_all: HashSet<(IpAddr, u16)>,
+    asked_from: HashSet<(IpAddr, u16)>,
     tcp_ports: HashSet<u16>,
     tcp_seen_at: HashMap<u16, u64>,
     low_clients: bool,
@@ -141,6 +142,7 @@ impl<'a> Scene<'a> {
             addressed: HashSet::new(),
             askers: HashMap::new(),
             asked_all: HashSet::new(),
+            asked_from: HashSet::new(),
             tcp_ports: HashSet::new(),
             tcp_seen_at: HashMap::new(),
             low_clients: false,
@@ -199,6 +201,7 @@ impl<'a> Scene<'a> {
             }
             if half.transport == Transport::Udp && is_to_many(sighting) {
                 self.asked_all.insert((half.source, half.destination_port));
+                self.asked_from.insert((half.source, half.source_port));
             }
         }
         if let Some(quote) = Quote::of(sighting) {
@@ -411,6 +414,14 @@ impl<'a> Scene<'a> {
     pub fn is_asked_for(&self, sighting: &Sighting) -> bool {
         let asker = sighting.destination();
         self.has_sent(asker, sighting.source()) || self.asked_all.contains(&(asker, sighting.packet.source_port))
+    }
+
+    /// Whether a neighbour's packet comes to who was seen asking everybody around for the service that it comes from, or from the port that it goes to.
+    pub fn is_searched_for(&self, sighting: &Sighting) -> bool {
+        let (asker, port) = sighting.target();
+        let is_asked =
+            self.asked_all.contains(&(asker, sighting.packet.source_port)) || self.asked_from.contains(&(asker, port));
+        is_asked && self.is_from_around(sighting)
     }
 
     /// Whether a packet comes from around here, by its addresses.

@@ -34,6 +34,8 @@ thresholds! {
         service_ports: Vec<u16>,
         /// Ports of web servers.
         web_ports: Vec<u16>,
+        /// Ports from which neighbours answer who searches the network.
+        discovery_ports: Vec<u16>,
     }
     /// Programs that ask again and again at even intervals.
     rounds: Rounds {
@@ -422,8 +424,8 @@ thresholds! {
         finished: f64,
         /// Different targets of a slow scan.
         slow_events: usize,
-        /// Seconds that a slow scan lasts at least.
-        slow_span: f64,
+        /// Seconds that a slow scan lasts at least: one that is nothing else, and one that is found by its shape, too.
+        slow_span: [f64; 2],
         /// Mean seconds between its packets.
         slow_gap: f64,
         /// Sources of one site that scan together.

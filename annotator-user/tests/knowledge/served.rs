@@ -79,3 +79,23 @@ fn telephones_that_are_let_in_are_no_scanners() {
         assert_eq!(told(guesses), "payload.sip", "{guesses:?}");
     }
 }
+
+/// A game's port that answers is in use, whoever was here before: here, elsewhere, or on loan for another question.
+#[test]
+fn what_is_in_use_is_no_leftover() {
+    let ours = |port, to, payload: &[u8]| frames::udp(port, to, payload).from(frames::US).to(frames::STRANGER);
+    let question = frames::udp(40000, 27015, &[0xff; 25]);
+    assert!(tells(&findings(std::slice::from_ref(&question), &Locality::default()), "leftover.27015"));
+    let told = |packets: &[Packet], id| {
+        let found = findings(packets, &Locality::default());
+        assert!(tells(&found, id), "{found:?}");
+        assert!(!found.iter().any(|finding| finding.verdict == Verdict::BenignLookalike), "{found:?}");
+    };
+    // The answer to another client speaks for this one as well.
+    told(
+        &[question.clone(), ours(27015, 40000, &[0xff; 90]), frames::udp(40001, 27015, &[0xff; 25])],
+        "leftover.in-use",
+    );
+    told(&[ours(40000, 7777, &[0xff; 25]), frames::udp(7777, 40000, &[0xff; 90])], "leftover.in-use");
+    told(&[frames::udp(26950, 53, &dns(0, 1, 1, "example.com")), ours(53, 26950, &[0x81; 60])], "leftover.in-use");
+}

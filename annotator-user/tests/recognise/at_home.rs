@@ -6,11 +6,14 @@ use crate::catalogue::HOME;
 use crate::traffic::*;
 
 /// All of it, by what it is.
-pub const AT_HOME: [(&str, Fill); 4] = [
+pub const AT_HOME: [(&str, Fill); 7] = [
     ("The inner side of a router, whose network is given", inner_side_of_a_router),
     ("A machine in a cloud, with services at link-local addresses", a_machine_in_a_cloud),
     ("Programs and devices of a local network", programs_of_a_local_network),
     ("A server of an office, and who uses it", an_office_server),
+    ("A domain controller and its clients", a_domain_controller),
+    ("Devices that answer who searches the network", answers_to_searches),
+    ("Answers by RPC to reserved ports", answers_by_rpc),
 ];
 
 /// A packet that switches a machine on: ones, and sixteen times its hardware address.
@@ -30,6 +33,15 @@ fn inner_side_of_a_router(scenario: &mut Scenario) {
         scenario.send(udp(&client, port, "9.9.9.9", 53, &[0, 1, 1, 0, 0, 1, 0, 0]));
         scenario.send(udp("9.9.9.9", 53, &client, port, &[0, 1, 0x81, 0x80, 0, 1, 0, 1]));
         scenario.connection(&client, port, &crowd(i % 40), 443).wait(0.2);
+    }
+    // The router resolves names itself, and lets one client browse over QUIC.
+    for i in 0..60 {
+        let (client, port) = ("192.168.1.200", 33_000 + 7 * i as u16);
+        scenario.send(udp(client, port, HOME, 53, &[0, 1, 1, 0, 0, 1, 0, 0]).ttl(64));
+        scenario.send(udp(HOME, 53, client, port, &[0, 1, 0x81, 0x80, 0, 1, 0, 1]));
+        scenario.send(udp(client, port, &crowd(i), 443, &[0xc3; 1200]).ttl(64));
+        scenario.send(udp(&crowd(i), 443, client, port, &[0xc3; 1200]));
+        scenario.connection(client, port, &crowd(100 + i), [443, 993, 5222, 5228, 8080][i as usize % 5]).wait(60.0);
     }
 }
 
@@ -76,6 +88,56 @@ fn an_office_server(scenario: &mut Scenario) {
             scenario.send(asked);
         }
         scenario.wait(2.0);
+    }
+}
+
+fn a_domain_controller(scenario: &mut Scenario) {
+    live_in(scenario, "93.184.216.0/24");
+    for round in 0..8 {
+        for i in 0..10 {
+            let (client, port) = (format!("93.184.216.{}", 100 + i), 49_152 + 97 * (10 * round + i));
+            for service in [53, 88, 389, 123, 464].into_iter().take(if round % 4 == 0 { 5 } else { 4 }) {
+                scenario.send(udp(&client, port, HOME, service, &[7; 160]).ttl(128));
+                scenario.send(udp(HOME, service, &client, port, &[7; 160]));
+            }
+            for (k, service) in [88, 389, 445, 135, 49664, 3268].into_iter().enumerate() {
+                scenario.connection(&client, port + 1 + k as u16, HOME, service);
+            }
+        }
+        scenario.wait(900.0);
+    }
+}
+
+fn answers_to_searches(scenario: &mut Scenario) {
+    live_in(scenario, "93.184.216.0/24");
+    let (ssdp, found) = (b"M-SEARCH * HTTP/1.1\r\n", b"HTTP/1.1 200 OK\r\nST: upnp:rootdevice\r\n");
+    for round in 0..30 {
+        let from = 49_152 + 131 * round;
+        scenario.send(udp(HOME, from, "239.255.255.250", 1900, ssdp).ttl(1));
+        scenario.send(udp(HOME, from + 1, "239.255.255.250", 3702, b"<?xml").ttl(1));
+        scenario.send(udp(HOME, from + 2, "224.0.0.252", 5355, &[0; 30]).ttl(1));
+        scenario.send(udp(HOME, from + 3, "224.0.0.251", 5353, &[0; 30]).ttl(255));
+        for device in 0..3 {
+            let name = format!("93.184.216.{}", 40 + device);
+            // From the service's own port, from one that the device keeps, and from a new one each time.
+            for own in [1900, 32_768 + device, 33_000 + 7 * round] {
+                scenario.send(udp(&name, own, HOME, from, found).ttl(64));
+                scenario.send(udp(&name, own, HOME, from, found).ttl(64));
+            }
+            for (k, own) in [3702, 5355, 5353].into_iter().enumerate() {
+                scenario.send(udp(&name, own, HOME, from + 1 + k as u16, &[b'<'; 400]).ttl(64));
+            }
+        }
+        scenario.wait(120.0);
+    }
+}
+
+fn answers_by_rpc(scenario: &mut Scenario) {
+    live_in(scenario, "93.184.216.0/24");
+    let message = |kind| [&[9, 9, 9, 9, 0, 0, 0, kind][..], &[0; 32]].concat();
+    for i in 0..100 {
+        scenario.send(udp(HOME, 700 + 3 * i, "93.184.216.9", 111, &message(0)).ttl(64));
+        scenario.send(udp("93.184.216.9", 111, HOME, 700 + 3 * i, &message(1)).ttl(64)).wait(15.0);
     }
 }
 

@@ -107,6 +107,14 @@ fn a_sharing_network_remembers_an_address() {
     assert_eq!(one(&found, "leftover.p2p").explains.len(), 16);
     none(&knocks(51413, &[51413]), "leftover.p2p");
     none(&knocks(3389, &[22]), "leftover.p2p");
+    // A service that was away for a moment.
+    let mut started = Scenario::at(&[HOME]);
+    for i in 0..8 {
+        started.send(syn(&stranger(i), 40000, HOME, 5222)).send(tcp(HOME, 5222, &stranger(i), 40000, RST | ACK));
+    }
+    assert_eq!(ids(&started.recognise()), ["leftover.p2p"]);
+    started.connection(&stranger(0), 40001, HOME, 5222);
+    assert!(started.recognise().is_empty());
 }
 
 #[test]

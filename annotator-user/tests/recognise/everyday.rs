@@ -8,7 +8,7 @@ const AWAY: &str = "116.90.231.77";
 const EVERYBODY: &str = "255.255.255.255";
 
 /// All of it, by what it is.
-pub const EVERYDAY: [(&str, Fill); 22] = [
+pub const EVERYDAY: [(&str, Fill); 24] = [
     ("Tunnels: WireGuard, OpenVPN, IPsec, GRE", tunnels),
     ("Browsing over QUIC", browsing_over_quic),
     ("A server that speaks QUIC", a_quic_server),
@@ -31,6 +31,8 @@ pub const EVERYDAY: [(&str, Fill); 22] = [
     ("A service that watches us from all over the world", a_watching_service),
     ("Checks of containers by their host", checks_of_containers),
     ("Strangers that a link in the news brings", a_link_in_the_news),
+    ("Services elsewhere that are asked now and then", polled_services),
+    ("Mail programs that look for the ports of their server", mail_programs),
 ];
 
 fn both(scenario: &mut Scenario, (ours, our_port): (&str, u16), (theirs, port): (&str, u16), bytes: [usize; 2]) {
@@ -303,6 +305,31 @@ fn checks_of_containers(scenario: &mut Scenario) {
             scenario.send(tcp(HOME, port, "93.184.216.4", own, RST | ACK));
         }
         scenario.wait(15.0);
+    }
+}
+
+fn polled_services(scenario: &mut Scenario) {
+    for i in 0..60 {
+        for (k, service) in [1812, 3544, 6969, 7777, 27015, 41641, 47808].into_iter().enumerate() {
+            let (server, port) = (crowd(k as u32), 32_768 + ((i * 7 + k as u32) * 7919 % 27_000) as u16);
+            both(scenario, (HOME, port), (&server, service), [60, 100]);
+        }
+        scenario.wait(20.0);
+    }
+}
+
+fn mail_programs(scenario: &mut Scenario) {
+    for i in 0..12 {
+        let program = crowd(i);
+        for (k, port) in [993, 143, 995, 110, 465, 587, 25].into_iter().enumerate() {
+            let own = 50_000 + k as u16;
+            if matches!(port, 993 | 587) {
+                scenario.connection(&program, own, HOME, port);
+            } else {
+                scenario.send(syn(&program, own, HOME, port)).send(tcp(HOME, port, &program, own, RST | ACK));
+            }
+        }
+        scenario.wait(120.0);
     }
 }
 

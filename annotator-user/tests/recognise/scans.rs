@@ -806,6 +806,66 @@ fn a_scan_over_hours_is_one_scan() {
 }
 
 #[test]
+fn no_pace_lies_between_quick_and_slow() {
+    for (seconds, id) in
+        [(20.0, "scan.vertical"), (290.0, "scan.vertical"), (600.0, "scan.slow"), (1700.0, "scan.slow")]
+    {
+        let mut scenario = Scenario::live_at(&[HOME]);
+        let ports = [22, 3306, 8080, 5900, 25, 6379, 1433, 5432, 110, 143, 21, 23, 80];
+        for port in if id == "scan.slow" { &ports[..10] } else { &ports } {
+            scenario.send(syn(AWAY, 40000, HOME, *port)).wait(seconds / 9.0);
+        }
+        one(&scenario.recognise(), id);
+    }
+}
+
+/// What a service sends back comes now and then, goes to ports that clients take, holds something, and finds somebody.
+#[test]
+fn datagrams_from_one_port_are_answers_or_a_scan() {
+    let row = |pause: f64, payload: &[u8], port: fn(u16) -> u16| {
+        let mut scenario = Scenario::live_at(&[HOME]);
+        for i in 0..40 {
+            scenario.send(udp(AWAY, 27015, HOME, port(i), payload)).wait(pause);
+        }
+        scenario
+    };
+    let client = |i| 33_000 + (u32::from(i) * 7919 % 27_000) as u16;
+    none(&row(20.0, &[7; 60], client).recognise(), "scan.udp");
+    one(&row(0.0, &[7; 60], client).recognise(), "scan.udp");
+    one(&row(20.0, &[], client).recognise(), "scan.udp");
+    // At a pace at which few are sampled.
+    let mut long = Scenario::live_at(&[HOME]);
+    for i in 0..4000 {
+        long.send(udp(AWAY, 27015, HOME, 33_000 + i, &[7; 60])).wait(0.09);
+    }
+    one(&long.recognise(), "scan.udp");
+    one(&row(20.0, &[7; 60], |i| 10_000 + i).recognise(), "scan.udp");
+    let mut known = row(20.0, &[7; 60], client);
+    known.outbound = Some(Vec::new());
+    one(&known.recognise(), "scan.udp");
+}
+
+/// A neighbour's datagrams to services here count for no scan, nor does what else he uses; a stranger's do.
+#[test]
+fn what_else_a_source_uses_makes_no_scan_of_its_datagrams() {
+    let client = |source: &str, ttl| {
+        let mut scenario = Scenario::at(&[HOME]);
+        for i in 0..40 {
+            scenario.send(udp(source, 40_000 + i, HOME, [53, 123][usize::from(i % 2)], &[0x23; 48]).ttl(ttl));
+            scenario.connection(source, 50_000 + i, HOME, 8000 + i % 12).wait(60.0);
+        }
+        scenario.findings_of(&scenario.arriving(HOME), scenario.now)
+    };
+    crate::ordinary::calm("a neighbour", &client("93.184.216.77", 64));
+    crate::ordinary::calm("a client elsewhere", &client(AWAY, 52));
+    let mut slow = Scenario::live_at(&[HOME]);
+    for port in [53, 69, 111, 123, 137, 161, 500, 514, 520, 1434, 1900, 5060] {
+        slow.send(udp(AWAY, 40000, HOME, port, &[])).wait(60.0);
+    }
+    one(&slow.recognise(), "scan.udp");
+}
+
+#[test]
 fn neighbours_share_the_work() {
     let mut scenario = Scenario::live();
     for (i, port) in PORTS.into_iter().enumerate() {

@@ -22,6 +22,15 @@ const DNS_FLAGS: usize = 2;
 const STUN_COOKIE: [u8; 4] = [0x21, 0x12, 0xa4, 0x42];
 const STUN_HEADER: u32 = 20;
 
+/// How the answer to a search for devices begins (UPnP, SSDP), and where an RPC message says what it is, how it says that it is a reply (RFC 5531 §9),
+/// and how long that is at least.
+const SSDP_ANSWER: &[u8] = b"HTTP/1.1 200";
+const RPC_KIND: usize = 4;
+const RPC_REPLY: [u8; 4] = [0, 0, 0, 1];
+const RPC_HEADER: u32 = 24;
+/// Clients of RPC ask from reserved ports, these and above.
+const FIRST_RESERVED_CLIENT_PORT: u16 = 512;
+
 /// Kind of a probe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
@@ -66,8 +75,7 @@ impl Kind {
         let packet = &sighting.packet;
         if packet.transport == Transport::Udp {
             let asked = scene.carried(&half.reverse()).any() || is_used(scene, sighting) || is_of_call(scene, sighting);
-            let invited = is_server_to_client(scene, half) && !uninvited.contains(&index);
-            return (!asked && !invited).then_some(Kind::Udp);
+            return (!asked && uninvited.contains(&index)).then_some(Kind::Udp);
         }
         let kind = match packet.tcp_flags & (FIN | SYN | RST | PSH | ACK | URG) {
             flags if flags & SYN != 0 => return attempts.contains(&index).then_some(Kind::Syn),
@@ -90,9 +98,21 @@ fn is_out_of_connection(scene: &Scene<'_>, half: Half) -> bool {
     !there.syn && !there.syn_ack && !back.syn && !back.syn_ack && !back.running
 }
 
-/// What a source sends from a server's port to clients' ports although nobody asked for it: rows of packets that no server sends, or that are refused.
+/// What a row of packets looks like, that one port of a source sends to one host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Row {
+    /// Acknowledgements from a server's port to clients' ports.
+    Acks,
+    /// Datagrams that each are an answer by their ports or by what they say.
+    Answers,
+    /// Other datagrams.
+    Datagrams,
+}
+
+/// What a source sends although nobody asked for it: datagrams, unless they look like answers, and rows of what looks like answers, but such as no
+/// server sends, or that are refused.
 pub fn uninvited(scene: &Scene<'_>, indices: &[usize]) -> HashSet<usize> {
-    let mut rows: BTreeMap<(IpAddr, u16, bool), Vec<usize>> = BTreeMap::new();
+    let mut rows: BTreeMap<(IpAddr, u16, Row), Vec<usize>> = BTreeMap::new();
     for index in indices {
         let sighting = scene.sighting(*index);
         let Some(half) = Half::of(sighting) else { continue };
@@ -102,15 +122,22 @@ pub fn uninvited(scene: &Scene<'_>, indices: &[usize]) -> HashSet<usize> {
             && sighting.payload_length() == 0
             && sighting.tcp_options().is_empty()
             && is_out_of_connection(scene, half);
-        if (is_udp || is_bare_ack) && scene.is_inbound(sighting) && is_server_to_client(scene, half) {
-            rows.entry((half.destination, half.source_port, is_udp)).or_default().push(*index);
+        let row = match is_udp {
+            true if is_server_to_client(scene, half) || is_neighbours_answer(scene, sighting) => Row::Answers,
+            true => Row::Datagrams,
+            false if is_bare_ack && is_server_to_client(scene, half) => Row::Acks,
+            false => continue,
+        };
+        if scene.is_inbound(sighting) {
+            rows.entry((half.destination, half.source_port, row)).or_default().push(*index);
         }
     }
-    rows.retain(|(_, _, is_udp), row| match is_udp {
+    rows.retain(|(_, _, kind), row| match kind {
+        Row::Datagrams => !is_of_answers(scene, row),
         _ if ports(scene, row).len() < scene.thresholds.scan.ports => false,
-        true => is_blank(scene, row) || (is_refused(scene, row) && !is_dns_answer(scene, row)),
-        false if is_refused(scene, row) => scene.is_hasty(row) || scene.is_mostly_foreign(row),
-        false => {
+        Row::Answers => is_blank(scene, row) || (is_refused(scene, row) && !is_dns_answer(scene, row)),
+        Row::Acks if is_refused(scene, row) => scene.is_hasty(row) || scene.is_mostly_foreign(row),
+        Row::Acks => {
             scene.is_hasty(row) && scene.is_mostly_foreign(row) && !scene.goes_on(scene.sighting(row[0]).source(), row)
         }
     });
@@ -129,8 +156,39 @@ fn is_blank(scene: &Scene<'_>, row: &[usize]) -> bool {
 /// Whether most packets are refused, of a source that was not seen to be asked at that port.
 fn is_refused(scene: &Scene<'_>, row: &[usize]) -> bool {
     let refused = |index: &&usize| Half::of(scene.sighting(**index)).is_some_and(|half| scene.is_refused(&half));
-    let asked = |index: &usize| Half::of(scene.sighting(*index)).is_some_and(|half| scene.is_addressed(&half));
+    let asked = |index: &usize| {
+        let sighting = scene.sighting(*index);
+        scene.is_searched_for(sighting) || Half::of(sighting).is_some_and(|half| scene.is_addressed(&half))
+    };
     row.iter().filter(refused).count() * 2 > row.len() && !row.iter().any(asked)
+}
+
+/// Whether datagrams are what a service that is asked now and then sends back, each time to another port that a client took: at its pace, and with
+/// something in them. Where it is known who was asked, that decides.
+fn is_of_answers(scene: &Scene<'_>, row: &[usize]) -> bool {
+    let first = scene.sighting(row[0]);
+    let Some(view) = scene.view(first.source()) else { return false };
+    let pace = scene.thresholds.late_fin.slow_rate * view.last.seconds_since(view.first);
+    let ports = ports(scene, row);
+    ports.len() > 1
+        && !ports.iter().any(|port| scene.is_foreign(*port))
+        && view.udp as f64 <= 1.0 + pace
+        && !scene.knows_all_asked(first.destination(), first.packet.source_port)
+        && !is_blank(scene, row)
+        && !is_refused(scene, row)
+}
+
+/// Whether a neighbour answers who searched the network, or called a procedure of his.
+fn is_neighbours_answer(scene: &Scene<'_>, sighting: &Sighting) -> bool {
+    let (packet, payload) = (&sighting.packet, sighting.payload());
+    let is_of_search = scene.is_searched_for(sighting)
+        || (packet.destination_port >= FIRST_CLIENT_PORT
+            && (scene.thresholds.contact.discovery_ports.contains(&packet.source_port)
+                || payload.starts_with(SSDP_ANSWER)));
+    let is_of_call = packet.destination_port >= FIRST_RESERVED_CLIENT_PORT
+        && payload.get(RPC_KIND..).is_some_and(|kind| kind.starts_with(&RPC_REPLY))
+        && sighting.payload_length() >= RPC_HEADER;
+    (is_of_search || is_of_call) && scene.is_from_around(sighting)
 }
 
 /// Whether most datagrams are answers by DNS, which others may have asked for in our name.

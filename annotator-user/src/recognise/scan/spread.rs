@@ -9,11 +9,15 @@ use annotator_common::source::distinct;
 use super::addresses;
 use super::kind::{self, Kind, is_by_system};
 use crate::counters::{PortProto, Side};
-use crate::finding::Recognition;
+use crate::finding::{Confidence, Recognition};
 use crate::observation::{Sighting, SourceView};
 use crate::recognise::questions::CountedPorts;
 use crate::recognise::scene::{Half, Outcome, network};
 use crate::recognise::{Case, FIRST_CLIENT_PORT, Scene, words};
+
+/// Where old mail programs hand in their mail, and where names of NetBIOS are asked for.
+const SMTP: u16 = 25;
+const NETBIOS_NAMES: u16 = 137;
 
 /// What one source tried with one kind of packet.
 struct Probes {
@@ -65,11 +69,11 @@ pub fn recognise(scene: &Scene<'_>, source: IpAddr, indices: &[usize]) -> Vec<Re
         .collect()
 }
 
-/// Whether the source is a client whose connections mostly came about: it ends them, too. Or a neighbour that looks again and again whether
-/// the same ports answer, one that ends old connections to services, or one that sends on and on to a few ports.
+/// Whether the source is a client whose connections mostly came about: it ends them, too. Or one that looks for the ports of its mail server, a neighbour
+/// that looks again and again whether the same ports answer, one that ends old connections to services, or one that sends on and on to a few ports.
 fn is_client(scene: &Scene<'_>, source: IpAddr, probes: &Probes, is_user: bool) -> bool {
     match (probes.kind, scene.view(source)) {
-        (Kind::Syn, _) => is_user || checks(scene, source, probes),
+        (Kind::Syn, _) => is_user || finds_mail(scene, source, probes) || checks(scene, source, probes),
         (Kind::Maimon, _) => takes_leave(scene, probes),
         (Kind::Udp, Some(view)) => sends_on(scene, view, probes),
         _ => false,
@@ -85,6 +89,18 @@ fn sends_on(scene: &Scene<'_>, view: &SourceView, probes: &Probes) -> bool {
     let much = scene.thresholds.flood.stream.max(each * hosts);
     let busy = ports.clone().filter(|port| scene.port(PortProto::Udp, Side::Dst, **port).all.packets > much);
     view.destinations != u64::MAX && view.udp > each * hosts.max(ports.len() as u64) && busy.count() * 2 > ports.len()
+}
+
+/// Whether a mail program looks for the ports of its server: it tries no others, and goes on with one that is open.
+fn finds_mail(scene: &Scene<'_>, source: IpAddr, probes: &Probes) -> bool {
+    let mail = &scene.thresholds.unreachable.mail_ports;
+    let is_used = |index: &usize| {
+        let sighting = scene.sighting(*index);
+        let there = Half::of(sighting).map(|half| scene.carried(&half)).unwrap_or_default();
+        sighting.packet.is_syn() && there.running && !there.reset
+    };
+    probes.hosts_at_port.keys().all(|port| *port == SMTP || mail.contains(port))
+        && scene.from(source).iter().any(is_used)
 }
 
 /// Whether a neighbour looks again and again whether the same ports answer, which it learns each time, or may learn at the pace at which it comes.
@@ -140,15 +156,19 @@ impl Probes {
         let is_horizontal = |hosts: &BTreeSet<IpAddr>| {
             hosts.len() >= limits.hosts || (hosts.len() >= limits.own_hosts && scene.are_all_of_ours(hosts))
         };
+        let is_popular = |port: &u16| scene.askers(*port) >= limits.hosts;
         let mut ports = self.hosts_at_port.iter();
-        let horizontal = ports.any(|(port, hosts)| is_horizontal(hosts) && !self.is_at_service(scene, *port, hosts));
+        let horizontal = ports
+            .any(|(port, hosts)| is_horizontal(hosts) && !self.is_at_service(scene, *port, hosts, is_popular(port)));
+        let [span, span_of_others] = limits.slow_span;
+        let span = if vertical || horizontal { span_of_others } else { span };
         let is_client = self.asks_far(scene);
-        Shape { vertical, horizontal: horizontal && !is_client, slow: !is_client && self.is_slow(scene, view) }
+        Shape { vertical, horizontal: horizontal && !is_client, slow: !is_client && self.is_slow(scene, view, span) }
     }
 
-    /// Whether datagrams go to a service here, whose answers need not be seen: something listens there or, where that is not known, others ask for it
-    /// as well, or a neighbour does, and are not refused.
-    fn is_at_service(&self, scene: &Scene<'_>, port: u16, hosts: &BTreeSet<IpAddr>) -> bool {
+    /// Whether datagrams go to a service here, whose answers need not be seen: something listens there or, where that is not known, it is popular, or
+    /// a neighbour asks for it, and is not refused.
+    fn is_at_service(&self, scene: &Scene<'_>, port: u16, hosts: &BTreeSet<IpAddr>, is_popular: bool) -> bool {
         if self.kind != Kind::Udp {
             return false;
         }
@@ -157,7 +177,7 @@ impl Probes {
         let is_refused = |sighting: &Sighting| Half::of(sighting).is_some_and(|half| scene.is_refused(&half));
         listening.max().unwrap_or_else(|| {
             let is_near = asked.clone().any(|sighting| scene.is_from_around(sighting));
-            (is_near || scene.askers(port) >= scene.thresholds.scan.hosts) && !asked.any(is_refused)
+            (is_near || is_popular) && !asked.any(is_refused)
         })
     }
 
@@ -174,19 +194,25 @@ impl Probes {
             && !hosts().any(|host| scene.is_near(*host))
     }
 
-    /// Whether it takes its time: by the sightings, or by the table where that remembers more.
-    fn is_slow(&self, scene: &Scene<'_>, view: Option<&SourceView>) -> bool {
+    /// Whether it takes its time, so many seconds at least: by the sightings, or by the table where that remembers more.
+    fn is_slow(&self, scene: &Scene<'_>, view: Option<&SourceView>, least: f64) -> bool {
         let limits = &scene.thresholds.scan;
-        let seen: usize = self.ports_of_host.values().map(BTreeSet::len).sum();
+        let mut tried = self.hosts_at_port.clone();
+        tried.retain(|port, hosts| !self.is_at_service(scene, *port, hosts, false));
+        let seen: usize = tried.values().map(BTreeSet::len).sum();
         let at = |index: Option<&usize>| index.map_or(Default::default(), |i| scene.sighting(*i).at);
-        let mut span = at(self.members.last()).seconds_since(at(self.members.first()));
+        let mut span: f64 = at(self.members.last()).seconds_since(at(self.members.first()));
         let mut packets = self.members.len() as u64;
         if let Some(view) = view {
             span = span.max(view.last.seconds_since(view.first));
             packets = packets.max(view.packets);
         }
-        let known = view.map_or(0, |view| distinct(view.ports).max(distinct(view.destinations)) as usize);
-        seen.max(known) >= limits.slow_events && span >= limits.slow_span && span / packets as f64 >= limits.slow_gap
+        // The maps of the table are of all that the source sent: they tell of probes where it sent little else, and uses no service here.
+        let is_of_probes =
+            |view: &&SourceView| tried.len() == self.hosts_at_port.len() && sent(self.kind, view) * 2 > view.packets;
+        let known = view.filter(is_of_probes).map_or(0, |view| distinct(view.ports).max(distinct(view.destinations)));
+        let known = known as usize;
+        seen.max(known) >= limits.slow_events && span >= least && span / packets as f64 >= limits.slow_gap
     }
 
     fn seen<'s>(&self, scene: &Scene<'s>) -> impl Iterator<Item = &'s Sighting> + Clone {
@@ -269,6 +295,15 @@ fn explain(scene: &Scene<'_>, source: IpAddr, probes: Probes, shape: Shape, whol
     let case = case.with_ttls().evidence(doubt(scene, &probes, hangs_up)).fact("detail", detail);
     // What a UDP scanner sends to a port is what its service would answer to.
     let case = if probes.kind == Kind::Udp { case.subsuming() } else { case };
+    let is_of_names = |sighting: &Sighting| {
+        (sighting.packet.source_port, sighting.packet.destination_port) == (NETBIOS_NAMES, NETBIOS_NAMES)
+    };
+    let case = match probes.kind == Kind::Udp && probes.seen(scene).all(is_of_names) {
+        true => case.confidence(Confidence::Possible).evidence(
+            "From port 137 to port 137 Windows also asks for the names behind addresses that it reads in a log: each three times, 1.5 s apart.",
+        ),
+        false => case,
+    };
     case.close()
 }
 
@@ -285,18 +320,22 @@ fn counted_proto(kind: Kind) -> Option<PortProto> {
 /// other packets of the source, and is inexact by a fifth.
 fn port_count(seen: usize, view: Option<&SourceView>, kind: Kind, whole: bool) -> String {
     let Some(view) = view else { return words::count(seen as u64, "port") };
-    let sent = match kind {
-        Kind::Syn => view.syn,
-        Kind::Udp => view.udp,
-        _ => view.packets.saturating_sub(view.syn + view.udp + view.icmp),
-    };
     let known = distinct(view.ports) as usize;
-    let estimate = known.min(sent as usize);
+    let estimate = known.min(sent(kind, view) as usize);
     let least = if whole { seen } else { seen + seen / 4 };
     match estimate > least {
         true if view.ports == u64::MAX && estimate == known => format!("more than {} ports", estimate / 50 * 50),
         true => format!("about {estimate} ports"),
         false => words::count(seen as u64, "port"),
+    }
+}
+
+/// How many packets of a kind the table counts of a source, at most.
+fn sent(kind: Kind, view: &SourceView) -> u64 {
+    match kind {
+        Kind::Syn => view.syn,
+        Kind::Udp => view.udp,
+        _ => view.packets.saturating_sub(view.syn + view.udp + view.icmp),
     }
 }
 
