@@ -343,7 +343,7 @@ pub enum Segment {
 pub enum Source {
     /// On the local network, as far as that is known.
     Local,
-    /// An address of ours, or in a prefix of ours.
+    /// An address of ours, or in a network of ours, given or evident.
     Home,
     /// In one of these prefixes.
     In(Prefixes),

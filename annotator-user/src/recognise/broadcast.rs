@@ -6,7 +6,7 @@ use std::net::IpAddr;
 
 use annotator_common::{Flag, Transport};
 
-use super::scene::is_ping;
+use super::scene::{is_echo_reply, is_ping};
 use super::{Case, Claims, Scene, words};
 use crate::finding::{Confidence, Recognition};
 use crate::observation::Sighting;
@@ -32,12 +32,8 @@ fn answers(scene: &Scene<'_>) -> BTreeMap<IpAddr, BTreeSet<IpAddr>> {
     let mut answers: BTreeMap<IpAddr, BTreeSet<IpAddr>> = BTreeMap::new();
     for (_, sighting) in scene.sightings() {
         let packet = &sighting.packet;
-        let echo = match packet.transport {
-            Transport::Icmp => packet.icmp_type == 0,
-            Transport::Icmpv6 => packet.icmp_type == 129,
-            Transport::Udp => scene.thresholds.broadcast.fraggle_ports.contains(&packet.source_port),
-            _ => false,
-        };
+        let is_small_service = || scene.thresholds.broadcast.fraggle_ports.contains(&packet.source_port);
+        let echo = is_echo_reply(sighting) || (packet.transport == Transport::Udp && is_small_service());
         if echo {
             answers.entry(sighting.destination()).or_default().insert(sighting.source());
         }

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use annotator_common::{Family, Transport};
+use annotator_common::Family;
 
-use super::scene::is_to_many;
+use super::scene::{is_echo_reply, is_to_many};
 use super::{Case, Claims, Scene, words};
 use crate::counters::IcmpKey;
 use crate::finding::{Confidence, Recognition};
@@ -25,8 +25,7 @@ pub fn recognise(scene: &Scene<'_>, claims: &Claims) -> Vec<Recognition> {
 }
 
 fn is_unasked_reply(scene: &Scene<'_>, sighting: &Sighting) -> bool {
-    let packet = &sighting.packet;
-    matches!((packet.transport, packet.icmp_type), (Transport::Icmp, 0) | (Transport::Icmpv6, 129))
+    is_echo_reply(sighting)
         && scene.is_inbound(sighting)
         && !is_to_many(sighting)
         && !scene.has_sent(sighting.destination(), sighting.source())

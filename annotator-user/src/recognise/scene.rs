@@ -605,6 +605,11 @@ pub fn is_ping(sighting: &Sighting) -> bool {
     matches!((sighting.packet.transport, sighting.packet.icmp_type), (Transport::Icmp, 8) | (Transport::Icmpv6, 128))
 }
 
+/// Whether a packet answers a ping.
+pub fn is_echo_reply(sighting: &Sighting) -> bool {
+    matches!((sighting.packet.transport, sighting.packet.icmp_type), (Transport::Icmp, 0) | (Transport::Icmpv6, 129))
+}
+
 /// Whether a packet is addressed to many at once.
 pub fn is_to_many(sighting: &Sighting) -> bool {
     const MANY: Flags = Flags::of(&[Flag::LimitedBroadcast, Flag::DirectedBroadcast, Flag::Multicast]);
