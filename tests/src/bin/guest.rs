@@ -23,8 +23,6 @@ fn main() {
         eprintln!("this is the init of a test machine; start it with: cargo xtask kernels");
         std::process::exit(2);
     }
-    // Whoever boots this waits for these words.
-    println!("The kernel is up.");
     let outcome = std::panic::catch_unwind(|| prepare().and_then(|()| kernel_matrix::check()));
     let report = match outcome {
         Ok(Ok(())) => SUCCESS,

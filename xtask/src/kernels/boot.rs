@@ -21,37 +21,19 @@ const CPU: &str = "max,-cx16";
 const LIMIT: Duration = Duration::from_secs(600);
 /// The guest writes 1 to the debug port, and qemu makes `1 << 1 | 1` of it. A panic or a plain power-off gives 0.
 const SUCCESS: i32 = 3;
-/// What the guest prints when the kernel has come up and the checks begin.
-const UP: &str = "The kernel is up.";
-/// An emulated kernel on a busy machine may panic over its clocks before it has come up, which says nothing of the checks.
-const BOOTS: u32 = 3;
 
 /// Makes sure that there is a qemu.
 pub fn require_qemu() -> Result<()> {
     host::require(QEMU, "qemu-system-x86", "booting kernels")
 }
 
-/// Boots one kernel, anew if it does not come up; anything but the guest's report of success is an error, with the end of what the console showed.
+/// Boots one kernel; anything but the guest's report of success is an error, with the end of what the console showed.
 pub fn boot(kernel: &Bootable, guest: &Path, verbose: bool) -> Result<()> {
     let dir = kernel.image.parent().unwrap_or(Path::new("."));
     let initramfs = dir.join("initramfs");
     fs::write(&initramfs, pack(kernel, guest)?).with_context(|| format!("cannot write {}", initramfs.display()))?;
     let log = dir.join("console.log");
-    for _ in 1..BOOTS {
-        let outcome = boot_once(kernel, &initramfs, &log, verbose);
-        let is_up = || fs::read(&log).is_ok_and(|text| String::from_utf8_lossy(&text).contains(UP));
-        match outcome {
-            Err(error) if !verbose && !is_up() => {
-                println!("kernel {} did not come up, once more: {error:#}", kernel.release)
-            }
-            outcome => return outcome,
-        }
-    }
-    boot_once(kernel, &initramfs, &log, verbose)
-}
-
-fn boot_once(kernel: &Bootable, initramfs: &Path, log: &Path, verbose: bool) -> Result<()> {
-    let console = fs::File::create(log).with_context(|| format!("cannot create {}", log.display()))?;
+    let console = fs::File::create(&log).with_context(|| format!("cannot create {}", log.display()))?;
     let mut qemu = Command::new(QEMU);
     qemu.args(["-M", "pc", "-cpu", CPU, "-accel", "tcg", "-m", "512", "-smp", "2"])
         .args(["-nodefaults", "-display", "none", "-serial", "stdio", "-no-reboot"])
@@ -59,7 +41,7 @@ fn boot_once(kernel: &Bootable, initramfs: &Path, log: &Path, verbose: bool) -> 
         .arg("-kernel")
         .arg(&kernel.image)
         .arg("-initrd")
-        .arg(initramfs)
+        .arg(&initramfs)
         .args(["-append", "console=ttyS0 panic=-1 loglevel=5"])
         .stdin(Stdio::null());
     if !verbose {
@@ -74,7 +56,7 @@ fn boot_once(kernel: &Bootable, initramfs: &Path, log: &Path, verbose: bool) -> 
         if start.elapsed() > LIMIT {
             child.kill().context("cannot end qemu")?;
             child.wait().context("cannot wait for qemu")?;
-            bail!("no end after {} s; the console's last lines:\n{}", LIMIT.as_secs(), last_lines(log));
+            bail!("no end after {} s; the console's last lines:\n{}", LIMIT.as_secs(), last_lines(&log));
         }
         thread::sleep(Duration::from_millis(50));
     };
@@ -82,7 +64,7 @@ fn boot_once(kernel: &Bootable, initramfs: &Path, log: &Path, verbose: bool) -> 
         bail!(
             "the guest did not report success (qemu: {status}); the console's last lines ({}):\n{}",
             log.display(),
-            last_lines(log)
+            last_lines(&log)
         );
     }
     Ok(())
