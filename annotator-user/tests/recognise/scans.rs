@@ -766,6 +766,16 @@ fn protocols_of_many_hosts() {
         assert!(scan.facts.iter().any(|(_, fact)| fact.starts_with("7 IP protocols of")), "{found:#?}");
     }
     none(&scan(1, 30, 1.0), "scan.ip-protocol");
+    // What others speak, and is not sampled either, is left out.
+    let mut beside = Scenario::live();
+    for number in 0..200 {
+        for _ in 0..3 {
+            beside.send(Packet::new("93.184.216.1", HOME, 112, vec![0; 12]));
+        }
+        beside.send(Packet::new(AWAY, HOME, number + 50, vec![0; 8]));
+    }
+    let found = beside.recognise();
+    assert!((190..=200).contains(&one(&found, "scan.ip-protocol").packets), "{found:#?}");
 }
 
 #[test]

@@ -10,16 +10,16 @@ use annotator_common::{Family, Flag, Transport};
 use super::addresses;
 use crate::counters::Protocol;
 use crate::finding::Recognition;
-use crate::observation::Sighting;
+use crate::observation::{Sighting, SourceView};
 use crate::recognise::scene::is_to_many;
 use crate::recognise::{Case, Scene, words};
 
 /// Packets of other protocols than TCP, UDP and ICMP by the counters, which know no sources, beside the samples, which are rationed.
 pub struct Beyond {
-    /// The only source of which not all was sampled.
-    source: Option<IpAddr>,
     /// Protocols of which more came than was sampled, and how much.
     packets: BTreeMap<(Family, u8), u64>,
+    /// The only source of which not all was sampled.
+    source: Option<IpAddr>,
 }
 
 impl Beyond {
@@ -44,7 +44,13 @@ impl Beyond {
         let whole =
             scene.observations.counters.packets_of_untracked_sources == 0 && scene.observations.sources_dropped == 0;
         let source = senders.next().filter(|_| whole && senders.next().is_none());
-        Beyond { source, packets }
+        Beyond { packets, source }
+    }
+
+    /// How much of some protocols may be a source's: no more than it sent unsampled.
+    fn packets(&self, scene: &Scene<'_>, view: &SourceView, is_meant: impl Fn(Family, u8) -> bool) -> u64 {
+        let meant = self.packets.iter().filter(|((family, number), _)| is_meant(*family, *number));
+        meant.map(|(_, packets)| packets).sum::<u64>().min(scene.unsampled(view))
     }
 }
 
@@ -55,26 +61,27 @@ pub fn recognise(scene: &Scene<'_>, source: IpAddr, indices: &[usize], beyond: &
     let (first, view) = (members.first()?, scene.view(source)?);
     let hosts: BTreeSet<IpAddr> = members.iter().map(|i| scene.sighting(*i).destination()).collect();
     let family = scene.sighting(*first).packet.family;
-    let mut known = BTreeSet::new();
-    let sampled = members.iter().map(|i| scene.sighting(*i).packet.protocol).filter(|number| known.insert(*number));
-    let mut numbers: Vec<u8> = sampled.collect();
-    let mut packets = members.len() as u64;
-    if beyond.source == Some(source) {
-        let like = beyond.packets.iter().filter(|((of, _), _)| *of == family);
-        packets += like.clone().map(|(_, beyond)| beyond).sum::<u64>();
-        numbers.extend(like.map(|((_, number), _)| *number).filter(|number| known.insert(*number)));
-    }
     // Who speaks a protocol goes on.
     let each = hosts.len().max(distinct(view.destinations) as usize) as u64;
-    let is_brief = view.destinations == u64::MAX || view.last.seconds_since(view.first) < limits.patience;
-    let is_tried = |number: &u8| {
-        let count = scene.observations.counters.protocols.get(&Protocol::Ip(family, *number));
-        is_brief || count.is_none_or(|count| count.packets <= limits.protocol_repeats * each)
+    let is_seldom = |of: Family, number: u8| {
+        let count = scene.observations.counters.protocols.get(&Protocol::Ip(of, number));
+        of == family && count.is_none_or(|count| count.packets <= limits.protocol_repeats * each)
     };
-    numbers.retain(is_tried);
+    let is_brief = view.destinations == u64::MAX || view.last.seconds_since(view.first) < limits.patience;
+    let sampled = members.iter().map(|i| scene.sighting(*i).packet.protocol);
+    let mut known = BTreeSet::new();
+    let mut numbers: Vec<u8> = sampled.filter(|number| is_brief || is_seldom(family, *number)).collect();
+    numbers.retain(|number| known.insert(*number));
+    // What was sampled of nobody is of who tries them one after the other, or of the only one who may have sent it.
+    if beyond.source == Some(source) || numbers.len() >= limits.protocols {
+        let tried = beyond.packets.keys().filter(|(of, number)| is_seldom(*of, *number)).map(|(_, number)| *number);
+        numbers.extend(tried.filter(|number| known.insert(*number)));
+    }
     if numbers.len() < limits.protocols {
         return None;
     }
+    let packets =
+        members.len() as u64 + beyond.packets(scene, view, |of, number| of == family && known.contains(&number));
     let tried = words::count(numbers.len() as u64, "IP protocol");
     let hosts = addresses(scene, source, hosts.len());
     Some(
