@@ -1,66 +1,76 @@
-//! `flood.ack`: acknowledgements in masses, from senders that are real, of connections that there are not.
+//! `flood.ack`: segments in masses, from senders that are real, of connections that there are not.
 //!
-//! Who gets a download sends as many, so it takes a host that is seen to reset them.
-
-use std::collections::BTreeMap;
-use std::net::IpAddr;
+//! Who gets a download sends as many acknowledgements, so it takes a host that is seen to reset them, or segments that begin or end what nobody
+//! began.
 
 use annotator_common::Transport;
-use annotator_common::packet::tcp;
 
-use super::datagram_flood::{fast, from, views};
-use super::{Case, Claims, Scene};
+use super::masses::{Masses, by_place, fast};
+use super::scene::{is_syn_ack, site};
+use super::{Case, Claims, Scene, words};
 use crate::counters::{PortProto, Side};
 use crate::finding::Recognition;
 use crate::observation::{Sighting, SourceView};
 use crate::quantity::number;
 
-/// Finds them, one finding for each port.
+/// Finds them, one finding for each port of a site.
 pub fn recognise(scene: &Scene<'_>, claims: &Claims) -> Vec<Recognition> {
-    let mut by_target: BTreeMap<(IpAddr, u16), Vec<usize>> = BTreeMap::new();
-    for (_, members) in fast(scene, claims, is_stray, acknowledgements) {
-        members.into_iter().for_each(|i| by_target.entry(scene.sighting(i).target()).or_default().push(i));
-    }
-    by_target.into_iter().filter_map(|(target, members)| flood(scene, target, members)).collect()
+    let by_port = by_place(fast(scene, claims, is_stray, segments), segments, |index| {
+        let (host, port) = scene.sighting(index).target();
+        (site(host), port)
+    });
+    by_port.into_iter().filter_map(|((_, port), masses)| flood(scene, port, masses)).collect()
 }
 
-/// Whether a packet does nothing but acknowledge, and comes from somebody to whom nobody here was seen sending.
+/// Whether a segment asks for no connection and carries no data, and comes from somebody to whom nobody here was seen sending.
 fn is_stray(scene: &Scene<'_>, sighting: &Sighting) -> bool {
-    let flags = sighting.packet.tcp_flags & (tcp::SYN | tcp::ACK | tcp::FIN | tcp::RST);
     sighting.packet.transport == Transport::Tcp
-        && flags == tcp::ACK
+        && !sighting.packet.is_syn()
         && sighting.payload_length() == 0
         && scene.is_inbound(sighting)
         && !scene.has_sent(sighting.destination(), sighting.source())
 }
 
 /// How many a source sent at most: of other packets the table has columns, and it takes no note of data.
-fn acknowledgements(view: &SourceView) -> u64 {
-    view.packets.saturating_sub(view.syn + view.fin + view.rst + view.udp + view.icmp)
+fn segments(view: &SourceView) -> u64 {
+    view.packets.saturating_sub(view.syn + view.udp + view.icmp)
 }
 
-fn flood(scene: &Scene<'_>, (target, port): (IpAddr, u16), members: Vec<usize>) -> Option<Recognition> {
-    let views = views(scene, &members);
+fn flood(scene: &Scene<'_>, port: u16, mut masses: Masses<'_>) -> Option<Recognition> {
     let counted = scene.port(PortProto::Tcp, Side::Dst, port);
-    let packets = views.iter().map(|view| acknowledgements(view)).sum::<u64>();
-    let packets = packets.min(counted.all.packets.saturating_sub(counted.syn.packets));
-    let rate = scene.rate_of(packets, views.iter().map(|view| view.address));
-    let resets = scene.view(target).filter(|_| scene.hears(target)).map_or(0, |view| view.rst);
-    (rate >= scene.thresholds.flood.acknowledgements && resets * 2 >= packets).then(|| {
-        Case::new(scene, "flood.ack", members)
-            .packets(packets)
-            .evidence(format!(
-                "{} acknowledgements to port {port} of {target}, {}.",
-                number(packets),
-                from(&views, rate)
-            ))
-            .evidence(format!(
-                "{target} sent {} resets, and nothing else to them: it knows of no such connections.",
-                number(resets)
-            ))
+    masses.packets = masses.packets.min(counted.all.packets.saturating_sub(counted.syn.packets));
+    let rate = masses.rate(scene);
+    let why = (rate >= scene.thresholds.flood.acknowledgements).then(|| why(scene, port, &masses)).flatten()?;
+    let target = words::addresses(&masses.targets(scene));
+    Some(
+        Case::new(scene, "flood.ack", masses.members.clone())
+            .packets(masses.packets)
+            .evidence(format!("{} segments to port {port} of {target}, {}.", number(masses.packets), masses.pace(rate)))
+            .evidence(why)
             .with_ttls()
             .alone()
             .fact("detail", format!("{target} port {port}, about {} a second", number(rate as u64)))
-            .close()
-    })
+            .close(),
+    )
+}
+
+/// What says that there are no such connections.
+fn why(scene: &Scene<'_>, port: u16, masses: &Masses<'_>) -> Option<String> {
+    let targets = masses.targets(scene);
+    let heard = targets.iter().filter(|target| scene.hears(**target)).filter_map(|target| scene.view(*target));
+    let resets = heard.map(|view| view.rst).sum::<u64>();
+    if resets * 2 >= masses.packets {
+        let resets = words::count(resets, "reset");
+        return Some(format!("The answer is {resets}, and nothing else: nobody there knows of such connections."));
+    }
+    let sum = |column: fn(&SourceView) -> u64| masses.views.iter().map(|view| column(view)).sum::<u64>();
+    let (asked, ended) = (sum(|view| view.syn), sum(|view| view.fin + view.rst));
+    let answers = masses.members.iter().all(|index| is_syn_ack(scene.sighting(*index)));
+    let begun = format!("Of their senders {} came", words::count(asked, "SYN"));
+    // What answers goes to the port of a client.
+    match scene.thresholds.contact.is_service(port) && asked * 4 < masses.packets {
+        true if answers => Some(format!("{begun}, and they answer SYNs as if a service had asked for connections.")),
+        true if ended * 2 >= masses.packets => Some(format!("{begun}: most of what they end was never begun.")),
+        _ => None,
+    }
 }

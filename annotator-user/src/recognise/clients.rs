@@ -36,9 +36,14 @@ pub fn rate(scene: &Scene<'_>, syn: u64, callers: &Callers) -> f64 {
 }
 
 /// SYNs a second, of those sampled, in the busiest stretch that is long enough for a flood.
-fn rate_at_once(scene: &Scene<'_>, mut syns: Vec<usize>) -> f64 {
+fn rate_at_once(scene: &Scene<'_>, syns: Vec<usize>) -> f64 {
     let limits = &scene.thresholds.flood;
     let seconds = limits.syn as f64 / limits.rate;
+    most_within(scene, syns, seconds) as f64 / seconds
+}
+
+/// How many of some SYNs came within so many seconds, at the most.
+pub fn most_within(scene: &Scene<'_>, mut syns: Vec<usize>, seconds: f64) -> usize {
     syns.sort_unstable();
     let at = |index: usize| scene.sighting(index).at;
     let (mut first, mut most) = (0, 0);
@@ -48,7 +53,7 @@ fn rate_at_once(scene: &Scene<'_>, mut syns: Vec<usize>) -> f64 {
         }
         most = most.max(last + 1 - first);
     }
-    most as f64 / seconds
+    most
 }
 
 /// SYNs that came to a port.

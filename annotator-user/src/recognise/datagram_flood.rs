@@ -2,14 +2,15 @@
 //!
 //! Rate alone is no sign: films, tunnels and calls come as fast. A flood goes where nothing listens, or to any port there is.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use annotator_common::Transport;
 use annotator_common::source::distinct;
 
+use super::masses::{Masses, by_place, fast, pace};
 use super::questions::counted;
-use super::scene::{Half, is_ping, is_to_many};
+use super::scene::{Half, is_ping, is_to_many, site};
 use super::{Case, Claims, FIRST_CLIENT_PORT, Scene, words};
 use crate::counters::{PortProto, Side};
 use crate::finding::{Confidence, Recognition, Verdict};
@@ -23,61 +24,44 @@ const STREAM_PART: u64 = 8;
 /// Of so many datagrams of a stream one at least is acknowledged: QUIC does every second to tenth (RFC 9000 §13.2).
 const ACKNOWLEDGED_PART: u64 = 100;
 
-/// Finds floods of pings, one for each target; of datagrams to a closed port, one for each port; of datagrams to any port, one for each source.
+/// Finds floods of pings, one for each site; of datagrams to a closed port, one for each port of a site; of datagrams to any port, one for each source.
 pub fn recognise(scene: &Scene<'_>, claims: &Claims) -> Vec<Recognition> {
-    let mut found = pings(scene, claims);
-    let mut sprays = Vec::new();
-    let mut by_target: BTreeMap<(IpAddr, u16), Vec<usize>> = BTreeMap::new();
+    let pings = by_place(
+        fast(scene, claims, is_ping_to_one, |view| view.icmp),
+        |view| view.icmp,
+        |i| site(scene.sighting(i).destination()),
+    );
+    let mut found: Vec<Recognition> = pings.into_values().filter_map(|masses| ping_flood(scene, masses)).collect();
+    let mut others = Vec::new();
     for (view, members) in fast(scene, claims, is_unasked_datagram, |view| view.udp) {
         match spray(scene, view, &members) {
-            Some(recognition) => sprays.push(recognition),
-            None => members.into_iter().for_each(|i| by_target.entry(scene.sighting(i).target()).or_default().push(i)),
+            Some(recognition) => found.push(recognition),
+            None => others.push((view, members)),
         }
     }
-    found.extend(sprays);
-    found.extend(by_target.into_iter().filter_map(|(target, members)| to_closed_port(scene, target, members)));
+    let by_port = by_place(
+        others.into_iter(),
+        |view| view.udp,
+        |i| {
+            let (host, port) = scene.sighting(i).target();
+            (site(host), port)
+        },
+    );
+    found.extend(by_port.into_iter().filter_map(|((_, port), masses)| to_closed_port(scene, port, masses)));
     found
-}
-
-/// Sources that send more of something a second than anybody does by hand, each with its sightings of that.
-pub fn fast<'s>(
-    scene: &'s Scene<'_>,
-    claims: &'s Claims,
-    wanted: fn(&Scene<'_>, &Sighting) -> bool,
-    sent: fn(&SourceView) -> u64,
-) -> impl Iterator<Item = (&'s SourceView, Vec<usize>)> {
-    scene.sources().filter_map(move |(source, indices)| {
-        let each = scene.thresholds.flood.each;
-        // Most sources sent less than that in all.
-        let view = scene.view(source).filter(|view| sent(view) as f64 >= each)?;
-        if scene.rate_of(sent(view), [view.address]) < each {
-            return None;
-        }
-        let members: Vec<usize> = claims.free(indices).filter(|i| wanted(scene, scene.sighting(*i))).collect();
-        (!members.is_empty()).then_some((view, members))
-    })
 }
 
 fn is_ping_to_one(scene: &Scene<'_>, sighting: &Sighting) -> bool {
     is_ping(sighting) && scene.is_inbound(sighting) && !is_to_many(sighting)
 }
 
-fn pings(scene: &Scene<'_>, claims: &Claims) -> Vec<Recognition> {
-    let mut by_target: BTreeMap<IpAddr, Vec<usize>> = BTreeMap::new();
-    for (_, members) in fast(scene, claims, is_ping_to_one, |view| view.icmp) {
-        members.into_iter().for_each(|i| by_target.entry(scene.sighting(i).destination()).or_default().push(i));
-    }
-    by_target.into_iter().filter_map(|(target, members)| ping_flood(scene, target, members)).collect()
-}
-
-fn ping_flood(scene: &Scene<'_>, target: IpAddr, members: Vec<usize>) -> Option<Recognition> {
-    let views = views(scene, &members);
-    let packets = views.iter().map(|view| view.icmp).sum();
-    let rate = scene.rate_of(packets, views.iter().map(|view| view.address));
+fn ping_flood(scene: &Scene<'_>, masses: Masses<'_>) -> Option<Recognition> {
+    let rate = masses.rate(scene);
+    let target = words::addresses(&masses.targets(scene));
     (rate >= scene.thresholds.flood.pings).then(|| {
-        Case::new(scene, "flood.icmp", members)
-            .packets(packets)
-            .evidence(format!("{} pings to {target}, {}.", number(packets), from(&views, rate)))
+        Case::new(scene, "flood.icmp", masses.members.clone())
+            .packets(masses.packets)
+            .evidence(format!("{} pings to {target}, {}.", number(masses.packets), masses.pace(rate)))
             .with_ttls()
             .alone()
             .fact("detail", format!("{target}, about {} a second", number(rate as u64)))
@@ -100,32 +84,41 @@ fn is_like_answer(scene: &Scene<'_>, sighting: &Sighting) -> bool {
     scene.thresholds.contact.is_service(packet.source_port) && packet.destination_port >= FIRST_CLIENT_PORT
 }
 
-fn to_closed_port(scene: &Scene<'_>, (target, port): (IpAddr, u16), members: Vec<usize>) -> Option<Recognition> {
+fn to_closed_port(scene: &Scene<'_>, port: u16, mut masses: Masses<'_>) -> Option<Recognition> {
     let limit = scene.thresholds.flood.datagrams;
-    let views = views(scene, &members);
     let counted = scene.port(PortProto::Udp, Side::Dst, port).all.packets;
-    let packets = views.iter().map(|view| view.udp).sum::<u64>().min(counted);
-    let together = scene.rate_of(packets, views.iter().map(|view| view.address));
+    masses.packets = masses.packets.min(counted);
+    let together = masses.rate(scene);
     if together < limit {
         return None;
     }
+    let targets = masses.targets(scene);
     // Samples are rationed, so it may not have been seen whom a busy host asked; but who wants a stream acknowledges some of it.
     let left = scene.port(PortProto::Udp, Side::Src, port).all.packets;
-    if left * ACKNOWLEDGED_PART >= packets && members.iter().all(|i| is_like_answer(scene, scene.sighting(*i))) {
+    if left * ACKNOWLEDGED_PART >= masses.packets
+        && masses.members.iter().all(|i| is_like_answer(scene, scene.sighting(*i)))
+    {
         return None;
     }
-    let refused = members.iter().filter_map(|i| Half::of(scene.sighting(*i))).any(|half| scene.is_complained_of(&half));
+    let refused =
+        masses.members.iter().filter_map(|i| Half::of(scene.sighting(*i))).any(|half| scene.is_complained_of(&half));
     // What looks closed may be passed on to somebody behind, who has several partners, but seldom one that sends so much.
-    let alone = views.iter().any(|view| scene.rate_of(view.udp.min(counted), [view.address]) >= limit);
-    let why = match (refused, alone && is_closed(scene, target, port, &members)) {
+    let alone = masses.views.iter().any(|view| scene.rate_of(view.udp.min(counted), [view.address]) >= limit);
+    let closed = || targets.iter().all(|target| is_closed(scene, *target, port, &masses.members));
+    let why = match (refused, alone && closed()) {
         (true, _) => "ICMP says that the port is closed.",
         (false, true) => "Nothing listens at that port here.",
         (false, false) => return None,
     };
+    let target = words::addresses(&targets);
     Some(
-        Case::new(scene, "flood.udp", members)
-            .packets(packets)
-            .evidence(format!("{} datagrams to port {port} of {target}, {}.", number(packets), from(&views, together)))
+        Case::new(scene, "flood.udp", masses.members.clone())
+            .packets(masses.packets)
+            .evidence(format!(
+                "{} datagrams to port {port} of {target}, {}.",
+                number(masses.packets),
+                masses.pace(together)
+            ))
             .evidence(why)
             .with_ttls()
             .alone()
@@ -169,7 +162,7 @@ fn spray(scene: &Scene<'_>, view: &SourceView, members: &[usize]) -> Option<Reco
         "{} datagrams to ports all over the range, with {} on average, {}.",
         number(view.udp),
         words::count(bytes, "byte"),
-        from(&[view], rate)
+        pace(rate, 1)
     ));
     let case = match full || scattered.is_by_chance() {
         true => case,
@@ -224,15 +217,4 @@ impl Scattered {
         let again = (self.packets - self.ports) as f64;
         (0.5 * expected..=1.5 * expected).contains(&again)
     }
-}
-
-/// The rows of those who sent some sightings.
-pub fn views<'a>(scene: &Scene<'a>, members: &[usize]) -> Vec<&'a SourceView> {
-    let sources: BTreeSet<IpAddr> = members.iter().map(|i| scene.sighting(*i).source()).collect();
-    sources.into_iter().filter_map(|source| scene.view(source)).collect()
-}
-
-/// How fast it comes, and from how many.
-pub fn from(views: &[&SourceView], rate: f64) -> String {
-    format!("about {} a second, from {}", number(rate as u64), words::count(views.len() as u64, "source"))
 }

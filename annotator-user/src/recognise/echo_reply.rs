@@ -1,27 +1,22 @@
 //! `flood.echo-reply`: hosts answer pings that somebody sent in our name, by smurf or one by one.
 
-use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use annotator_common::Family;
 
+use super::masses::{Masses, by_place, senders};
 use super::scene::{is_echo_reply, is_to_many};
 use super::{Case, Claims, Scene, words};
 use crate::counters::IcmpKey;
 use crate::finding::{Confidence, Recognition};
-use crate::observation::{Sighting, SourceView};
+use crate::observation::Sighting;
 use crate::quantity::number;
 
 /// Finds masses of echo replies, one finding for each victim.
 pub fn recognise(scene: &Scene<'_>, claims: &Claims) -> Vec<Recognition> {
-    let mut by_victim: BTreeMap<IpAddr, BTreeMap<IpAddr, Vec<usize>>> = BTreeMap::new();
-    for (index, sighting) in scene.sightings().filter(|(index, _)| claims.is_free(*index)) {
-        if is_unasked_reply(scene, sighting) {
-            let repliers = by_victim.entry(sighting.destination()).or_default();
-            repliers.entry(sighting.source()).or_default().push(index);
-        }
-    }
-    by_victim.into_iter().filter_map(|(victim, repliers)| flood(scene, victim, repliers)).collect()
+    let repliers = senders(scene, claims, is_unasked_reply);
+    let by_victim = by_place(repliers, |view| view.icmp, |i| scene.sighting(i).destination());
+    by_victim.into_iter().filter_map(|(victim, masses)| flood(scene, victim, masses)).collect()
 }
 
 fn is_unasked_reply(scene: &Scene<'_>, sighting: &Sighting) -> bool {
@@ -37,26 +32,21 @@ fn requests(scene: &Scene<'_>) -> u64 {
     scene.observations.counters.icmp.iter().filter(|(key, _)| asks(key)).map(|(_, count)| count.packets).sum()
 }
 
-fn flood(scene: &Scene<'_>, victim: IpAddr, repliers: BTreeMap<IpAddr, Vec<usize>>) -> Option<Recognition> {
+fn flood(scene: &Scene<'_>, victim: IpAddr, masses: Masses<'_>) -> Option<Recognition> {
     let limits = &scene.thresholds.amplification;
-    let views: Vec<&SourceView> = repliers.keys().filter_map(|replier| scene.view(*replier)).collect();
-    let packets: u64 = views.iter().map(|view| view.icmp).sum();
-    let rate = scene.rate_of(packets, repliers.keys().copied());
+    let rate = masses.rate(scene);
+    let (packets, repliers) = (masses.packets, masses.views.len());
     let unasked = scene.hears(victim) && requests(scene) * 2 <= packets;
     // Who pings many hosts has one reply of each, or some.
-    let many = views.len() >= limits.answer_sources && packets as f64 >= limits.flood_per_source * views.len() as f64;
+    let many = repliers >= limits.answer_sources && packets as f64 >= limits.flood_per_source * repliers as f64;
     let needed = if unasked { scene.thresholds.flood.rate } else { limits.flood_rate };
     if rate < needed || !(unasked || many) {
         return None;
     }
-    let hosts = words::count(views.len() as u64, "host");
-    let case = Case::new(scene, "flood.echo-reply", repliers.into_values().flatten().collect())
+    let hosts = words::count(repliers as u64, "host");
+    let case = Case::new(scene, "flood.echo-reply", masses.members.clone())
         .packets(packets)
-        .evidence(format!(
-            "{} echo replies of {hosts} to {victim}, about {} a second.",
-            number(packets),
-            number(rate as u64)
-        ))
+        .evidence(format!("{} echo replies to {victim}, {}.", number(packets), masses.pace(rate)))
         .with_ttls()
         .alone();
     let case = match unasked {

@@ -1,12 +1,16 @@
 //! `flood.syn` and `flood.forged-sources`: more connection attempts than any crowd makes, and none of them is meant.
+//!
+//! Where only they are seen, their rate tells. Where the answers are seen as well, it is how many connections they keep half-open: that fills a backlog
+//! however slowly they come.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::net::IpAddr;
 
 use annotator_common::source::bit_of;
 
-use super::clients::{BEHIND_SYN, Callers, members, rate, sent, syns};
-use super::scene::network;
+use super::clients::{BEHIND_SYN, Callers, members, most_within, rate, sent, syns};
+use super::forged::are_repeated;
+use super::scene::{Half, network, site};
 use super::{Case, Claims, Scene, words};
 use crate::counters::{PortProto, Side};
 use crate::finding::{Confidence, Recognition};
@@ -20,8 +24,14 @@ struct Port {
     vain: Callers,
     /// Those whose connections come about.
     clients: Callers,
-    /// How many SYNs of a source were sampled that another finding explains.
-    explained: HashMap<IpAddr, usize>,
+    /// How many SYNs of a source were sampled that do not come to us, or that another finding explains.
+    others: HashMap<IpAddr, usize>,
+}
+
+/// Where a flood goes.
+struct Target {
+    hosts: BTreeSet<IpAddr>,
+    port: u16,
 }
 
 /// SYNs of each source up to which they hardly try again.
@@ -32,12 +42,12 @@ pub fn recognise(scene: &Scene<'_>, claims: &Claims) -> Vec<Recognition> {
     let mut ports: BTreeMap<u16, Port> = BTreeMap::new();
     for (index, sighting) in scene.sightings() {
         let (source, port) = (sighting.source(), sighting.packet.destination_port);
-        if !sighting.packet.is_syn() || !scene.is_inbound(sighting) || syns(scene, port) < scene.thresholds.flood.syn {
+        if !sighting.packet.is_syn() || syns(scene, port) < scene.thresholds.flood.syn {
             continue;
         }
         let port = ports.entry(port).or_default();
         match scene.connects(source) {
-            _ if !claims.is_free(index) => *port.explained.entry(source).or_default() += 1,
+            _ if !scene.is_inbound(sighting) || !claims.is_free(index) => *port.others.entry(source).or_default() += 1,
             true => port.clients.entry(source).or_default().push(index),
             false => port.vain.entry(source).or_default().push(index),
         }
@@ -80,37 +90,40 @@ fn floods(scene: &Scene<'_>, port: u16, mut callers: Port, unsampled: &Unsampled
         callers.vain.append(&mut callers.clients);
         meant = 0;
     }
-    let Some(target) = main_target(scene, &callers.vain) else { return Vec::new() };
-    callers.vain.values_mut().for_each(|syns| syns.retain(|index| scene.sighting(*index).destination() == target));
+    let Some(hosts) = main_targets(scene, &callers.vain) else { return Vec::new() };
+    let target = Target { hosts, port };
+    let is_meant = |index: &usize| target.hosts.contains(&scene.sighting(*index).destination());
+    callers.vain.values_mut().for_each(|syns| syns.retain(is_meant));
     callers.vain.retain(|_, syns| !syns.is_empty());
-    let explained = callers.explained.iter().map(|(source, sampled)| scene.syns_like(*source, *sampled)).sum::<u64>();
-    let vain = count.syn.packets.saturating_sub(meant + explained);
+    let others = callers.others.iter().map(|(source, sampled)| scene.syns_like(*source, *sampled)).sum::<u64>();
+    let vain = count.syn.packets.saturating_sub(meant + others);
     let resets = callers.vain.iter().map(|(source, syns)| resets(scene, *source, syns.len())).sum::<u64>();
-    let others = behind.saturating_sub(resets + unsampled.resets[bit]);
+    let behind = behind.saturating_sub(resets + unsampled.resets[bit]);
     // A connection that carries anything is three packets and more behind its SYN.
-    let served = others >= 3 * count.syn.packets;
+    let served = behind >= 3 * count.syn.packets;
 
     let is_flooder = |source: &IpAddr, syns: &[usize]| is_flooder(scene, *source, syns, served);
     let (fast, mut crowd): (Callers, Callers) =
         callers.vain.into_iter().partition(|(source, syns)| is_flooder(source, syns));
     let (of_fast, mut of_crowd) = (sent(scene, &fast), vain);
     let mut found = Vec::new();
-    if is_fast(scene, of_fast, &fast) {
-        found.push(from_senders(scene, (target, port), &fast, of_fast));
+    if is_fast(scene, of_fast, &fast, target.hosts.len()) {
+        found.push(from_senders(scene, &target, &fast, of_fast));
         of_crowd = of_crowd.saturating_sub(of_fast);
     } else {
         crowd.extend(fast);
     }
     // Else so much comes that it may be of connections, unless hardly one of those who call is a client.
-    let lacks_packets = others < BEHIND_SYN * (of_crowd + meant);
+    let lacks_packets = behind < BEHIND_SYN * (of_crowd + meant);
     let networks: BTreeSet<IpAddr> = callers.clients.keys().map(|client| network(*client)).collect();
     let lacks_clients = networks.len() >= limits.clients && crowd.len() > limits.vain * callers.clients.len();
-    if (lacks_packets || lacks_clients) && is_fast(scene, of_crowd, &crowd) {
+    let is_flood = is_fast(scene, of_crowd, &crowd, target.hosts.len()) || half_open(scene, &target, &crowd).is_some();
+    if (lacks_packets || lacks_clients) && is_flood {
         let (crowd, of_crowd) = alike(scene, crowd, of_crowd);
         let each = sent(scene, &crowd) as f64 / crowd.len().max(1) as f64;
         let mut flood = match crowd.len() >= limits.forged_sources && each <= limits.per_source {
-            true => from_forged(scene, (target, port), &crowd, of_crowd, each),
-            false => from_senders(scene, (target, port), &crowd, of_crowd),
+            true => from_forged(scene, &target, &crowd, of_crowd, each),
+            false => from_senders(scene, &target, &crowd, of_crowd),
         };
         // The source table has no room for all.
         flood.unsampled.syn += of_crowd.saturating_sub(sent(scene, &crowd));
@@ -119,13 +132,19 @@ fn floods(scene: &Scene<'_>, port: u16, mut callers: Port, unsampled: &Unsampled
     found
 }
 
-/// The address to which most of the SYNs go: a flood has one target, a sweep has many.
-fn main_target(scene: &Scene<'_>, callers: &Callers) -> Option<IpAddr> {
-    let mut targets: HashMap<IpAddr, usize> = HashMap::new();
+/// The address to which most of the SYNs go or, if there is none, the addresses of the site: a flood has one target, a sweep sends little to each.
+fn main_targets(scene: &Scene<'_>, callers: &Callers) -> Option<BTreeSet<IpAddr>> {
+    let mut targets: BTreeMap<IpAddr, usize> = BTreeMap::new();
     callers.values().flatten().for_each(|i| *targets.entry(scene.sighting(*i).destination()).or_default() += 1);
+    let mut sites: BTreeMap<IpAddr, usize> = BTreeMap::new();
+    targets.iter().for_each(|(target, n)| *sites.entry(site(*target)).or_default() += n);
     let all: usize = targets.values().sum();
-    let (most, target) = targets.into_iter().map(|(address, n)| (n, address)).max()?;
-    (most as f64 >= scene.thresholds.flood.one_target * all as f64).then_some(target)
+    let main = |counts: &BTreeMap<IpAddr, usize>| {
+        let (most, which) = counts.iter().map(|(address, n)| (*n, *address)).max()?;
+        (most as f64 >= scene.thresholds.flood.one_target * all as f64).then_some(which)
+    };
+    let of_site = |main: IpAddr| targets.keys().copied().filter(|target| site(*target) == main).collect();
+    main(&targets).map(|target| BTreeSet::from([target])).or_else(|| main(&sites).map(of_site))
 }
 
 /// How many resets of a source belong to some of its SYNs.
@@ -134,10 +153,39 @@ fn resets(scene: &Scene<'_>, source: IpAddr, sampled: usize) -> u64 {
     scene.view(source).map_or(0, |view| view.rst * sampled as u64 / all)
 }
 
-/// Whether so many SYNs of some sources make a flood.
-pub fn is_fast(scene: &Scene<'_>, syn: u64, callers: &Callers) -> bool {
+/// Whether so many SYNs of some sources make a flood of each of so many hosts.
+pub fn is_fast(scene: &Scene<'_>, syn: u64, callers: &Callers, hosts: usize) -> bool {
     let limits = &scene.thresholds.flood;
-    !callers.is_empty() && syn >= limits.syn && rate(scene, syn, callers) >= limits.rate
+    !callers.is_empty() && syn >= limits.syn * hosts as u64 && rate(scene, syn, callers) >= limits.rate * hosts as f64
+}
+
+/// How many connections some sources keep half-open at once, where these fill the backlogs: the port is seen to answer, and to answer again, and nothing
+/// comes of it. Clients that do not get the answers ask again, too.
+fn half_open(scene: &Scene<'_>, target: &Target, callers: &Callers) -> Option<u64> {
+    let limits = &scene.thresholds.flood;
+    let answers = scene.port(PortProto::Tcp, Side::Src, target.port).all.packets;
+    let asked = syns(scene, target.port);
+    if !target.hosts.iter().all(|host| scene.is_open(*host, target.port))
+        || (answers as f64) < limits.answers * asked as f64
+    {
+        return None;
+    }
+    let mut left = callers.clone();
+    left.retain(|source, _| scene.view(*source).is_none_or(|view| (view.fin + view.rst) * 2 < view.syn));
+    if are_repeated(scene, &members(&left)) {
+        return None;
+    }
+    // Of one source few are sampled.
+    let of_source = |(source, syns): (&IpAddr, &Vec<usize>)| {
+        let seconds = scene.view(*source).map_or(0.0, |view| view.last.seconds_since(view.first));
+        (scene.syns_like(*source, syns.len()) as f64 * (limits.half_open / seconds).min(1.0)) as u64
+    };
+    let most = left.iter().map(of_source).max().unwrap_or_default();
+    let mut known = HashSet::new();
+    let mut sampled = members(&left);
+    sampled.retain(|index| known.insert(Half::of(scene.sighting(*index))));
+    let backlogs = limits.syn * target.hosts.len() as u64;
+    Some(most.max(most_within(scene, sampled, limits.half_open) as u64)).filter(|half_open| *half_open >= backlogs)
 }
 
 /// Whether a source alone sends more SYNs than a client. Where the port carries connections these may be its own, so it takes a sign that they are not.
@@ -165,27 +213,29 @@ fn alike(scene: &Scene<'_>, callers: Callers, sent_by_all: u64) -> (Callers, u64
     (alike, left)
 }
 
-fn open<'s, 'a>(
-    scene: &'s Scene<'a>,
-    id: &str,
-    (target, port): (IpAddr, u16),
-    callers: &Callers,
-    syn: u64,
-) -> Case<'s, 'a> {
+fn open<'s, 'a>(scene: &'s Scene<'a>, id: &str, target: &Target, callers: &Callers, syn: u64) -> Case<'s, 'a> {
     let rate = rate(scene, syn, callers);
+    let (hosts, port) = (words::addresses(&target.hosts), target.port);
     let case = Case::new(scene, id, members(callers)).packets(syn).evidence(format!(
-        "{} SYNs to port {port} of {target}, about {} a second, and no connections behind them.",
+        "{} SYNs to port {port} of {hosts}, about {} a second, and no connections behind them.",
         number(syn),
         number(rate as u64)
     ));
+    let case = match half_open(scene, target, callers) {
+        Some(half_open) => case.evidence(format!(
+            "{} connections at the least were half-open at once: the port answered, answered again, and was not heard.",
+            number(half_open)
+        )),
+        None => case,
+    };
     let case = match are_bare(scene, &members(callers)) {
         true => case.evidence("The SYNs have no options, which those of every system have: a tool made them."),
         false => case,
     };
-    case.fact("detail", format!("{target} port {port}"))
+    case.fact("detail", format!("{hosts} port {port}"))
 }
 
-fn from_forged(scene: &Scene<'_>, target: (IpAddr, u16), callers: &Callers, syn: u64, each: f64) -> Recognition {
+fn from_forged(scene: &Scene<'_>, target: &Target, callers: &Callers, syn: u64, each: f64) -> Recognition {
     let networks: BTreeSet<IpAddr> = callers.keys().map(|source| network(*source)).collect();
     let (confidence, says) = match each < ONCE {
         true => (Confidence::Likely, ": clients that exist would try again"),
@@ -215,7 +265,7 @@ fn from_forged(scene: &Scene<'_>, target: (IpAddr, u16), callers: &Callers, syn:
     case.close()
 }
 
-fn from_senders(scene: &Scene<'_>, target: (IpAddr, u16), callers: &Callers, syn: u64) -> Recognition {
+fn from_senders(scene: &Scene<'_>, target: &Target, callers: &Callers, syn: u64) -> Recognition {
     let case = open(scene, "flood.syn", target, callers, syn);
     let case = match callers.keys().all(|source| scene.disowns(*source)) {
         true => case.evidence("Whoever sends them resets what is answered: no program there knows of a connection."),

@@ -122,12 +122,7 @@ impl Flood {
             belongs && signs.iter().any(|sign| sign.is_shown_by(sighting))
         });
         let targets: BTreeSet<IpAddr> = members.iter().map(|index| scene.sighting(*index).destination()).collect();
-        let target = targets.first()?;
-        let target = match targets.len() {
-            1 => target.to_string(),
-            n => format!("{} from {target} on", words::count(n as u64, "address")),
-        };
-        Some(Flood { members, signs, target })
+        (!targets.is_empty()).then(|| Flood { members, signs, target: words::addresses(&targets) })
     }
 
     fn tell(self, scene: &Scene<'_>, unsampled: &Unsampled) -> Recognition {
@@ -282,7 +277,7 @@ fn unanswered(scene: &Scene<'_>, members: &[usize]) -> Option<Sign> {
 }
 
 /// Whether so many sources send the same segment twice, as a system does where none is acknowledged, that they exist.
-fn are_repeated(scene: &Scene<'_>, members: &[usize]) -> bool {
+pub fn are_repeated(scene: &Scene<'_>, members: &[usize]) -> bool {
     let mut sources: BTreeSet<IpAddr> = BTreeSet::new();
     let mut repeated: BTreeSet<IpAddr> = BTreeSet::new();
     let mut known = HashSet::new();

@@ -33,6 +33,7 @@ mod ident;
 mod irc;
 mod late_fin;
 mod leftover;
+mod masses;
 mod own_address;
 mod probe;
 mod proxy;
@@ -53,7 +54,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use annotator_common::packet::port::{DNS, FIRST_CLIENT_PORT};
 
 use crate::extent::append;
-use crate::finding::{ADDRESSES_MAX, Recognition, Verdict};
+use crate::finding::{ADDRESSES_MAX, Confidence, Recognition, Verdict};
 use crate::observation::Observations;
 pub use case::Case;
 use scene::Half;
@@ -118,7 +119,7 @@ const SUBJECTS: &[Subject] = &[
     probe::recognise,
 ];
 
-/// Findings of one id that are told apart; what is beyond is told as one.
+/// Findings of one id, equally grave and sure, that are told apart; what is beyond is told as one.
 const FINDINGS_MAX: usize = 32;
 /// What the rest says at one place, as far as it is listed.
 const FACTS_LISTED: usize = 3;
@@ -154,20 +155,21 @@ fn explain_conversations(scene: &Scene<'_>, claims: &Claims, all: &mut [Recognit
     }
 }
 
-/// Keeps the largest findings of each id apart, by what they amount to, and tells the rest as one, so that the report stays readable whatever arrives.
+/// Keeps the largest findings of each id apart, by what they amount to and how sure that is, and tells the rest as one, so that the report stays readable whatever arrives.
 fn merge_surplus(all: Vec<Recognition>) -> Vec<Recognition> {
-    let mut by_id: BTreeMap<(String, Option<Verdict>), Vec<Recognition>> = BTreeMap::new();
+    let mut alike: BTreeMap<(String, Option<Verdict>, Option<Confidence>), Vec<Recognition>> = BTreeMap::new();
     for recognition in all {
-        by_id.entry((recognition.id.clone(), recognition.verdict)).or_default().push(recognition);
+        let kind = (recognition.id.clone(), recognition.verdict, recognition.confidence);
+        alike.entry(kind).or_default().push(recognition);
     }
     let mut kept = Vec::new();
-    for mut of_id in by_id.into_values() {
-        if of_id.len() > FINDINGS_MAX {
-            of_id.sort_by_key(|recognition| std::cmp::Reverse(recognition.packets));
-            let surplus = of_id.split_off(FINDINGS_MAX - 1);
-            of_id.extend(merged(surplus));
+    for mut alike in alike.into_values() {
+        if alike.len() > FINDINGS_MAX {
+            alike.sort_by_key(|recognition| std::cmp::Reverse(recognition.packets));
+            let surplus = alike.split_off(FINDINGS_MAX - 1);
+            alike.extend(merged(surplus));
         }
-        kept.extend(of_id);
+        kept.extend(alike);
     }
     kept
 }
@@ -185,7 +187,6 @@ fn merged(surplus: Vec<Recognition>) -> Option<Recognition> {
         append(&mut sum.also, other.also, usize::MAX);
         append(&mut sum.sources, other.sources, ADDRESSES_MAX);
         append(&mut sum.destinations, other.destinations, ADDRESSES_MAX);
-        sum.confidence = sum.confidence.min(other.confidence);
         sum.alone &= other.alone;
         sum.subsumes &= other.subsumes;
     }

@@ -513,6 +513,11 @@ impl<'a> Scene<'a> {
         self.contacts.with(client, server, &[port], sighting.at, f64::MAX).is_some_and(|contact| contact.opened)
     }
 
+    /// Whether a port was seen to answer a SYN.
+    pub fn is_open(&self, host: IpAddr, port: u16) -> bool {
+        self.open.contains(&(host, port))
+    }
+
     /// What became of a SYN. Other packets have no outcome: it is unknown.
     pub fn outcome(&self, index: usize) -> Outcome {
         self.outcomes[index]

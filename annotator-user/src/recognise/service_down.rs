@@ -60,7 +60,7 @@ fn explain(scene: &Scene<'_>, target: (IpAddr, u16), mut callers: Callers) -> Op
     let (syn, members) = (sent(scene, &callers), members(&callers));
     let enough = again > 0
         && again as f64 >= limits.service_down.again * asked as f64
-        && is_fast(scene, syn, &callers)
+        && is_fast(scene, syn, &callers, 1)
         && rate(scene, syn, &callers) < most_together(scene, &callers)
         && signs(scene, &members).is_empty();
     enough.then(|| tell(scene, target, &callers, (syn, again), reaction, members))

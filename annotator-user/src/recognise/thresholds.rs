@@ -265,6 +265,10 @@ thresholds! {
         syn: u64,
         /// SYNs a second.
         rate: f64,
+        /// Seconds that a connection stays half-open.
+        half_open: f64,
+        /// Answers for each SYN from which on they are repeated in vain.
+        answers: f64,
         /// Share of them that has one target.
         one_target: f64,
         /// Sources from which on they are taken for forged.

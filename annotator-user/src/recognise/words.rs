@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt::Display;
+use std::net::IpAddr;
 
 use crate::extent::PORTS_MAX;
 pub use crate::quantity::count;
@@ -24,6 +25,15 @@ pub fn list<T: Display>(items: impl IntoIterator<Item = T>, max: usize) -> Strin
         text.push_str(&format!(" and {more} more"));
     }
     text
+}
+
+/// An address, or how many there are from the first on.
+pub fn addresses(addresses: &BTreeSet<IpAddr>) -> String {
+    match (addresses.first(), addresses.len()) {
+        (Some(only), 1) => only.to_string(),
+        (Some(first), n) => format!("{} from {first} on", count(n as u64, "address")),
+        (None, _) => "no address".into(),
+    }
 }
 
 /// Ports in the order given.

@@ -449,6 +449,47 @@ fn a_flood_of_acknowledgements() {
     none(&flood(RST, 200), "flood.ack");
 }
 
+/// Where what leaves is not seen: clients begin what they end, and who is answered is a client.
+#[test]
+fn a_flood_of_segments_of_any_kind() {
+    let flood = |kinds: &[u8], port: u16| {
+        let mut scenario = Scenario::live();
+        for i in 0..8000 {
+            for flags in kinds {
+                scenario.send(tcp(AWAY, 1024 + i, HOME, port, *flags)).wait(-0.01);
+            }
+            scenario.wait(0.0005);
+        }
+        scenario.recognise()
+    };
+    for flags in [FIN, RST, RST | ACK, FIN | ACK, SYN | ACK] {
+        assert_eq!(one(&flood(&[flags], 80), "flood.ack").packets, 8000, "{flags}");
+    }
+    none(&flood(&[SYN, ACK, FIN | ACK], 80), "flood.ack");
+    none(&flood(&[ACK], 80), "flood.ack");
+    none(&flood(&[SYN | ACK], 40_000), "flood.ack");
+}
+
+/// One flood is told once, with all that belongs to it, however many addresses of a site it goes to.
+#[test]
+fn a_flood_of_many_neighbours() {
+    let flood = |packet: &dyn Fn(u32, &str) -> Packet| {
+        let mut scenario = Scenario::live();
+        for i in 0..9000 {
+            scenario.send(packet(i, &format!("93.184.216.{}", 10 + i % 9))).wait(-0.0095);
+        }
+        scenario.recognise()
+    };
+    for (found, id) in [
+        (flood(&|_, host| ping(AWAY, host)), "flood.icmp"),
+        (flood(&|i, host| syn(AWAY, 1024 + i as u16, host, 443)), "flood.syn"),
+        (flood(&|i, host| tcp(AWAY, 1024 + i as u16, host, 443, FIN)), "flood.ack"),
+    ] {
+        let flood = one(&found, id);
+        assert_eq!((flood.packets, flood.destinations.len(), found.len()), (9000, 9, 1), "{found:#?}");
+    }
+}
+
 /// Many hosts answer in masses what nobody here asked, as far as is known; who pings them has an answer of each.
 #[test]
 fn echo_replies_in_masses() {

@@ -419,3 +419,36 @@ fn a_flood_is_no_machine_with_two_networks() {
         one(&found, "flood.forged-sources");
     }
 }
+
+/// A flood that fills the queue of half-open connections need not be fast: one SYN in a hundred milliseconds does.
+#[test]
+fn a_slow_flood_fills_the_backlog() {
+    let flood = |caller: fn(u32) -> String, answers: &'static [f64], then: &dyn Fn(&mut Scenario, u32)| {
+        let mut scenario = Scenario::at(&[HOME]);
+        for i in 0..400 {
+            let question = ask(&caller(i), 211 * i, 443);
+            let own_port = u16::from_be_bytes([question.body[0], question.body[1]]);
+            for after in answers {
+                let answer = tcp(HOME, 443, &caller(i), own_port, SYN | ACK).options(&OPTIONS);
+                later(&mut scenario, after + 0.0002, answer);
+            }
+            then(&mut scenario, i);
+            scenario.send(question).wait(0.09);
+            scenario.send(syn(HOME, 40_000 + i as u16, AWAY, 443).options(&OPTIONS)).wait(-0.01);
+        }
+        let found = scenario.recognise();
+        let floods = found.iter().filter(|one| one.id.starts_with("flood."));
+        floods.map(|one| (one.id.clone(), one.packets)).collect::<Vec<_>>()
+    };
+    let (nothing, in_vain) = (|_: &mut Scenario, _| {}, &[0.0, 1.0, 3.0, 7.0]);
+    assert_eq!(flood(crowd, in_vain, &nothing), [("flood.forged-sources".into(), 400)]);
+    assert_eq!(flood(|_| AWAY.into(), in_vain, &nothing), [("flood.syn".into(), 400)]);
+    assert_eq!(flood(crowd, &[], &nothing), [], "nobody knows whether they are half-open");
+    assert_eq!(flood(crowd, &[0.0], &nothing), [], "a capture of what begins connections, and of nothing else");
+    let resets = |scenario: &mut Scenario, i| {
+        later(scenario, 0.001, tcp(&crowd(i), 32_768 + (211 * i % 28_000) as u16, HOME, 443, RST));
+    };
+    assert_eq!(flood(crowd, in_vain, &resets), [], "scanners");
+    let again = |scenario: &mut Scenario, i| later(scenario, 1.0, ask(&crowd(i), 211 * i, 443));
+    assert_eq!(flood(crowd, in_vain, &again), [], "clients to whom the answers do not come");
+}

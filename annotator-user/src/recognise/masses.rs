@@ -1,0 +1,88 @@
+//! What sources that stay the same send in masses, by the place to which it goes.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+
+use super::{Claims, Scene, words};
+use crate::observation::{Sighting, SourceView};
+use crate::quantity::number;
+
+/// What some sources send to one place.
+#[derive(Default)]
+pub struct Masses<'s> {
+    /// The sources.
+    pub views: Vec<&'s SourceView>,
+    /// How much they sent there: of each as large a part as of its samples.
+    pub packets: u64,
+    /// The samples of that.
+    pub members: Vec<usize>,
+}
+
+impl Masses<'_> {
+    /// Packets a second.
+    pub fn rate(&self, scene: &Scene<'_>) -> f64 {
+        scene.rate_of(self.packets, self.views.iter().map(|view| view.address))
+    }
+
+    /// How fast that comes, and from how many.
+    pub fn pace(&self, rate: f64) -> String {
+        pace(rate, self.views.len())
+    }
+
+    /// Where the samples go.
+    pub fn targets(&self, scene: &Scene<'_>) -> BTreeSet<IpAddr> {
+        self.members.iter().map(|index| scene.sighting(*index).destination()).collect()
+    }
+}
+
+/// How fast it comes, and from how many.
+pub fn pace(rate: f64, sources: usize) -> String {
+    format!("about {} a second, from {}", number(rate as u64), words::count(sources as u64, "source"))
+}
+
+/// Sources that send something, each with its sightings of that.
+pub fn senders<'s>(
+    scene: &'s Scene<'_>,
+    claims: &'s Claims,
+    wanted: fn(&Scene<'_>, &Sighting) -> bool,
+) -> impl Iterator<Item = (&'s SourceView, Vec<usize>)> {
+    scene.sources().filter_map(move |(source, indices)| {
+        let view = scene.view(source)?;
+        let members: Vec<usize> = claims.free(indices).filter(|i| wanted(scene, scene.sighting(*i))).collect();
+        (!members.is_empty()).then_some((view, members))
+    })
+}
+
+/// Those that send more of it a second than anybody does by hand.
+pub fn fast<'s>(
+    scene: &'s Scene<'_>,
+    claims: &'s Claims,
+    wanted: fn(&Scene<'_>, &Sighting) -> bool,
+    sent: fn(&SourceView) -> u64,
+) -> impl Iterator<Item = (&'s SourceView, Vec<usize>)> {
+    let each = scene.thresholds.flood.each;
+    // Most sources sent less than that in all.
+    let is_fast =
+        move |view: &SourceView| sent(view) as f64 >= each && scene.rate_of(sent(view), [view.address]) >= each;
+    senders(scene, claims, wanted).filter(move |(view, _)| is_fast(view))
+}
+
+/// What sources sent, by the place to which it went.
+pub fn by_place<'s, P: Ord>(
+    senders: impl Iterator<Item = (&'s SourceView, Vec<usize>)>,
+    sent: fn(&SourceView) -> u64,
+    place: impl Fn(usize) -> P,
+) -> BTreeMap<P, Masses<'s>> {
+    let mut places: BTreeMap<P, Masses<'s>> = BTreeMap::new();
+    for (view, members) in senders {
+        let mut parts: BTreeMap<P, Vec<usize>> = BTreeMap::new();
+        members.iter().for_each(|i| parts.entry(place(*i)).or_default().push(*i));
+        for (place, part) in parts {
+            let masses = places.entry(place).or_default();
+            masses.views.push(view);
+            masses.packets += sent(view) * part.len() as u64 / members.len() as u64;
+            masses.members.extend(part);
+        }
+    }
+    places
+}
