@@ -3,7 +3,7 @@
 //! Where the questions are visible (captures of both directions) an answer is compared with them. An interface shows answers alone; there, two
 //! answers to one question from different addresses are the sign, and a weaker one: clients do ask a second server.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::IpAddr;
 
 use annotator_common::Transport;
@@ -19,6 +19,8 @@ use crate::payload::dns::Identity;
 const ID: &str = "payload.dns-unexpected-source";
 /// Answers in evidence.
 const SHOWN: usize = 8;
+/// How many times as many pairs of answers there must be as chance makes.
+const BEYOND_CHANCE: f64 = 20.0;
 
 /// A question as the client knows it: its address, its port, the message's id and name.
 type Question = (IpAddr, u16, u16, String);
@@ -42,6 +44,8 @@ pub(super) fn finding(knowledge: &Knowledge, seen: &[Seen<'_>]) -> Option<Findin
             asked.entry(question).or_default().insert(sighting.destination());
         }
     }
+    let unasked = answered.iter().filter(|(question, _)| !asked.contains_key(question));
+    let by_chance = are_chance(unasked.map(|(question, servers)| (question, servers.len())));
     let mut evidence = Vec::new();
     let mut sources = BTreeSet::new();
     let mut confidence = Confidence::Possible;
@@ -61,7 +65,7 @@ pub(super) fn finding(knowledge: &Knowledge, seen: &[Seen<'_>]) -> Option<Findin
                     ));
                 }
             }
-            None if servers.len() > 1 => {
+            None if servers.len() > 1 && !by_chance => {
                 sources.extend(servers);
                 let servers: Vec<String> = servers.iter().map(IpAddr::to_string).collect();
                 evidence.push(format!(
@@ -88,4 +92,18 @@ pub(super) fn finding(knowledge: &Knowledge, seen: &[Seen<'_>]) -> Option<Findin
     }
     finding.evidence = evidence;
     Some(finding)
+}
+
+/// Whether questions that several servers answer are no more than there must be among so many answers: of those to one port about one name any two have
+/// the same of 65,536 identifiers now and then.
+fn are_chance<'q>(answered: impl Iterator<Item = (&'q Question, usize)>) -> bool {
+    let pairs = |answers: usize| answers as f64 * answers.saturating_sub(1) as f64 / 2.0;
+    let mut found = 0.0;
+    let mut alike: HashMap<(IpAddr, u16, &str), usize> = HashMap::new();
+    for ((client, port, _, name), servers) in answered {
+        found += pairs(servers);
+        *alike.entry((*client, *port, name)).or_default() += servers;
+    }
+    let expected: f64 = alike.into_values().map(|answers| pairs(answers) / f64::from(1 << u16::BITS)).sum();
+    found <= BEYOND_CHANCE * expected
 }

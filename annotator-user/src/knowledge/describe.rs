@@ -62,12 +62,13 @@ impl Match {
             let pace = if regular { "the same again and again, at even intervals" } else { "not at even intervals" };
             pace.to_owned()
         }));
-        words.extend(
-            self.received.map(|bytes| format!("whose source acknowledges {bytes} bytes and more on its connection")),
-        );
+        words.extend(self.received.map(|bytes| format!("whose source acknowledges {bytes} bytes and more in return")));
         words.extend(self.admitted.map(|admitted| {
-            let whom =
-                if admitted { "from one who signs on and is let in" } else { "from one who was not seen to be let in" };
+            let whom = if admitted {
+                "from one who signs on and is let in, or keeps a line open"
+            } else {
+                "from one who was not seen to be let in"
+            };
             whom.to_owned()
         }));
         words.extend(self.varied.map(|varied| {

@@ -90,9 +90,12 @@ impl Knowledge {
                 && !wanted.fits_port_row(proto, port, Segment::Syn)
                 && !wanted.fits_port_row(proto, port, Segment::Ack)
         });
-        let mut entries: Vec<usize> = conditional.map(|candidate| candidate.entry).collect();
-        entries.extend(general.map(|voice| voice.entry));
-        self.told_by_entries(entries, facts)
+        // Nobody said who sends: what holds for some only comes last.
+        let (of_some, of_all): (Vec<Candidate>, Vec<Candidate>) =
+            conditional.partition(|candidate| self.condition(*candidate).src.is_some());
+        let of_some = of_some.into_iter().map(|candidate| candidate.entry);
+        let of_all = of_all.into_iter().map(|candidate| candidate.entry);
+        self.told_by_entries(of_all.chain(general.map(|voice| voice.entry)).chain(of_some).collect(), facts)
     }
 
     /// What is said of packets from a port.

@@ -177,16 +177,17 @@ pub struct Match {
     /// a payload: packets from the very port.
     #[serde(default)]
     pub answered: Option<bool>,
-    /// Whether something listens here at the destination port. Where that is not known, neither holds.
+    /// Whether something listens here at the destination port, or shows that it does. Where that is not known, neither holds.
     #[serde(default)]
     pub listening: Option<bool>,
-    /// TCP: the source got at least so many bytes on the connection, by what it acknowledges and, where that was seen, by what it was sent.
+    /// TCP: the source got at least so many bytes behind the packet, beyond those that it sent in it, by what it acknowledges and, where that was seen, by
+    /// what it was sent; or did behind another packet of the kind.
     #[serde(default)]
     pub received: Option<u32>,
-    /// Whether the source signs on to the same port by SIP and is let in.
+    /// Whether the source signs on to the same port by SIP and is let in, lets us in, or keeps a line open.
     #[serde(default)]
     pub admitted: Option<bool>,
-    /// Whether the source says the same to the same port again and again, at even intervals: with a payload.
+    /// Whether the source says the same to the same port again and again, or looks after the same zone, at even intervals: with a payload.
     #[serde(default)]
     pub regular: Option<bool>,
     /// Whether the source says several different things of that shape to the same port: it guesses. With a payload.

@@ -17,6 +17,9 @@ use crate::recognise::thresholds;
 /// The shape of a request that does not wait for its connection.
 const OUT_OF_CONNECTION: &str = "http-host-out-of-connection";
 
+/// The headers that a TCP packet has at least: Ethernet, IPv4, TCP.
+const HEADER_BYTES: u64 = 14 + 20 + 20;
+
 /// A sighting, decoded.
 pub struct Seen<'a> {
     /// The sighting.
@@ -38,15 +41,16 @@ pub struct Seen<'a> {
     /// Whether it is UDP back to another port, which had sent to its own port before: the destination spoke first. Programs that send from their
     /// service's own port are no clients on a lent one.
     pub asked: bool,
-    /// Whether something listens here at its destination port, where that is known, or evident from answers by UDP.
+    /// Whether something listens here at its destination port, where that is known, or evident from answers by UDP, or from use by TCP.
     pub listening: Option<bool>,
     /// Whether its source says the same to the same port again and again, at even intervals.
     pub regular: bool,
     /// Whether its source says several different things to the same port.
     pub varied: bool,
-    /// Bytes that its source acknowledges on the TCP connection, as far as its samples tell, and no more than the port was seen to send.
+    /// Bytes that its source acknowledges behind it on the TCP connection, beyond as many as it carries itself, as far as samples tell, and no more than
+    /// the port was seen to send; or on another connection, behind a packet of the kind.
     pub received: u32,
-    /// Whether its source signs on to the same port and is let in.
+    /// Whether its source signs on to the same port and is let in, or keeps a line open with it.
     pub admitted: bool,
 }
 
@@ -119,8 +123,12 @@ impl Directions {
         (packet.transport == Transport::Udp && self.serving.contains(&ends(packet).1)).then_some(true)
     }
 
-    fn received(&self, packet: &Packet) -> u32 {
-        self.acknowledged.get(&ends(packet)).map_or(0, |(_, bytes)| *bytes)
+    /// What a packet's source got behind it. An answer repeats what was asked, which says nothing.
+    fn received(&self, sighting: &Sighting) -> u32 {
+        let Some((first, bytes)) = self.acknowledged.get(&ends(&sighting.packet)) else { return 0 };
+        let before = sighting.tcp_acknowledgement().map_or(0, |number| number.wrapping_sub(*first));
+        let before = if before <= i32::MAX as u32 { before } else { 0 };
+        bytes.saturating_sub(before).saturating_sub(sighting.payload_length())
     }
 
     /// Whether the source has an internal address, which nobody on the Internet could answer, and its site gets answers: we are inside, too.
@@ -133,6 +141,13 @@ impl Directions {
         let (from, to) = ends(packet);
         packet.transport == Transport::Udp && from.1 != to.1 && self.opened.contains(&(to, from))
     }
+}
+
+/// Whether what comes to a TCP port uses its connections: who scans sends two packets behind each SYN at most, who uses one three at least.
+fn is_used(packet: &Packet, counters: &Counters) -> bool {
+    let key = PortKey { proto: PortProto::Tcp, side: Side::Dst, port: packet.destination_port };
+    let count = counters.ports.get(&key).filter(|_| packet.transport == Transport::Tcp);
+    count.is_some_and(|count| count.syn.packets > 0 && count.all.packets >= 4 * count.syn.packets)
 }
 
 pub(super) fn ends(packet: &Packet) -> (End, End) {
@@ -155,10 +170,11 @@ impl<'a> Seen<'a> {
         let home = locality.is_near(sighting.source()) || directions.is_inside(sighting);
         let (host, port) = sighting.target();
         let port_answered = directions.port_answered(&sighting.packet);
-        let acknowledged = directions.received(&sighting.packet);
+        let acknowledged = directions.received(sighting);
         let key = PortKey { proto: PortProto::Tcp, side: Side::Src, port };
         let heard = port_answered && !observations.live;
-        let sent = observations.counters.ports.get(&key).filter(|_| heard).map(|count| count.all.bytes);
+        let sent = observations.counters.ports.get(&key).filter(|_| heard);
+        let sent = sent.map(|count| count.all.bytes.saturating_sub(HEADER_BYTES * count.all.packets));
         Seen {
             sighting,
             shapes: reader.read(sighting),
@@ -172,7 +188,8 @@ impl<'a> Seen<'a> {
             listening: sighting
                 .port_proto()
                 .and_then(|proto| observations.is_listening(proto, host, port))
-                .or_else(|| directions.listening(&sighting.packet)),
+                .or_else(|| directions.listening(&sighting.packet))
+                .or_else(|| is_used(&sighting.packet, observations.counters).then_some(true)),
             regular: false,
             varied: false,
             received: sent.map_or(acknowledged, |bytes| acknowledged.min(bytes.try_into().unwrap_or(u32::MAX))),
@@ -206,17 +223,40 @@ impl<'a> Seen<'a> {
     }
 }
 
+/// Says of each TCP packet that its source got what it got behind any of the kind: ends of connections are sampled at first only, requests go on to be.
+pub fn share_received(all: &mut [Seen<'_>]) {
+    let kind = |seen: &Seen<'_>| {
+        let shapes: Vec<&'static str> = seen.shapes.iter().map(|shape| shape.name).collect();
+        (seen.sighting.packet.source, ends(&seen.sighting.packet).1, shapes)
+    };
+    let mut most: HashMap<(Address, End, Vec<&'static str>), u32> = HashMap::new();
+    for seen in all.iter().filter(|seen| seen.received > 0) {
+        let received = most.entry(kind(seen)).or_default();
+        *received = seen.received.max(*received);
+    }
+    for seen in all.iter_mut().filter(|seen| seen.sighting.packet.transport == Transport::Tcp) {
+        seen.received = most.get(&kind(seen)).copied().unwrap_or_default();
+    }
+}
+
 /// Sightings by what they say.
 type Contents<'s> = HashMap<Vec<&'s str>, Vec<usize>>;
 
+/// What a payload says. Who keeps a copy of a zone asks for its SOA or for what has changed (RFC 1995), and now and then for all: always the same zone.
+fn contents(shape: &Shape) -> &str {
+    let is_of_zone = shape.name == "dns-axfr" || matches!(shape.attribute("qtype"), Some("6" | "251" | "252"));
+    shape.attribute("name").filter(|_| is_of_zone).unwrap_or(&shape.detail)
+}
+
 /// Marks what comes in rounds and says the same in each, and what says something else again and again.
 pub fn mark_habits(all: &mut [Seen<'_>], limits: &thresholds::Rounds) {
-    let mut said: HashMap<(Transport, Address, End), Contents<'_>> = HashMap::new();
+    let mut said: HashMap<(Address, End), Contents<'_>> = HashMap::new();
     for (index, seen) in all.iter().enumerate().filter(|(_, seen)| !seen.shapes.is_empty()) {
         let packet = &seen.sighting.packet;
-        let (_, to) = ends(packet);
-        let contents = said.entry((packet.transport, packet.source, to)).or_default();
-        contents.entry(seen.shapes.iter().map(|shape| shape.detail.as_str()).collect()).or_default().push(index);
+        let mut words: Vec<&str> = seen.shapes.iter().map(contents).collect();
+        words.dedup();
+        let said = said.entry((packet.source, ends(packet).1)).or_default();
+        said.entry(words).or_default().push(index);
     }
     let are_regular = |indices: &[usize]| {
         let moments: Vec<Moment> = indices.iter().map(|index| all[*index].sighting.at).collect();

@@ -8,7 +8,7 @@ use annotator_common::{Count, Family, Flag, Flags, Transport};
 use super::admission::mark_admitted;
 use super::fits::condition;
 use super::schema::{Destination, FamilyNumber, Match, Segment};
-use super::seen::{Directions, Seen, excuse_fast_open, mark_habits};
+use super::seen::{Directions, Seen, excuse_fast_open, mark_habits, share_received};
 use super::share::{Account, Share, share};
 use super::tally::{Row, Tallies};
 use super::topics::{Candidate, Topic};
@@ -47,6 +47,7 @@ pub(super) fn tell(
     let decode = |sighting| Seen::new(sighting, &knowledge.reader, observations, &directions);
     let mut seen: Vec<Seen<'_>> = observations.sightings.iter().map(decode).collect();
     excuse_fast_open(&mut seen, observations.counters);
+    share_received(&mut seen);
     mark_habits(&mut seen, &thresholds.rounds);
     mark_admitted(&mut seen, &thresholds.rounds);
     let mut explained = vec![None; observations.sightings.len()];

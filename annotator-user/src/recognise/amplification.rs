@@ -5,11 +5,12 @@ use std::net::IpAddr;
 
 use annotator_common::Transport;
 
+use super::rounds::are_rounds;
 use super::scene::{Half, is_to_many};
 use super::{Case, Claims, DNS, Scene, words};
 use crate::counters::{PortProto, Side};
 use crate::finding::{Confidence, PortPackets, Recognition, Verdict};
-use crate::observation::Sighting;
+use crate::observation::{Moment, Sighting};
 
 const NTP: u16 = 123;
 /// The question type ANY (RFC 1035 §3.2.3) in class IN.
@@ -38,7 +39,10 @@ fn hunts(scene: &Scene<'_>, claims: &Claims) -> Vec<Recognition> {
         let in_haste = insistent(scene, source, &everyday, limits.insistent_rate);
         let enough = match members.iter().all(|i| has_clients(scene, scene.sighting(*i))) {
             true => !insistent(scene, source, &members, limits.insistent).is_empty(),
-            false => scene.targets(&members).len() >= limits.requests || members.len() >= limits.repeats,
+            false => {
+                (scene.targets(&members).len() >= limits.requests || members.len() >= limits.repeats)
+                    && !in_rounds(scene, &members)
+            }
         };
         if !enough {
             members.clear();
@@ -93,6 +97,15 @@ fn is_everyday(scene: &Scene<'_>, sighting: &Sighting) -> bool {
 fn has_clients(scene: &Scene<'_>, sighting: &Sighting) -> bool {
     let port = sighting.packet.destination_port;
     port == DNS || scene.thresholds.amplification.answered_is_normal.contains(&port)
+}
+
+/// Whether each target is asked at even intervals, with rests in between, as a monitor asks.
+fn in_rounds(scene: &Scene<'_>, members: &[usize]) -> bool {
+    let mut asked: HashMap<(IpAddr, u16), Vec<Moment>> = HashMap::new();
+    for sighting in members.iter().map(|index| scene.sighting(*index)) {
+        asked.entry(sighting.target()).or_default().push(sighting.at);
+    }
+    asked.values().all(|moments| are_rounds(moments, &scene.thresholds.rounds))
 }
 
 /// The questions that come over and over, so many of them within the time as no client repeats.

@@ -51,6 +51,8 @@ thresholds! {
         guesses: usize,
         /// Refusals for each time that one who signs on is let in.
         refusals: usize,
+        /// Shortest time between two rounds of one who signs on.
+        renewal: f64,
     }
     /// Attempts of our own.
     own_address: OwnAddress {

@@ -195,6 +195,13 @@ fn neighbours_use_services() {
             "payload.dns-version-bind",
         ),
         (frames::udp(40000, 53, &dns(0, 255, 1, "example.com")), "payload.dns-any.local", "payload.dns-any"),
+        (frames::udp(700, 111, &rpc(100_000, 5, 100_004)), "payload.rpc-callit.local", "payload.rpc-callit"),
+        (over_tcp(25, b"VRFY postmaster\r\n"), "payload.smtp-vrfy.local", "payload.smtp-vrfy"),
+        (frames::udp(40000, 177, &[0, 1, 0, 2, 0, 1, 0]), "port.177.local", "port.177"),
+        (frames::syn(79), "port.79.local", "port.79"),
+        (frames::icmp(13, 0, &[0; 12]), "icmp.13.local", "icmp.13"),
+        (frames::icmp(17, 0, &[0; 4]), "icmp.17.local", "icmp.17"),
+        (frames::icmp(8, 0, &[0; 56]).options(&[7, 7, 4, 0, 0, 0, 0]), "ip.record-route.local", "ip.record-route"),
     ];
     for (packet, neighbours, strangers) in table {
         let told = findings(std::slice::from_ref(&packet), &Locality::default());

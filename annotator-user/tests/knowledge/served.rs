@@ -5,7 +5,7 @@ use annotator::observation::Locality;
 
 use crate::frames::{self, Packet, flag};
 use crate::single::dns;
-use crate::stimulus::{findings, tells};
+use crate::stimulus::{findings, findings_live, tells};
 
 /// The ids of what worries somebody.
 fn loud(found: &[Finding]) -> Vec<&str> {
@@ -35,7 +35,9 @@ fn a_zone_that_was_given_is_a_secondarys_or_an_open_door() {
     let given = findings(&transfer(40_000), &Locality::default());
     assert!(tells(&given, "payload.dns-axfr.served"), "{given:?}");
     assert_eq!(loud(&given), [""; 0]);
-    for refused in [0, 31, 500] {
+    let small = findings(&transfer(200), &Locality::default());
+    assert!(tells(&small, "payload.dns-axfr.served"), "{small:?}");
+    for refused in [0, 31, 150] {
         assert_eq!(loud(&findings(&transfer(refused), &Locality::default())), ["payload.dns-axfr"], "{refused}");
     }
     let mut reset = transfer(0);
@@ -49,6 +51,96 @@ fn a_zone_that_was_given_is_a_secondarys_or_an_open_door() {
     };
     assert_eq!(heard(31), "payload.dns-axfr", "and so is any other that is more than was sent");
     assert_eq!(heard(1200), "");
+}
+
+/// Ends of connections are sampled at first only. A secondary that got the zone then has it later, too; one whose connections never showed what they brought
+/// comes at even intervals.
+#[test]
+fn secondaries_come_again() {
+    let later = |transfer: Vec<Packet>, from: &'static str, at: f64| {
+        transfer.into_iter().map(move |packet| packet.from(from).at(at))
+    };
+    let round = |number: u32| f64::from(number * 1000 + number * number % 7 * 100);
+    let many: Vec<_> = (0..12).flat_map(|number| later(transfer(9000), frames::STRANGER, round(number))).collect();
+    for look in [findings, findings_live] {
+        assert_eq!(loud(&look(&many, &Locality::default())), [""; 0]);
+    }
+    let refused = later(transfer(31), "198.18.99.9", 20_000.0);
+    let found = findings(&many.into_iter().chain(refused).collect::<Vec<_>>(), &Locality::default());
+    let accused = found.iter().find(|finding| finding.id == "payload.dns-axfr").expect("it is told");
+    assert_eq!((accused.packets, accused.sources.len()), (1, 1), "who is refused is another");
+    let polls = |moment: fn(u32) -> f64| {
+        let poll = |number| frames::udp(40000, 53, &dns(0, 6, 1, "example.com")).at(moment(number));
+        let transfer = later(transfer(9000), frames::STRANGER, moment(29) + 1.0);
+        findings(&(0..30).map(poll).chain(transfer).collect::<Vec<_>>(), &Locality::default())
+    };
+    assert!(tells(&polls(|number| f64::from(number * 900)), "payload.dns-axfr.regular"));
+    assert_eq!(loud(&polls(|number| f64::from(number * number * 9))), ["payload.dns-axfr"]);
+}
+
+/// Who asks a proxy for a way to elsewhere, and gets so many bytes.
+#[test]
+fn a_proxy_that_carries_data_is_in_use() {
+    let told = |bytes: u32| {
+        let sent = |flags: u8, payload: &[u8], acknowledged: u32| {
+            frames::tcp(40000, 3128, flags, payload).acknowledging(acknowledged)
+        };
+        let request = sent(flag::PSH | flag::ACK, b"CONNECT www.example.org:443 HTTP/1.1\r\n\r\n", 1);
+        let packets = [frames::tcp(40000, 3128, flag::SYN, &[]), request, sent(flag::FIN | flag::ACK, &[], 1 + bytes)];
+        loud(&findings(&packets, &Locality::default())).join(" ")
+    };
+    assert_eq!((told(40_000).as_str(), told(4000).as_str()), ("", "payload.http-proxy"));
+}
+
+/// A neighbour who uses what runs at a port has not looked for a back door; a stranger may have found it.
+#[test]
+fn ports_in_use_are_no_back_doors() {
+    let told = |port: u16, from: &str, flags: &[u8]| {
+        let send = |flags: &u8| frames::tcp(40000, port, *flags, &[]).from(from).to("192.168.1.2");
+        let packets: Vec<_> = flags.iter().map(send).collect();
+        loud(&findings(&packets, &Locality::default())).join(" ")
+    };
+    let used = [flag::SYN, flag::ACK, flag::PSH | flag::ACK, flag::FIN | flag::ACK, flag::ACK];
+    for port in [635, 12345] {
+        assert_eq!(told(port, "192.168.1.20", &used), "");
+        assert_ne!(told(port, "192.168.1.20", &[flag::SYN, flag::ACK, flag::RST]), "");
+        assert_ne!(told(port, frames::STRANGER, &used), "");
+    }
+}
+
+/// Monitoring asks the same at even intervals, and rests in between. Who repeats it in haste does not.
+#[test]
+fn monitors_rest_in_between() {
+    let version = dns(0, 16, 3, "version.bind");
+    let control = [0x16, 2, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0];
+    let rows: [(u16, &[u8], &str, &str); 2] = [
+        (53, &version, "payload.dns-version-bind.regular", "payload.dns-version-bind"),
+        (123, &control, "payload.ntp-control.regular", "amplifier.hunt"),
+    ];
+    for (port, question, monitor, other) in rows {
+        let told = |gap: u32| {
+            let ask = |number: u32| frames::udp(40000, port, question).at(f64::from(number * gap));
+            findings(&(0..12).map(ask).collect::<Vec<_>>(), &Locality::default())
+        };
+        assert!(tells(&told(300), monitor), "{:?}", told(300));
+        assert_eq!((loud(&told(300)), loud(&told(2))), (vec![], vec![other]));
+    }
+}
+
+/// Of many answers to one port some bear the same number; where a server has two addresses, they do so each time.
+#[test]
+fn answers_that_meet_by_chance_have_no_two_sources() {
+    let answer = |from: u32, id: u16| {
+        let answer = [&id.to_be_bytes()[..], &dns(0x8180, 1, 1, "example.com")[2..]].concat();
+        frames::udp(53, 40000, &answer).from(&format!("198.18.{}.{}", from / 250, from % 250))
+    };
+    let told = |packets: &[Packet]| tells(&findings(packets, &Locality::default()), "payload.dns-unexpected-source");
+    // The last five bear the numbers of five before them.
+    let number = |from: u32| (from - if from < 895 { 0 } else { 5 }) as u16;
+    let flood: Vec<_> = (0..900).map(|from| answer(from, number(from))).collect();
+    assert!(!told(&flood));
+    assert!(told(&[answer(1, 7), answer(2, 7)]));
+    assert!(told(&(0..40).flat_map(|id| [answer(1, id), answer(2, id)]).collect::<Vec<_>>()));
 }
 
 /// Who signs on, and what he is told, in turn.
@@ -78,6 +170,34 @@ fn telephones_that_are_let_in_are_no_scanners() {
     for guesses in [&[password][..], &[password, "403 Forbidden", "403 Forbidden", password, "200 OK"], &[]] {
         assert_eq!(told(guesses), "payload.sip", "{guesses:?}");
     }
+}
+
+/// Where answers are not seen, even intervals tell a telephone from who guesses; where they are, our own signing on tells a provider.
+#[test]
+fn lines_are_kept_open() {
+    let send = |method: &str, at: f64| {
+        let text = format!("{method} sip:198.19.1.20 SIP/2.0\r\nUser-Agent: Yealink\r\n\r\n");
+        frames::udp(5062, 5060, text.as_bytes()).at(at)
+    };
+    let signs_on = |rounds: u32, times: u32| {
+        let mut packets: Vec<_> = (0..rounds * times)
+            .map(|number| send("REGISTER", f64::from(number / times * 290) + f64::from(number % times) * 0.1))
+            .collect();
+        packets.push(send("INVITE", f64::from(rounds * 290) + 30.0));
+        loud(&findings(&packets, &Locality::default())).join(" ")
+    };
+    assert_eq!(signs_on(5, 2), "");
+    for (rounds, times) in [(2, 2), (5, 8)] {
+        assert_eq!(signs_on(rounds, times), "payload.sip", "{times} times in each of {rounds} rounds");
+    }
+    let provider = |status: &str| {
+        let ours = send("REGISTER", 0.0).from(frames::US).to(frames::STRANGER);
+        let answer = format!("SIP/2.0 {status}\r\n");
+        let answer = frames::udp(5060, 5062, answer.as_bytes()).at(0.1);
+        let call = frames::udp(5060, 5062, b"INVITE sip:100@198.19.1.20 SIP/2.0\r\n\r\n").at(9.0);
+        loud(&findings(&[ours, answer, call], &Locality::default())).join(" ")
+    };
+    assert_eq!((provider("200 OK").as_str(), provider("403 Forbidden").as_str()), ("", "payload.sip"));
 }
 
 /// A game's port that answers is in use, whoever was here before: here, elsewhere, or on loan for another question.
