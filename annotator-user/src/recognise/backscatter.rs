@@ -8,6 +8,7 @@ use annotator_common::packet::tcp;
 
 use super::scene::{Half, is_syn_ack, is_to_many};
 use super::{Case, Claims, DNS, Scene, words};
+use crate::counters::{PortProto, Side};
 use crate::finding::{Confidence, Recognition};
 use crate::observation::Sighting;
 
@@ -26,7 +27,7 @@ pub fn recognise(scene: &Scene<'_>, claims: &Claims) -> Vec<Recognition> {
             }
         }
         if !is_conversation(scene, victim, indices, &tcp) && !asks_itself(scene, victim, &tcp) {
-            match is_bystander(scene, &tcp) {
+            match is_bystander(scene, &tcp) || are_unasked(scene, &tcp) {
                 true => found.push(explain_tcp(scene, &victim.to_string(), tcp)),
                 false => few.extend(tcp),
             }
@@ -89,13 +90,36 @@ fn is_bystander(scene: &Scene<'_>, answers: &[usize]) -> bool {
             || (targets.len() >= needed && foreign as f64 >= share * targets.len() as f64))
 }
 
+/// Whether one host answers from several ports to most of which nobody sent anything, by the exact counters of a capture that shows what the hosts here
+/// ask for.
+fn are_unasked(scene: &Scene<'_>, answers: &[usize]) -> bool {
+    let asks = |host: IpAddr| scene.hears(host) && scene.view(host).is_some_and(|view| view.syn > 0);
+    let answers = || answers.iter().map(|index| scene.sighting(*index));
+    let ports: BTreeSet<u16> = answers().map(|sighting| sighting.packet.source_port).collect();
+    let is_unasked = |port: &&u16| scene.port(PortProto::Tcp, Side::Dst, **port).all.packets == 0;
+    ports.len() >= scene.thresholds.backscatter.answers
+        && ports.iter().filter(is_unasked).count() * 2 > ports.len()
+        && answers().all(|sighting| asks(sighting.destination()))
+}
+
 fn is_dns_bystander(scene: &Scene<'_>, answers: &[usize]) -> bool {
     let limits = &scene.thresholds.backscatter;
     let targets = scene.targets(answers);
     let hosts: BTreeSet<IpAddr> = targets.iter().map(|(host, _)| *host).collect();
     // Resolvers ask from any port: only silence of the asker, whose other questions are heard, or several who cannot all have asked, tells.
     targets.len() >= limits.answers
-        && (hosts.iter().all(|host| scene.knows_all_asked(*host, DNS)) || hosts.len() >= limits.answers)
+        && (hosts.iter().all(|host| scene.knows_all_asked(*host, DNS))
+            || hosts.len() >= limits.answers
+            || (hosts.iter().all(|host| scene.hears(*host)) && beyond_questions(scene) >= answers.len() as u64))
+}
+
+/// How many more answers of name servers there are than questions, by the exact counters; none where no question was seen.
+fn beyond_questions(scene: &Scene<'_>) -> u64 {
+    let count = |side| scene.port(PortProto::Udp, side, DNS).all.packets;
+    match count(Side::Dst) {
+        0 => 0,
+        questions => count(Side::Src).saturating_sub(questions),
+    }
 }
 
 /// Whether a source goes on with connections, or ends them, which it must have had then.

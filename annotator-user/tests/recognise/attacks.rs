@@ -369,6 +369,36 @@ fn complaints_about_our_own_refusals_are_no_flood_elsewhere() {
     assert!(complaints(false));
 }
 
+/// Of a busy host not every packet is sampled; the counters know what it asked for.
+#[test]
+fn answers_to_forged_packets_show_beside_our_own_traffic() {
+    let told = |asked: bool| {
+        let mut scenario = Scenario::at(&[HOME]);
+        let ask = |scenario: &mut Scenario, server: &str, port: u16, asked: bool| {
+            if asked {
+                scenario.send(udp(HOME, port, server, 53, &[0, 1, 1, 0, 0, 1, 0, 0]));
+            }
+            scenario.send(udp(server, 53, HOME, port, &[0, 1, 0x81, 0x80, 0, 1, 0, 1]));
+        };
+        for i in 0..200 {
+            ask(&mut scenario, "9.9.9.9", 33_000 + i, true);
+            scenario.connection(HOME, 40_000 + i, &stranger(i.into()), 443).wait(0.1);
+        }
+        for i in 0..30 {
+            ask(&mut scenario, AWAY, 1201 + i * 1000, asked);
+            if asked {
+                scenario.send(syn(HOME, 51_000, "45.9.9.1", 1 + i * 7));
+            }
+            scenario.send(tcp("45.9.9.1", 1 + i * 7, HOME, 51_000, RST | ACK)).wait(0.1);
+        }
+        let mut ids: Vec<String> = scenario.recognise().into_iter().map(|found| found.id).collect();
+        ids.retain(|id| id.starts_with("backscatter"));
+        ids
+    };
+    assert_eq!(told(false), ["backscatter.dns", "backscatter.tcp"]);
+    assert_eq!(told(true), [""; 0]);
+}
+
 #[test]
 fn answers_of_name_servers_that_nobody_asked() {
     let mut scenario = Scenario::default();
