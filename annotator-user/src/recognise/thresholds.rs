@@ -461,6 +461,8 @@ thresholds! {
         nmap_highest_ttl: u8,
         /// IPv6 flow label of the probes of nmap's OS detection.
         nmap_flow_label: u32,
+        /// Within which time nmap asks whether a host is there.
+        nmap_discovery: f64,
         /// Different probes of nmap's OS detection.
         os_detection_marks: usize,
     }

@@ -22,6 +22,7 @@ enum Tool {
     Masscan,
     Nmap,
     NmapOs,
+    NmapDiscovery,
 }
 
 /// Options of a SYN as newer ZMap copies them from Linux: MSS, SACK permitted, timestamps, no operation, window scale.
@@ -34,7 +35,7 @@ const MIRAI_MARK: &str = "The sequence number of each SYN is the address that it
 const FROM_255: u8 = 129;
 
 /// Finds tools, one finding for each.
-pub fn recognise(scene: &Scene<'_>, _: &Claims) -> Vec<Recognition> {
+pub fn recognise(scene: &Scene<'_>, claims: &Claims) -> Vec<Recognition> {
     let (mut by_tool, mut single) = (BTreeMap::<Tool, Vec<usize>>::new(), BTreeMap::<Tool, Vec<usize>>::new());
     let mut questions = 0;
     for (source, indices) in scene.sources() {
@@ -50,31 +51,47 @@ pub fn recognise(scene: &Scene<'_>, _: &Claims) -> Vec<Recognition> {
                 marked.entry(tool).or_default().push(*index);
             }
         }
+        marked.insert(Tool::NmapDiscovery, discoveries(scene, claims, indices));
         for (tool, members) in marked {
             let of = if is_enough(scene, tool, &members) { &mut by_tool } else { &mut single };
             of.entry(tool).or_default().extend(members);
         }
     }
     for (tool, members) in single {
-        let together = by_tool.get(&tool).map_or(0, Vec::len) + members.len();
-        if counts_together(scene, tool, together, questions) {
+        let all: Vec<usize> = by_tool.get(&tool).into_iter().flatten().chain(&members).copied().collect();
+        if counts_together(scene, tool, &all, questions) {
             by_tool.entry(tool).or_default().extend(members);
         }
     }
     by_tool.into_iter().map(|(tool, members)| explain(scene, tool, members)).collect()
 }
 
+/// How many packets differ by more than their source: who forges decoys writes each packet once for all of them, and one that bears a mark by chance
+/// bears it in every name.
+fn distinct(scene: &Scene<'_>, indices: &[usize]) -> usize {
+    let written = indices
+        .iter()
+        .map(|index| scene.sighting(*index))
+        .map(|sighting| (sighting.target(), sighting.packet.source_port, sighting.tcp_sequence()));
+    written.collect::<BTreeSet<_>>().len()
+}
+
 /// Whether a mark that several sources show once each is more than chance.
-fn counts_together(scene: &Scene<'_>, tool: Tool, together: usize, questions: usize) -> bool {
+fn counts_together(scene: &Scene<'_>, tool: Tool, together: &[usize], questions: usize) -> bool {
     let limits = &scene.thresholds.tools;
     let by_chance = questions as f64 / 65_536.0;
+    let is_beyond = |marks: usize| marks as f64 >= limits.beyond_chance * by_chance;
     let enough = match tool {
         // A test of 32 bits hardly ever matches by chance.
         Tool::Mirai | Tool::MiraiHere => true,
-        Tool::Zmap | Tool::Masscan => together as f64 >= limits.beyond_chance * by_chance,
+        Tool::Zmap => is_beyond(together.len()),
+        Tool::Masscan => {
+            let distinct = distinct(scene, together);
+            distinct >= limits.marks && is_beyond(distinct)
+        }
         _ => false,
     };
-    enough && together >= limits.marks
+    enough && together.len() >= limits.marks
 }
 
 fn is_question(sighting: &Sighting) -> bool {
@@ -106,6 +123,47 @@ fn marks(scene: &Scene<'_>, sighting: &Sighting) -> Vec<Tool> {
         (Tool::NmapOs, os_probe(scene, sighting).is_some()),
     ];
     tests.into_iter().filter(|(_, matches)| *matches).map(|(tool, _)| tool).collect()
+}
+
+/// What nmap asks to learn whether a host from afar is there.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Knock {
+    Ping,
+    Https,
+    Http,
+    Timestamp,
+}
+
+fn knock(sighting: &Sighting) -> Option<Knock> {
+    let packet = &sighting.packet;
+    match packet.transport {
+        Transport::Icmp if packet.icmp_type == 8 => Some(Knock::Ping),
+        Transport::Icmp if packet.icmp_type == 13 => Some(Knock::Timestamp),
+        Transport::Tcp if packet.is_syn() && packet.destination_port == 443 => Some(Knock::Https),
+        Transport::Tcp if packet.tcp_flags == ACK && packet.destination_port == 80 => Some(Knock::Http),
+        _ => None,
+    }
+}
+
+/// What a source asks hosts in a moment that is nmap's discovery: nobody else asks for the time and for an echo, and knocks at the web server.
+fn discoveries(scene: &Scene<'_>, claims: &Claims, indices: &[usize]) -> Vec<usize> {
+    let mut asked: BTreeMap<IpAddr, BTreeMap<Knock, usize>> = BTreeMap::new();
+    for index in claims.free(indices) {
+        let sighting = scene.sighting(index);
+        if let Some(knock) = knock(sighting).filter(|_| scene.is_inbound(sighting) && !scene.is_from_around(sighting)) {
+            asked.entry(sighting.destination()).or_default().entry(knock).or_insert(index);
+        }
+    }
+    asked.retain(|_, knocks| {
+        let times = || knocks.values().map(|index| scene.sighting(*index).at);
+        let seconds = times().max().zip(times().min()).map_or(0.0, |(last, first)| last.seconds_since(first));
+        let is_asked = |knock| knocks.contains_key(&knock);
+        is_asked(Knock::Ping)
+            && is_asked(Knock::Timestamp)
+            && (is_asked(Knock::Https) || is_asked(Knock::Http))
+            && seconds <= scene.thresholds.tools.nmap_discovery
+    });
+    asked.into_values().flat_map(BTreeMap::into_values).collect()
 }
 
 /// The addresses that a scanner may have aimed at: the destination, and behind address translation the public ones.
@@ -191,6 +249,7 @@ fn is_enough(scene: &Scene<'_>, tool: Tool, members: &[usize]) -> bool {
     match tool {
         Tool::Mirai | Tool::MiraiHere | Tool::Zmap | Tool::Masscan => members.len() >= limits.marks,
         Tool::ZmapNew => targets() >= limits.zmap_new_marks,
+        Tool::NmapDiscovery => !members.is_empty(),
         Tool::Nmap => targets() >= limits.nmap_marks,
         Tool::NmapOs => {
             // Options that nobody else writes say as much as another probe: of a source that scans before, only the oddest packets are sampled.
@@ -219,6 +278,10 @@ fn explain(scene: &Scene<'_>, tool: Tool, members: Vec<usize>) -> Recognition {
             "Few fixed windows, a segment size as the only option, no don't-fragment bit, and a TTL below 60.",
         ),
         Tool::NmapOs => ("tool.nmap-os-detection", "Combinations of flags and windows that only these probes have."),
+        Tool::NmapDiscovery => (
+            "tool.nmap-discovery",
+            "A ping, a request for the time, and knocks at the web server come in the same moment.",
+        ),
     };
     let detail = version(scene, tool, &members);
     let is_here = members.iter().any(|index| is_from_here(scene, scene.sighting(*index)));
@@ -238,7 +301,7 @@ fn explain(scene: &Scene<'_>, tool: Tool, members: Vec<usize>) -> Recognition {
     match tool {
         // Mirai is what it wants, and odd packets that ask for the system mean nothing else; the other tools are only the means.
         Tool::Mirai | Tool::MiraiHere => case.close(),
-        Tool::NmapOs => case.alone().close(),
+        Tool::NmapOs | Tool::NmapDiscovery => case.alone().close(),
         _ => case.close_open(),
     }
 }
@@ -258,6 +321,7 @@ fn version(scene: &Scene<'_>, tool: Tool, members: &[usize]) -> String {
         Tool::ZmapNew => "ZMap from 4.1.0 (2024) on; the evidence is weak".into(),
         Tool::Masscan => masscan_version(scene, members).into(),
         Tool::Nmap => "nmap's SYN scan, all versions of the last twenty years".into(),
+        Tool::NmapDiscovery => "nmap's host discovery, as it is for hosts far away unless it is told otherwise".into(),
         Tool::NmapOs => {
             "nmap's second generation of OS detection, since 4.20 (2006), over IPv6 since 6.00 (2012)".into()
         }

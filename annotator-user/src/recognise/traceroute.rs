@@ -15,6 +15,8 @@ use crate::observation::Sighting;
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Probe {
     Udp(IpAddr),
+    /// To a port that is not traceroute's own.
+    Datagram(IpAddr, u16),
     Ping(IpAddr),
     Syn(IpAddr, u16),
 }
@@ -43,6 +45,7 @@ pub fn recognise(scene: &Scene<'_>, claims: &Claims) -> Vec<Recognition> {
         for (probe, members) in groups {
             let case = match probe {
                 Probe::Udp(_) => by_udp(scene, id, &members).or_else(|| by_ttl(scene, id, members, "datagrams")),
+                Probe::Datagram(..) => by_rising_ttl(scene, id, members),
                 Probe::Ping(_) => by_ttl(scene, id, members, "echo requests").map(as_ping),
                 Probe::Syn(..) => by_ttl(scene, id, members, "SYNs"),
             };
@@ -60,9 +63,10 @@ fn probe(scene: &Scene<'_>, sighting: &Sighting) -> Option<Probe> {
     }
     let target = sighting.destination();
     match packet.transport {
-        Transport::Udp => {
-            (limits.first_port..=limits.last_port).contains(&packet.destination_port).then_some(Probe::Udp(target))
+        Transport::Udp if (limits.first_port..=limits.last_port).contains(&packet.destination_port) => {
+            Some(Probe::Udp(target))
         }
+        Transport::Udp => Some(Probe::Datagram(target, packet.destination_port)),
         Transport::Icmp => (packet.icmp_type == 8).then_some(Probe::Ping(target)),
         Transport::Icmpv6 => (packet.icmp_type == 128).then_some(Probe::Ping(target)),
         Transport::Tcp => packet.is_syn().then_some(Probe::Syn(target, packet.destination_port)),
@@ -91,6 +95,12 @@ fn by_udp(scene: &Scene<'_>, id: &str, members: &[usize]) -> Option<Recognition>
         .fact("detail", format!("UDP to ports {} to {}", ports.first()?, ports.last()?))
         .evidence("Ports that rise with a TTL near 64 or 128 would be a port scan instead.");
     Some(if few { case.confidence(Confidence::Possible).close() } else { case.close() })
+}
+
+/// Programs that talk with neighbours only send all with a TTL of 1; nobody but traceroute counts upwards.
+fn by_rising_ttl(scene: &Scene<'_>, id: &str, members: Vec<usize>) -> Option<Recognition> {
+    let ttls: BTreeSet<u8> = members.iter().map(|i| scene.sighting(*i).packet.ttl).collect();
+    if ttls.len() > 1 { by_ttl(scene, id, members, "datagrams") } else { None }
 }
 
 fn by_ttl(scene: &Scene<'_>, id: &str, members: Vec<usize>, what: &str) -> Option<Recognition> {

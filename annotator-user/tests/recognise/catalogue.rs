@@ -24,7 +24,7 @@ const SERVICES: [u16; 13] = [22, 23, 25, 53, 79, 80, 110, 111, 143, 1114, 2766, 
 pub const PREFIX: Prefix = Prefix { address: IpAddr::V4(Ipv4Addr::new(93, 184, 216, 0)), bits: 24 };
 
 /// What is to be found: a title, the finding's id, the traffic.
-pub const SCENARIOS: [(&str, &str, Fill); 65] = [
+pub const SCENARIOS: [(&str, &str, Fill); 66] = [
     ("Ident after our own mail", "pattern.ident-after-connect", |s| {
         s.connection(HOME, 40000, MAIL, 25).send(syn(MAIL, 51000, HOME, 113));
         s.send(tcp(HOME, 113, MAIL, 51000, RST | ACK));
@@ -211,6 +211,10 @@ pub const SCENARIOS: [(&str, &str, Fill); 65] = [
         for port in [22, 80, 443, 8080] {
             s.send(syn(AWAY, 40000, HOME, port).window(1024).options(&[2, 4, 5, 180]).ttl(45));
         }
+    }),
+    ("nmap asks whether we are there", "tool.nmap-discovery", |s| {
+        s.send(ping(AWAY, HOME)).send(syn(AWAY, 40000, HOME, 443)).send(tcp(AWAY, 40000, HOME, 80, ACK));
+        s.send(icmp(AWAY, HOME, 13, 0, &[0; 16]));
     }),
     ("nmap asks for the system", "tool.nmap-os-detection", |s| {
         for probe in os_detection() {

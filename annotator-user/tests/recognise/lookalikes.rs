@@ -44,6 +44,10 @@ fn traceroute_to_one_port_shows_by_its_ttls() {
         assert_eq!(one(&to_one_port(&datagram, ttls), "pattern.traceroute").explains.len(), ttls.len());
         one(&to_one_port(&question, ttls), "pattern.traceroute");
     }
+    // With `-U` all datagrams go to the port of DNS.
+    let to_dns = || udp("116.90.231.7", 40000, HOME, 53, &[0; 32]);
+    one(&to_one_port(&to_dns, &[1, 1, 1, 2, 2, 2]), "pattern.traceroute");
+    none(&to_one_port(&to_dns, &[1, 1, 1, 1]), "pattern.traceroute");
     for ttls in [&[52, 52, 52, 52][..], &[50, 51, 52, 53], &[4, 4, 4, 4]] {
         none(&to_one_port(&datagram, ttls), "pattern.traceroute");
         none(&to_one_port(&question, ttls), "pattern.traceroute");

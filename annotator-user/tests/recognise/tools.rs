@@ -111,6 +111,24 @@ fn masscan_derives_the_identification() {
     none(&chance.recognise(), "tool.masscan");
 }
 
+/// Who forges decoys writes each packet once for all: one that bears the mark by chance bears it in every name.
+#[test]
+fn a_mark_that_all_decoys_share_is_chance() {
+    let told = |own_port: bool| {
+        let mut scenario = Scenario::live();
+        for source in 0..8 {
+            let port = if own_port { 40000 + source } else { 40000 };
+            for service in [22, 80, 443] {
+                let id = if service == 80 { (u32::from(ip(HOME)) ^ 80 ^ 0x1234_5678) as u16 } else { 99 };
+                scenario.send(syn(&stranger(source.into()), port, HOME, service).sequence(0x1234_5678).id(id));
+            }
+        }
+        scenario.recognise()
+    };
+    none(&told(false), "tool.masscan");
+    assert_eq!(one(&told(true), "tool.masscan").packets, 8);
+}
+
 #[test]
 fn nmap_has_few_windows_and_one_option() {
     let mut scenario = Scenario::live();
