@@ -73,8 +73,10 @@ pub fn recognise(scene: &Scene<'_>, source: IpAddr, indices: &[usize], beyond: &
     let mut numbers: Vec<u8> = sampled.filter(|number| is_brief || is_seldom(family, *number)).collect();
     numbers.retain(|number| known.insert(*number));
     // What was sampled of nobody is of who tries them one after the other, or of the only one who may have sent it.
-    if beyond.source == Some(source) || numbers.len() >= limits.protocols {
-        let tried = beyond.packets.keys().filter(|(of, number)| is_seldom(*of, *number)).map(|(_, number)| *number);
+    let is_only = beyond.source == Some(source);
+    if is_only || numbers.len() >= limits.protocols {
+        let is_tried = |of: Family, number: u8| is_seldom(of, number) || (is_only && is_brief && of == family);
+        let tried = beyond.packets.keys().filter(|(of, number)| is_tried(*of, *number)).map(|(_, number)| *number);
         numbers.extend(tried.filter(|number| known.insert(*number)));
     }
     if numbers.len() < limits.protocols {
