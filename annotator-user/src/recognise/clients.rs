@@ -73,22 +73,37 @@ impl Scene<'_> {
         self.ends_connections(source) || (!asked.is_empty() && used.count() * 2 >= asked.len())
     }
 
-    /// Whether a source ends most connections that it begins, at ports where more came than what begins and ends them: they came about, and it is a
-    /// client.
+    /// Whether a source ends most connections that it begins, at ports where more came than what begins and ends them, or at hosts that end as many: they
+    /// came about, and it is a client.
     pub fn ends_connections(&self, source: IpAddr) -> bool {
         let ends = |view: &SourceView| view.fin as f64 >= self.thresholds.scan.finished * view.syn as f64;
         self.view(source).is_some_and(|view| view.syn > 0 && ends(view)) && self.asks_where_more_came(source)
     }
 
     fn asks_where_more_came(&self, source: IpAddr) -> bool {
-        let sent = self.from(source).iter().map(|index| &self.sighting(*index).packet);
-        let ports: BTreeSet<u16> =
-            sent.filter(|packet| packet.is_syn()).map(|packet| packet.destination_port).collect();
+        let asked = self.targets(&self.syns_of(source));
+        let ports: BTreeSet<u16> = asked.iter().map(|(_, port)| *port).collect();
         let (all, syn) = ports.iter().fold((0, 0), |(all, syn), port| {
             let count = self.port(PortProto::Tcp, Side::Dst, *port);
             (all + count.all.packets, syn + count.syn.packets)
         });
-        all - syn >= BEHIND_SYN * syn
+        all - syn >= BEHIND_SYN * syn || self.are_ended_there(&asked)
+    }
+
+    /// Whether hosts are seen to end the connections that they are asked for at some ports, as far as the counts go: some captures hold nothing but how
+    /// connections begin and end.
+    pub fn are_ended_there(&self, asked: &BTreeSet<(IpAddr, u16)>) -> bool {
+        let ports: BTreeSet<u16> = asked.iter().map(|(_, port)| *port).collect();
+        let hosts: BTreeSet<IpAddr> = asked.iter().map(|(host, _)| *host).filter(|host| self.hears(*host)).collect();
+        let asked: u64 = ports.iter().map(|port| syns(self, *port)).sum();
+        let sent: u64 = ports.iter().map(|port| self.port(PortProto::Tcp, Side::Src, *port).all.packets).sum();
+        let ended: u64 = hosts.iter().filter_map(|host| self.view(*host)).map(|view| view.fin).sum();
+        sent >= BEHIND_SYN * asked && ended as f64 >= self.thresholds.scan.finished * asked as f64
+    }
+
+    /// The sampled SYNs of a source.
+    pub fn syns_of(&self, source: IpAddr) -> Vec<usize> {
+        self.from(source).iter().copied().filter(|index| self.sighting(*index).packet.is_syn()).collect()
     }
 
     /// Whether a source knows nothing of most connections that it asks for: it resets what answers them.
@@ -103,8 +118,7 @@ impl Scene<'_> {
 
     /// The connections for which a source was seen asking.
     fn asked(&self, source: IpAddr) -> HashSet<Half> {
-        let sent = self.from(source).iter().map(|index| self.sighting(*index));
-        sent.filter(|sighting| sighting.packet.is_syn()).filter_map(Half::of).collect()
+        self.syns_of(source).into_iter().filter_map(|index| Half::of(self.sighting(index))).collect()
     }
 
     /// How many SYNs of a source are of a kind of which some were sampled.

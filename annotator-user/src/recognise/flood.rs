@@ -86,7 +86,7 @@ fn floods(scene: &Scene<'_>, port: u16, mut callers: Port, unsampled: &Unsampled
     let bit = bit_of(u32::from(port.to_be())).trailing_zeros() as usize;
     let mut meant = sent(scene, &callers.clients) + unsampled.meant[bit];
     // Where less came than belongs to connections, that of clients is for show.
-    if behind < BEHIND_SYN * meant {
+    if behind < BEHIND_SYN * meant && !scene.are_ended_there(&scene.targets(&members(&callers.clients))) {
         callers.vain.append(&mut callers.clients);
         meant = 0;
     }

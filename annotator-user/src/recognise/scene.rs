@@ -457,10 +457,8 @@ impl<'a> Scene<'a> {
     /// TCP ports for which somebody asked who is a client, or who wants too little to be a scanner.
     fn find_wanted(&self) -> HashSet<u16> {
         let mut wanted = HashSet::new();
-        for (source, indices) in self.sources() {
-            let syns: Vec<usize> =
-                indices.iter().copied().filter(|index| self.sighting(*index).packet.is_syn()).collect();
-            let targets = self.targets(&syns);
+        for source in self.by_source.keys().copied() {
+            let targets = self.targets(&self.syns_of(source));
             if self.connects(source) || targets.len() < self.thresholds.scan.hosts {
                 wanted.extend(targets.into_iter().map(|(_, port)| port));
             }

@@ -241,6 +241,21 @@ fn a_flood_is_seen_among_visitors() {
     }
 }
 
+/// Who captures only how connections begin and end has no flood.
+#[test]
+fn beginnings_and_ends_alone_are_connections() {
+    let told = |is_wanted: fn(u8) -> bool| {
+        let mut scenario = Scenario::at(&[HOME]);
+        visitors(&mut scenario, 3000);
+        let mut frames = scenario.frames();
+        frames.retain(|(_, frame)| is_wanted(frame[14 + 20 + 13]));
+        let findings = scenario.findings_of(&frames, scenario.now);
+        findings.iter().any(|finding| finding.id.starts_with("flood."))
+    };
+    assert!(!told(|flags| flags & (SYN | FIN) != 0));
+    assert!(told(|flags| flags & FIN == 0 && flags & ACK == 0));
+}
+
 /// SYNs with the options and TTLs of real systems, each from another source.
 fn careful_flood(scenario: &mut Scenario, each: &[u8]) {
     for i in 0..3000 {
