@@ -438,6 +438,10 @@ thresholds! {
         distributed_sources: usize,
         /// Different targets that they share out.
         distributed_targets: usize,
+        /// Neighbours from which on what would be a scan of each is one of all.
+        neighbours: usize,
+        /// Share of their targets that must be one's alone.
+        shared: f64,
     }
     /// Marks of scanning tools.
     tools: Tools {

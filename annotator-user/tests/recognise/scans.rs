@@ -190,6 +190,8 @@ fn a_scan_that_outlasts_the_window_is_still_found() {
         scenario.send(syn(AWAY, 40000, HOME, 1 + (i * 7919 % 65_535) as u16)).wait(0.115);
     }
     one(&scenario.recognise_last(300.0), "scan.vertical");
+    // Its last packets are few, and fewer are sampled; by the counters they are as many ports as ever.
+    one(&scenario.recognise_last(20.0), "scan.vertical");
 }
 
 #[test]
@@ -899,6 +901,19 @@ fn neighbours_share_the_work() {
     };
     one(&checks(2), "scan.distributed");
     none(&checks(5), "scan.distributed");
+
+    let many = |same: bool| {
+        let mut scenario = Scenario::live();
+        for i in 0..90_u16 {
+            let port = 3 * if same { i / 3 } else { i };
+            scenario.send(syn(&format!("116.90.231.{}", 7 + i % 3), 40_000, HOME, 1 + port));
+        }
+        scenario.recognise()
+    };
+    let found = many(false);
+    let scan = one(&found, "scan.distributed");
+    assert_eq!((scan.packets, scan.sources.len(), found.len()), (90, 3, 1), "{found:#?}");
+    assert_eq!(ids(&many(true)).iter().filter(|id| **id == "scan.vertical").count(), 3, "each for itself");
 }
 
 fn decoys(ttl: impl Fn(u8) -> u8) -> Scenario {

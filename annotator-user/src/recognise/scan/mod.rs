@@ -27,17 +27,18 @@ pub fn is_by_scanner(
 
 /// Finds scans: one finding for each source and kind, one for each group of neighbours that share the work.
 pub fn recognise(scene: &Scene<'_>, claims: &Claims) -> Vec<Recognition> {
-    let mut found = Vec::new();
+    let (mut found, mut scans) = (Vec::new(), Vec::new());
     let beyond = protocols::Beyond::of(scene);
     for (source, indices) in scene.sources() {
         if scene.is_ours(source) {
             continue;
         }
         let free: Vec<usize> = claims.free(indices).collect();
-        found.extend(spread::recognise(scene, source, &free));
+        scans.extend(spread::recognise(scene, source, &free));
         found.extend(pings::recognise(scene, source, &free));
         found.extend(protocols::recognise(scene, source, &free, &beyond));
     }
+    found.extend(distributed::join(scene, scans));
     let taken = found.iter().flat_map(|recognition| recognition.explains.iter().copied()).collect();
     found.extend(distributed::recognise(scene, claims, &taken));
     found

@@ -152,7 +152,7 @@ impl Probes {
             let low = ports.range(..FIRST_CLIENT_PORT).count();
             ports.len() >= needed || low >= limits.low_ports.min(needed)
         };
-        let vertical = self.ports_of_host.values().any(is_vertical);
+        let vertical = self.ports_of_host.values().any(is_vertical) || self.counted(scene) >= limits.ports;
         let is_horizontal = |hosts: &BTreeSet<IpAddr>| {
             hosts.len() >= limits.hosts || (hosts.len() >= limits.own_hosts && scene.are_all_of_ours(hosts))
         };
@@ -164,6 +164,24 @@ impl Probes {
         let span = if vertical || horizontal { span_of_others } else { span };
         let is_client = self.asks_far(scene);
         Shape { vertical, horizontal: horizontal && !is_client, slow: !is_client && self.is_slow(scene, view, span) }
+    }
+
+    /// How many ports of one host SYNs went to, by the counters: of a scan that goes on, hardly any is news. As long as all that is sampled of the source is.
+    fn counted(&self, scene: &Scene<'_>) -> usize {
+        let limits = &scene.thresholds.scan;
+        let source = || Some(scene.sighting(*self.members.first()?).source());
+        let is_one = self.kind == Kind::Syn && self.hosts() == 1;
+        let Some(view) = source().filter(|_| is_one).and_then(|source| scene.view(source)) else { return 0 };
+        let syns = scene.from(view.address).iter().filter(|index| scene.sighting(**index).packet.is_syn()).count();
+        let may_be = (view.syn as usize).min(distinct(view.ports) as usize) >= limits.ports;
+        if syns > self.members.len() || !may_be {
+            return 0;
+        }
+        match scene.counted_ports(view.address, PortProto::Tcp) {
+            Some(CountedPorts::All(ports)) => ports.len(),
+            Some(CountedPorts::AtLeast(ports)) => ports,
+            None => 0,
+        }
     }
 
     /// Whether datagrams go to a service here, whose answers need not be seen: something listens there or, where that is not known, it is popular, or
