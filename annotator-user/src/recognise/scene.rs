@@ -267,6 +267,11 @@ impl<'a> Scene<'a> {
         indices.iter().map(|index| self.sighting(*index).target()).collect()
     }
 
+    /// How far back this looks, in seconds.
+    pub fn window(&self) -> f64 {
+        self.observations.to.seconds_since(self.observations.from)
+    }
+
     /// The sightings of one source.
     pub fn from(&self, source: IpAddr) -> &[usize] {
         self.by_source.get(&source).map_or(&[], Vec::as_slice)

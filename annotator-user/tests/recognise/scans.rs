@@ -831,6 +831,21 @@ fn no_pace_lies_between_quick_and_slow() {
     }
 }
 
+#[test]
+fn an_interface_calls_a_pace_the_same_however_long_it_goes_on() {
+    for (pause, id) in [(5.0, "scan.vertical"), (21.0, "scan.slow"), (60.0, "scan.slow")] {
+        let mut scenario = Scenario::live_at(&[HOME]);
+        for i in 0..(2400.0 / pause) as u32 {
+            scenario.send(syn(AWAY, 40000, HOME, 1025 + (i * 7919 % 30_000) as u16)).wait(pause);
+        }
+        let found = scenario.recognise_last(300.0);
+        let scan = one(&found, id);
+        assert_eq!(ids(&found).contains(&"scan.slow"), id == "scan.slow", "{found:#?}");
+        let says = scan.evidence.iter().any(|evidence| evidence.contains("longer than this looks back"));
+        assert_eq!(says, id == "scan.slow", "{:#?}", scan.evidence);
+    }
+}
+
 /// What a service sends back comes now and then, goes to ports that clients take, holds something, and finds somebody.
 #[test]
 fn datagrams_from_one_port_are_answers_or_a_scan() {

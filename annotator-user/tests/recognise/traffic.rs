@@ -7,7 +7,7 @@ use annotator::capture::{Captured, LinkType, Observer};
 use annotator::counters::PortProto;
 use annotator::engine::Interpreter;
 use annotator::finding::{Finding, Recognition};
-use annotator::observation::{Gathered, Locality, Moment, Observations};
+use annotator::observation::{Gathered, Locality, Moment, Observations, SourceView};
 use annotator::outbound::Outbound;
 use annotator::recognise::{Thresholds, recognise};
 use annotator_common::settings::Budget;
@@ -287,11 +287,17 @@ impl Scenario {
         recognise(&self.observations(&self.gather(&self.frames(), self.now, settings())), thresholds)
     }
 
-    /// What is recognised when samples older than so many seconds are forgotten, as an interface's window does.
+    /// What is recognised in an interface's window of so many seconds: of the time before, the source table remembers when a source came first, and its maps.
     pub fn recognise_last(&self, seconds: f64) -> Vec<Recognition> {
-        let mut gathered = self.gather(&self.frames(), self.now, settings());
-        let to = gathered.to;
-        gathered.sightings.retain(|sighting| to.seconds_since(sighting.at) < seconds);
+        let mut frames = self.frames();
+        let whole = self.gather(&frames, self.now, settings());
+        frames.retain(|(at, _)| whole.to.seconds_since(Moment(*at)) < seconds);
+        let mut gathered = self.gather(&frames, self.now, settings());
+        gathered.from = Moment(whole.to.0 - (seconds * 1e9) as i64);
+        for view in &mut gathered.sources {
+            let known = whole.sources.iter().find(|known| known.address == view.address).expect("it is in the whole");
+            *view = SourceView { first: known.first, ports: known.ports, destinations: known.destinations, ..*view };
+        }
         recognise(&self.observations(&gathered), &Thresholds::default())
     }
 

@@ -212,7 +212,8 @@ impl Probes {
             && !hosts().any(|host| scene.is_near(*host))
     }
 
-    /// Whether it takes its time, so many seconds at least: by the sightings, or by the table where that remembers more.
+    /// Whether it takes its time, so many seconds at least: by the sightings, or by the table where that remembers more. Its pace is that within the
+    /// window, and a pace is slow at which the window does not see many ports.
     fn is_slow(&self, scene: &Scene<'_>, view: Option<&SourceView>, least: f64) -> bool {
         let limits = &scene.thresholds.scan;
         let mut tried = self.hosts_at_port.clone();
@@ -230,7 +231,9 @@ impl Probes {
             |view: &&SourceView| tried.len() == self.hosts_at_port.len() && sent(self.kind, view) * 2 > view.packets;
         let known = view.filter(is_of_probes).map_or(0, |view| distinct(view.ports).max(distinct(view.destinations)));
         let known = known as usize;
-        seen.max(known) >= limits.slow_events && span >= least && span / packets as f64 >= limits.slow_gap
+        let window = scene.window();
+        let gap = limits.slow_gap.min(window / limits.ports as f64);
+        seen.max(known) >= limits.slow_events && span >= least && span.min(window) / packets as f64 >= gap
     }
 
     fn seen<'s>(&self, scene: &Scene<'s>) -> impl Iterator<Item = &'s Sighting> + Clone {
@@ -273,6 +276,9 @@ fn explain(scene: &Scene<'_>, source: IpAddr, probes: Probes, shape: Shape, whol
     let mut case = if hangs_up { case } else { case.in_vain() };
     for id in &ids[1..] {
         case = case.also(id);
+    }
+    if let Some(view) = scene.view(source).filter(|view| shape.slow && view.first < scene.observations.from) {
+        case = case.evidence(longer(view));
     }
     if probes.hosts() > 1 {
         case = case.evidence(format!("It tried {hosts}."));
@@ -323,6 +329,16 @@ fn explain(scene: &Scene<'_>, source: IpAddr, probes: Probes, shape: Shape, whol
         false => case,
     };
     case.close()
+}
+
+/// What the table remembers of a source that came before what this looks at.
+fn longer(view: &SourceView) -> String {
+    let (time, ports) = (words::seconds(view.last.seconds_since(view.first)), distinct(view.ports));
+    let ports = match view.ports {
+        u64::MAX => format!("more than {} ports", ports / 50 * 50),
+        _ => format!("about {}", words::count(ports.into(), "port")),
+    };
+    format!("It has come for {time}, longer than this looks back; by the source table it tried {ports} in that time.")
 }
 
 /// Which counters know the ports of a kind by themselves.

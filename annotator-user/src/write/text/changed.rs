@@ -94,6 +94,7 @@ fn described(change: Change, finding: &Finding) -> String {
 
 fn pace(pace: Pace) -> String {
     let packets = match pace.packets {
+        few if few > 0.0 && few < 0.1 => "under 0.1".into(),
         few if few > 0.0 && few < 10.0 => format!("{few:.1}"),
         many => number(many.round() as u64),
     };
