@@ -1,20 +1,20 @@
 //! Addresses → [`Flags`]: the special ranges (RFC 6890 and its registries) and what is local.
 
 use crate::flags::rarely;
-use crate::settings::{LOCAL_MAX, local_bit};
-use crate::{Family, Flag, Flags, Frame, Packet, Settings};
+use crate::settings::{LOCAL_MAX, Local, local_bit};
+use crate::{Family, Flag, Flags, Frame, Packet};
 
 /// Adds to the packet the flags of its addresses.
 #[inline(always)]
-pub fn classify<F: Frame + ?Sized>(frame: &F, packet: &mut Packet, settings: &Settings) {
+pub fn classify<F: Frame + ?Sized>(frame: &F, packet: &mut Packet, local: &Local) {
     match packet.family {
         Family::V4 => {
-            source_v4(frame, packet, settings);
-            destination_v4(packet, settings);
+            source_v4(frame, packet, local);
+            destination_v4(packet, local);
             packet.flags.insert_if(Flag::Land, packet.source.low_word() == packet.destination.low_word());
         }
         Family::V6 => {
-            addresses_v6(frame, packet, settings);
+            addresses_v6(frame, packet, local);
             packet.flags.insert_if(Flag::Land, packet.source == packet.destination);
         }
         Family::None => {}
@@ -22,10 +22,10 @@ pub fn classify<F: Frame + ?Sized>(frame: &F, packet: &mut Packet, settings: &Se
 }
 
 #[inline(always)]
-fn source_v4<F: Frame + ?Sized>(frame: &F, packet: &mut Packet, settings: &Settings) {
+fn source_v4<F: Frame + ?Sized>(frame: &F, packet: &mut Packet, local: &Local) {
     let word = packet.source.low_word();
     let octets = word.to_ne_bytes();
-    if !rarely(settings.notable_octets[octets[0] as usize] != 0) {
+    if !rarely(local.notable_octets[octets[0] as usize] != 0) {
         return;
     }
     let flag = match octets {
@@ -44,14 +44,14 @@ fn source_v4<F: Frame + ?Sized>(frame: &F, packet: &mut Packet, settings: &Setti
     if let Some(flag) = flag {
         packet.flags.insert(flag);
     }
-    if rarely(settings.local_bits & local_bit(word) != 0) {
-        // A copy: of the address itself the BPF verifier would know from here on which of ours it is, and go through what follows for each.
+    if rarely(local.bits & local_bit(word) != 0) {
+        // A copy, so that the BPF verifier learns nothing of the address itself, and does not go through what follows for each of ours.
         let word = frame.settled(word);
         for i in 0..LOCAL_MAX {
-            if i as u32 >= settings.local_v4_count {
+            if i as u32 >= local.v4_count {
                 break;
             }
-            if settings.local_v4[i] == word {
+            if local.v4[i] == word {
                 packet.flags.insert(Flag::SelfSource);
                 break;
             }
@@ -60,7 +60,7 @@ fn source_v4<F: Frame + ?Sized>(frame: &F, packet: &mut Packet, settings: &Setti
 }
 
 #[inline(always)]
-fn destination_v4(packet: &mut Packet, settings: &Settings) {
+fn destination_v4(packet: &mut Packet, local: &Local) {
     let word = packet.destination.low_word();
     let octets = word.to_ne_bytes();
     if rarely(octets[0] >= 224) {
@@ -79,13 +79,13 @@ fn destination_v4(packet: &mut Packet, settings: &Settings) {
         return;
     }
     let address = u32::from_be(word);
-    let narrow = settings.narrowest_host_mask;
+    let narrow = local.narrowest_host_mask;
     if narrow != 0 && rarely(address & narrow == 0 || address & narrow == narrow) {
         for i in 0..LOCAL_MAX {
-            if i as u32 >= settings.prefix_count {
+            if i as u32 >= local.prefix_count {
                 break;
             }
-            let prefix = settings.prefixes[i];
+            let prefix = local.prefixes[i];
             let host = address & prefix.host_mask;
             if address & !prefix.host_mask == prefix.network && (host == 0 || host == prefix.host_mask) {
                 packet.flags.insert(Flag::DirectedBroadcast);
@@ -96,7 +96,7 @@ fn destination_v4(packet: &mut Packet, settings: &Settings) {
 }
 
 #[inline(always)]
-fn addresses_v6<F: Frame + ?Sized>(frame: &F, packet: &mut Packet, settings: &Settings) {
+fn addresses_v6<F: Frame + ?Sized>(frame: &F, packet: &mut Packet, local: &Local) {
     let words = packet.source.words();
     let [first, second, third, fourth] = words[0].to_ne_bytes();
     let flag = match first {
@@ -115,14 +115,14 @@ fn addresses_v6<F: Frame + ?Sized>(frame: &F, packet: &mut Packet, settings: &Se
     if let Some(flag) = flag {
         packet.flags.insert(flag);
     }
-    if rarely(settings.local_bits & local_bit(words[3]) != 0) {
+    if rarely(local.bits & local_bit(words[3]) != 0) {
         // As above.
         let words = words.map(|word| frame.settled(word));
         for i in 0..LOCAL_MAX {
-            if i as u32 >= settings.local_v6_count {
+            if i as u32 >= local.v6_count {
                 break;
             }
-            if settings.local_v6[i] == words {
+            if local.v6[i] == words {
                 packet.flags.insert(Flag::SelfSource);
                 break;
             }

@@ -37,5 +37,5 @@ pub use observe::observe;
 pub use packet::{Family, Link, Packet, Transport};
 pub use reason::Reason;
 pub use sample::{News, Sample};
-pub use settings::Settings;
+pub use settings::{Local, Settings};
 pub use source::{Source, Sources, Ticks};

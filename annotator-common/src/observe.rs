@@ -6,7 +6,7 @@ use crate::ledger::{Journal, Tally, Types};
 use crate::parse::{Then, parse_then};
 use crate::record;
 use crate::sample::News;
-use crate::{Frame, Link, Packet, Settings, Sources, Ticks};
+use crate::{Frame, Link, Local, Packet, Settings, Sources, Ticks};
 
 /// Parses, classifies and counts a frame. Returns why it is to be sampled, or [`News::NONE`]; the caller then hands a
 /// [`Sample`](crate::Sample) out and tallies whether that succeeded.
@@ -16,19 +16,20 @@ use crate::{Frame, Link, Packet, Settings, Sources, Ticks};
 pub fn observe<'t, F: Frame + ?Sized>(
     frame: &F,
     link: Link,
-    settings: &Settings,
+    (settings, local): (&Settings, &Local),
     books: (&mut Journal, &mut Sources),
     types: impl FnOnce() -> Option<&'t mut Types>,
     now: impl FnOnce() -> Ticks,
 ) -> News {
     let (journal, sources) = books;
-    parse_then(frame, link, Observer { frame, settings, journal, sources, types, now })
+    parse_then(frame, link, Observer { frame, settings, local, journal, sources, types, now })
 }
 
 /// What happens to a packet that is parsed.
 struct Observer<'a, F: ?Sized, T, N> {
     frame: &'a F,
     settings: &'a Settings,
+    local: &'a Local,
     journal: &'a mut Journal,
     sources: &'a mut Sources,
     types: T,
@@ -40,8 +41,8 @@ impl<'t, F: Frame + ?Sized, T: FnOnce() -> Option<&'t mut Types>, N: FnOnce() ->
 
     #[inline(always)]
     fn then(self, mut packet: Packet) -> News {
-        let Observer { frame, settings, journal, sources, types, now } = self;
-        classify(frame, &mut packet, settings);
+        let Observer { frame, settings, local, journal, sources, types, now } = self;
+        classify(frame, &mut packet, local);
         if rarely(!packet.flags.is_empty()) {
             packet.flags = journal.settled(packet.flags);
         }

@@ -1,4 +1,4 @@
-//! What the agent tells the engine before it starts; in the kernel a read-only global.
+//! What the agent tells the engine: [`Settings`] before it starts, in the kernel a read-only global; [`Local`] whenever it changes, in the kernel a map.
 
 use crate::frame::Pod;
 use crate::{Address, Flags, Ticks};
@@ -41,6 +41,37 @@ impl Budget {
         Budget { per_second: 65_536, per_source: 96, per_payload: 512, first_packets: 16, each_minute: 0 };
 }
 
+/// What is ours. Plain words only, so that the agent can write them over those of the BPF program's map. A packet that comes while they change may
+/// be held against some of the old ones and some of the new.
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub struct Local {
+    /// `1 << (low 6 bits of an address's last byte)` of every local address: most packets need no further look.
+    pub bits: u64,
+    /// Not 0 for the first octets of IPv4 addresses in which some range earns a source flag, or that a local address has: all others need no
+    /// further look.
+    pub notable_octets: [u8; 256],
+    /// Local IPv4 addresses in memory order.
+    pub v4: [u32; LOCAL_MAX],
+    /// Local IPv6 addresses in memory order.
+    pub v6: [[u32; 4]; LOCAL_MAX],
+    /// Local IPv4 prefixes.
+    pub prefixes: [Prefix4; LOCAL_MAX],
+    /// Entries in use.
+    pub v4_count: u32,
+    /// Entries in use.
+    pub v6_count: u32,
+    /// Entries in use.
+    pub prefix_count: u32,
+    /// The narrowest host mask of all prefixes: an address that does not end in all zeros or all ones under it is no broadcast address.
+    pub narrowest_host_mask: u32,
+}
+
+// SAFETY: integers throughout, and the assertion below shows that there is no padding.
+unsafe impl Pod for Local {}
+
+const _: () = assert!(size_of::<Local>() == 8 + 256 + 4 * LOCAL_MAX + 16 * LOCAL_MAX + 8 * LOCAL_MAX + 4 * 4);
+
 /// The engine's settings. Plain words only, so that the agent can write them over the BPF program's global.
 #[derive(Clone, Copy)]
 #[repr(C)]
@@ -48,25 +79,8 @@ pub struct Settings {
     /// Secret of a live run for the hash of the source table, so that nobody outside can aim at one of its sets. For captures it is that of
     /// [`Settings::DEFAULT`], and the same sources find room each time.
     pub seed: [u64; 2],
-    /// `1 << (low 6 bits of an address's last byte)` of every local address: most packets need no further look.
-    pub local_bits: u64,
-    /// Not 0 for the first octets of IPv4 addresses in which some range earns a source flag, or that a local address has: all others need no
-    /// further look.
-    pub notable_octets: [u8; 256],
-    /// Local IPv4 addresses in memory order.
-    pub local_v4: [u32; LOCAL_MAX],
-    /// Local IPv6 addresses in memory order.
-    pub local_v6: [[u32; 4]; LOCAL_MAX],
-    /// Local IPv4 prefixes.
-    pub prefixes: [Prefix4; LOCAL_MAX],
-    /// Entries in use.
-    pub local_v4_count: u32,
-    /// Entries in use.
-    pub local_v6_count: u32,
-    /// Entries in use.
-    pub prefix_count: u32,
-    /// The narrowest host mask of all prefixes: an address that does not end in all zeros or all ones under it is no broadcast address.
-    pub narrowest_host_mask: u32,
+    /// What is ours. In the kernel a map holds it, because it changes while the program runs.
+    pub local: Local,
     /// `ticks >> second_shift` advances about once a second, `ticks >> (second_shift + 6)` about once a minute.
     pub second_shift: u32,
     /// Non-zero where frames start with the IP header (tun and other devices without a link header).
@@ -84,9 +98,7 @@ pub struct Settings {
 // SAFETY: integers throughout, and the assertion below shows that there is no padding.
 unsafe impl Pod for Settings {}
 
-const _: () = assert!(
-    size_of::<Settings>() == 16 + 8 + 256 + 4 * LOCAL_MAX + 16 * LOCAL_MAX + 8 * LOCAL_MAX + 7 * 4 + 20 + 2 * 65536
-);
+const _: () = assert!(size_of::<Settings>() == 16 + size_of::<Local>() + 3 * 4 + 20 + 2 * 65536);
 
 /// First octets of the ranges that [`classify`](crate::classify::classify) knows.
 const SPECIAL_OCTETS: [u8; 256] = {
@@ -105,48 +117,41 @@ const SPECIAL_OCTETS: [u8; 256] = {
     table
 };
 
-impl Settings {
-    /// No local address known, captures' budget, ticks of one millisecond.
-    pub const DEFAULT: Settings = Settings {
-        seed: [0x9e37_79b9_7f4a_7c15, 0xd1b5_4a32_d192_ed03],
-        local_bits: 0,
+impl Local {
+    /// Nothing is known to be ours.
+    pub const NOTHING: Local = Local {
+        bits: 0,
         notable_octets: SPECIAL_OCTETS,
-        local_v4: [0; LOCAL_MAX],
-        local_v6: [[0; 4]; LOCAL_MAX],
+        v4: [0; LOCAL_MAX],
+        v6: [[0; 4]; LOCAL_MAX],
         prefixes: [Prefix4 { network: 0, host_mask: 0 }; LOCAL_MAX],
-        local_v4_count: 0,
-        local_v6_count: 0,
+        v4_count: 0,
+        v6_count: 0,
         prefix_count: 0,
         narrowest_host_mask: 0,
-        second_shift: 10,
-        layer3: 0,
-        rare_flags: crate::sample::RARE.bits(),
-        budget: Budget::CAPTURE,
-        payload_tcp: [0; 65536],
-        payload_udp: [0; 65536],
     };
 
     /// Adds an address that is ours. Returns whether there was room for it.
-    pub fn add_local_address(&mut self, address: Address) -> bool {
+    pub fn add_address(&mut self, address: Address) -> bool {
         if address.is_v4() {
-            let count = self.local_v4_count as usize;
-            let Some(slot) = self.local_v4.get_mut(count) else { return false };
+            let count = self.v4_count as usize;
+            let Some(slot) = self.v4.get_mut(count) else { return false };
             *slot = address.low_word();
-            self.local_v4_count += 1;
+            self.v4_count += 1;
             self.notable_octets[address.low_word().to_ne_bytes()[0] as usize] = 1;
         } else {
-            let count = self.local_v6_count as usize;
-            let Some(slot) = self.local_v6.get_mut(count) else { return false };
+            let count = self.v6_count as usize;
+            let Some(slot) = self.v6.get_mut(count) else { return false };
             *slot = address.words();
-            self.local_v6_count += 1;
+            self.v6_count += 1;
         }
-        self.local_bits |= local_bit(address.low_word());
+        self.bits |= local_bit(address.low_word());
         true
     }
 
     /// Adds an IPv4 prefix (network in host byte order) whose broadcast addresses become known. Prefixes of 31 and 32 bits have none
     /// (RFC 3021) and are ignored. Returns whether there was room for it.
-    pub fn add_local_prefix(&mut self, network: u32, bits: u32) -> bool {
+    pub fn add_prefix(&mut self, network: u32, bits: u32) -> bool {
         if bits > 30 {
             return true;
         }
@@ -159,6 +164,20 @@ impl Settings {
             if count == 0 { host_mask } else { core::cmp::min(self.narrowest_host_mask, host_mask) };
         true
     }
+}
+
+impl Settings {
+    /// Nothing is known to be ours, captures' budget, ticks of one millisecond.
+    pub const DEFAULT: Settings = Settings {
+        seed: [0x9e37_79b9_7f4a_7c15, 0xd1b5_4a32_d192_ed03],
+        local: Local::NOTHING,
+        second_shift: 10,
+        layer3: 0,
+        rare_flags: crate::sample::RARE.bits(),
+        budget: Budget::CAPTURE,
+        payload_tcp: [0; 65536],
+        payload_udp: [0; 65536],
+    };
 
     /// Which second a tick lies in, about.
     #[inline(always)]
@@ -173,7 +192,7 @@ impl Settings {
     }
 }
 
-/// The bit of [`Settings::local_bits`] for an address whose last four bytes in memory order are `low_word`.
+/// The bit of [`Local::bits`] for an address whose last four bytes in memory order are `low_word`.
 #[inline(always)]
 pub const fn local_bit(low_word: u32) -> u64 {
     1 << (low_word.to_ne_bytes()[3] & 63)

@@ -6,7 +6,9 @@ use std::net::IpAddr;
 
 use annotator_common::classify::classify;
 use annotator_common::parse::parse;
-use annotator_common::{Family, Flag, Flags, Ledger, Link, Packet, Reason, Settings, Sources, Transport, observe};
+use annotator_common::{
+    Family, Flag, Flags, Ledger, Link, Local, Packet, Reason, Settings, Sources, Transport, observe,
+};
 use etherparse::{EtherType, LaxLinkExtSlice, LaxNetSlice, LaxSlicedPacket, LinkSlice, TransportSlice};
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -122,7 +124,7 @@ fn frames() -> impl Strategy<Value = Vec<u8>> {
 
 fn engine(frame: &[u8]) -> Packet {
     let mut packet = parse(frame, Link::Ethernet);
-    classify(frame, &mut packet, &Settings::DEFAULT);
+    classify(frame, &mut packet, &Local::NOTHING);
     packet
 }
 
@@ -283,7 +285,7 @@ proptest! {
         for frame in &frames {
             let Ledger { journal, types } = &mut *ledger;
             let books = (journal, &mut *sources);
-            observe(&frame[..], Link::Ethernet, &Settings::DEFAULT, books, || Some(types), || 0);
+            observe(&frame[..], Link::Ethernet, (&Settings::DEFAULT, &Local::NOTHING), books, || Some(types), || 0);
         }
         let rows = (0..=255)
             .flat_map(|number| [ledger.protocol(Family::V4, number), ledger.protocol(Family::V6, number)])

@@ -17,9 +17,10 @@ pub use crate::maps::ticks;
 #[inline(always)]
 pub fn watch(frame: &XdpFrame) {
     let settings = maps::settings();
+    let Some(local) = maps::local() else { return };
     let Some(Books { journal, sources }) = maps::books() else { return };
     let link = if settings.layer3 != 0 { Link::RawIp } else { Link::Ethernet };
-    let news = observe(frame, link, settings, (journal, sources), maps::types, maps::ticks);
+    let news = observe(frame, link, (settings, local), (journal, sources), maps::types, maps::ticks);
     if news.any() {
         let tally = sample::hand_out(frame, news, journal);
         journal.tally(tally);

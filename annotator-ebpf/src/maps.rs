@@ -2,7 +2,7 @@
 
 use core::cell::UnsafeCell;
 
-use annotator_common::{Books, Settings, Ticks, Types};
+use annotator_common::{Books, Local, Settings, Ticks, Types};
 use aya_ebpf::bindings::BPF_F_MMAPABLE;
 use aya_ebpf::helpers::{bpf_get_smp_processor_id, bpf_jiffies64};
 use aya_ebpf::macros::map;
@@ -16,6 +16,10 @@ static BOOKS: Array<Books> = Array::with_max_entries(1, BPF_F_MMAPABLE);
 /// The counters that few packets need, likewise.
 #[map]
 static TYPES: Array<Types> = Array::with_max_entries(1, BPF_F_MMAPABLE);
+
+/// What is ours, which the agent writes whenever it changes.
+#[map]
+static LOCAL: Array<Local> = Array::with_max_entries(1, BPF_F_MMAPABLE);
 
 /// Samples on their way to the agent.
 #[map]
@@ -38,6 +42,12 @@ unsafe impl Sync for Written {}
 pub fn settings() -> &'static Settings {
     // SAFETY: as above.
     unsafe { &*SETTINGS.0.get() }
+}
+
+/// What is ours at this moment.
+#[inline(always)]
+pub fn local() -> Option<&'static Local> {
+    LOCAL.get(0)
 }
 
 /// The CPU that runs the program.

@@ -96,7 +96,7 @@ impl Sighting {
     pub fn new(at: Moment, news: News, link: Link, frame_length: u32, bytes: &[u8], settings: &Settings) -> Self {
         let frame = Beginning { bytes, length: frame_length };
         let mut packet = parse(&frame, link);
-        classify(&frame, &mut packet, settings);
+        classify(&frame, &mut packet, &settings.local);
         Sighting { at, news, link, frame_length, packet, bytes: bytes.into() }
     }
 

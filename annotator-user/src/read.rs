@@ -4,8 +4,8 @@ use std::io::IsTerminal;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
-use annotator_common::Settings;
 use annotator_common::settings::LOCAL_MAX;
+use annotator_common::{Local, Settings};
 use anyhow::{Result, bail};
 use indicatif::{ProgressBar, ProgressStyle};
 
@@ -106,26 +106,27 @@ fn read_one(path: &Path, last: Moment, observer: &mut Observer, progress: Option
 /// The engine's settings for captures. Their seed is always the same, so that a capture gives the same report each time.
 pub fn settings(local: &LocalOptions) -> Result<Box<Settings>> {
     let mut settings = Box::new(Settings::DEFAULT);
-    apply_locality(&mut settings, local)?;
+    settings.local = local_part(local)?;
     Ok(settings)
 }
 
-/// Tells the engine what is ours.
-pub fn apply_locality(settings: &mut Settings, local: &LocalOptions) -> Result<()> {
-    for prefix in &local.prefixes {
+/// What the user says is ours, for the engine.
+fn local_part(options: &LocalOptions) -> Result<Local> {
+    let mut local = Local::NOTHING;
+    for prefix in &options.prefixes {
         // IPv6 has no broadcast.
         if let std::net::IpAddr::V4(network) = prefix.address
-            && !settings.add_local_prefix(network.into(), u32::from(prefix.bits))
+            && !local.add_prefix(network.into(), u32::from(prefix.bits))
         {
             bail!("more than {LOCAL_MAX} local prefixes; --local can be given {LOCAL_MAX} times at most");
         }
     }
-    for address in &local.addresses {
-        if !settings.add_local_address((*address).into()) {
+    for address in &options.addresses {
+        if !local.add_address((*address).into()) {
             bail!("more than {LOCAL_MAX} local addresses of a family; --local-address cannot take them all");
         }
     }
-    Ok(())
+    Ok(local)
 }
 
 /// A progress bar, where somebody can see it for long enough.

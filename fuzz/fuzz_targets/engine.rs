@@ -61,12 +61,12 @@ impl Engine {
     fn observe(&mut self, frame: &[u8], link: Link) {
         let Ledger { journal, types } = &mut *self.ledger;
         let books = (journal, &mut *self.sources);
-        observe(frame, link, &self.settings, books, || Some(types), || self.now);
+        observe(frame, link, (&self.settings, &self.settings.local), books, || Some(types), || self.now);
     }
 
     fn compare(&mut self, frame: &[u8], link: Link) {
         let mut packet = parse(frame, link);
-        classify(frame, &mut packet, &self.settings);
+        classify(frame, &mut packet, &self.settings.local);
         let before = self.flags_and_reasons();
         self.observe(frame, link);
         let after = self.flags_and_reasons();

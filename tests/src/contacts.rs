@@ -77,7 +77,6 @@ pub(crate) fn interface(device: &str, link: Link) -> Result<Interface> {
         index: netlink::index(device)?.cast_unsigned(),
         device: if link == Link::RawIp { Device::RawIp } else { Device::Ethernet },
         mtu: 1500,
-        up: true,
         prefixes: Vec::new(),
         xdp: Vec::new(),
         has_ingress: false,

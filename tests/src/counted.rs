@@ -25,7 +25,14 @@ impl Counting {
     /// Counts a frame.
     pub fn count(&mut self, frame: &[u8], link: Link) {
         let Ledger { journal, types } = &mut *self.ledger;
-        observe(frame, link, &self.settings, (journal, &mut self.sources), || Some(types), || 0);
+        observe(
+            frame,
+            link,
+            (&self.settings, &self.settings.local),
+            (journal, &mut self.sources),
+            || Some(types),
+            || 0,
+        );
     }
 
     /// All that a report says in exact numbers.

@@ -53,9 +53,9 @@ const ENDLESS: u32 = Ticks::BITS - 1 - EPOCH_SHIFT;
 pub fn settings() -> Box<Settings> {
     let mut settings = Box::new(Settings::DEFAULT);
     settings.second_shift = ENDLESS;
-    assert!(settings.add_local_address(std::net::IpAddr::from(LOCAL).into()));
-    assert!(settings.add_local_address(std::net::IpAddr::from(LOCAL_V6).into()));
-    assert!(settings.add_local_prefix(LOCAL_PREFIX.0.into(), LOCAL_PREFIX.1.into()));
+    assert!(settings.local.add_address(std::net::IpAddr::from(LOCAL).into()));
+    assert!(settings.local.add_address(std::net::IpAddr::from(LOCAL_V6).into()));
+    assert!(settings.local.add_prefix(LOCAL_PREFIX.0.into(), LOCAL_PREFIX.1.into()));
     settings
 }
 
@@ -712,7 +712,7 @@ mod tests {
         let settings = settings();
         for frame in all() {
             let mut packet = parse(&frame.bytes[..], frame.link);
-            classify(&frame.bytes[..], &mut packet, &settings);
+            classify(&frame.bytes[..], &mut packet, &settings.local);
             assert_eq!(packet.flags.iter().collect::<Vec<_>>(), frame.flags, "{}", frame.name);
             assert_eq!(packet.reason(), frame.reason, "{}", frame.name);
         }

@@ -44,10 +44,10 @@ fn full(layer3: bool) -> Box<Settings> {
     settings.rare_flags = u32::MAX;
     for number in 0..LOCAL_MAX as u8 {
         let v4 = Ipv4Addr::new(192, 0, number, 1 + number);
-        assert!(settings.add_local_address(std::net::IpAddr::from(v4).into()));
+        assert!(settings.local.add_address(std::net::IpAddr::from(v4).into()));
         let v6 = Ipv6Addr::new(0x2001, 0xdb8, number.into(), 0, 0, 0, 0, u16::from(1 + number));
-        assert!(settings.add_local_address(std::net::IpAddr::from(v6).into()));
-        assert!(settings.add_local_prefix(v4.into(), 24 + u32::from(number % 4)));
+        assert!(settings.local.add_address(std::net::IpAddr::from(v6).into()));
+        assert!(settings.local.add_prefix(v4.into(), 24 + u32::from(number % 4)));
     }
     settings
 }

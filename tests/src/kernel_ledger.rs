@@ -106,7 +106,7 @@ impl Comparison {
     fn on_host(&mut self, bytes: &[u8], link: Link) -> Option<(u32, Vec<u8>)> {
         let Ledger { journal, types } = &mut *self.host;
         let books = (journal, &mut *self.host_sources);
-        let news = observe(bytes, link, &self.settings, books, || Some(types), || 1 << 20);
+        let news = observe(bytes, link, (&self.settings, &self.settings.local), books, || Some(types), || 1 << 20);
         if !news.any() {
             return None;
         }

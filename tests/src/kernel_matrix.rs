@@ -147,7 +147,8 @@ fn count(kernel: &Kernel, settings: &Settings, frames: &[NamedFrame]) -> Result<
     for frame in frames {
         let Ledger { journal, types } = &mut *expected;
         let books = (journal, &mut *sources);
-        let news = observe(frame.bytes.as_slice(), Link::Ethernet, settings, books, || Some(types), || 1);
+        let news =
+            observe(frame.bytes.as_slice(), Link::Ethernet, (settings, &settings.local), books, || Some(types), || 1);
         if news.any() {
             expected.journal.tally(Tally::Samples);
         }

@@ -18,6 +18,7 @@ fn the_layout_has_the_version_that_it_says() {
     // SAFETY: both are made of integers, for which zero is a value.
     let (mut ledger, mut sources) =
         unsafe { (Box::<Ledger>::new_zeroed().assume_init(), Box::<Sources>::new_zeroed().assume_init()) };
+    let settings = frames::settings();
     for frame in [
         Ipv4::default().frame(&frames::tcp_segment(1000, 23, 2, b"")),
         Ipv4::default().frame(&frames::tcp_segment(1000, 23, 16, b"data")),
@@ -29,7 +30,7 @@ fn the_layout_has_the_version_that_it_says() {
     ] {
         let Ledger { journal, types } = &mut *ledger;
         let books = (journal, &mut *sources);
-        observe(frame.as_slice(), Link::Ethernet, &frames::settings(), books, || Some(types), || 1);
+        observe(frame.as_slice(), Link::Ethernet, (&settings, &settings.local), books, || Some(types), || 1);
     }
     // SAFETY: tables of sources are made of words of 64 bits without padding, as their sizes show.
     let tables = unsafe {

@@ -2,6 +2,7 @@
 //! root, and the `ip` command.
 
 use std::{
+    net::Ipv4Addr,
     thread,
     time::{Duration, Instant},
 };
@@ -16,6 +17,7 @@ use annotator_tests::veth::{HERE, THERE, Wire};
 use anyhow::{Context as _, Result, ensure};
 use aya::programs::tc::TcAttachOptions;
 use aya::programs::{LinkOrder, SchedClassifier, TcAttachType, Xdp, XdpMode};
+use serde_json::Value;
 
 fn send(wire: &Wire, times: u64) -> Result<()> {
     let frame = frames::Ipv4::default().frame(&frames::udp_datagram(40_000, 4_000, b"payload!"));
@@ -263,6 +265,59 @@ fn an_interface_that_is_down_is_watched() -> Result<()> {
     let finished = agent.interrupt()?;
     ensure!(packets(&finished)? == 2, "{}", finished.stdout);
     ensure!(finished.stderr.contains("down"), "it says so: {}", finished.stderr);
+    let notes = &finished.last_report(HERE)?["notes"];
+    ensure!(!notes.to_string().contains("down"), "it is up by now: {notes}");
+    Ok(())
+}
+
+#[test]
+fn an_interface_with_another_name_is_watched_on() -> Result<()> {
+    let wire = Wire::new(1500)?;
+    let agent = Agent::start(&wire.here, &[HERE], &["--interval=1h"])?;
+    for change in [["down", HERE], ["name", "elsewhere"], ["up", "elsewhere"]] {
+        let device = if change[0] == "up" { "elsewhere" } else { HERE };
+        let mut ip = wire.here.command("ip");
+        ip.args(["link", "set", "dev", device, change[0]]).args((change[0] == "name").then_some(change[1]));
+        ensure!(ip.status()?.success(), "{ip:?}");
+    }
+    // It looks after its interface a few times a second.
+    thread::sleep(Duration::from_millis(500));
+    eventually("the other end has no carrier", || wire.there.enter(|| Ok(netlink::is_running(THERE)?.then_some(()))))?;
+    send(&wire, 3)?;
+    let finished = agent.interrupt()?;
+    ensure!(packets(&finished)? == 3, "{}: {}", finished.stdout, finished.stderr);
+    ensure!(finished.stderr.contains("is called elsewhere now"), "it says so: {}", finished.stderr);
+    Ok(())
+}
+
+#[test]
+fn an_address_that_comes_while_it_runs_is_ours() -> Result<()> {
+    let wire = Wire::new(1500)?;
+    let folder = tempfile::tempdir()?;
+    let path = folder.path().join("reports.ndjson");
+    let agent = Agent::start(&wire.here, &[HERE], &[&format!("--output={}", path.display())])?;
+    let (ours, broadcast) = (Ipv4Addr::new(9, 10, 11, 10), Ipv4Addr::new(9, 10, 11, 63));
+    let from = frames::Ipv4 { source: ours, ..frames::Ipv4::default() };
+    let to = frames::Ipv4 { destination: broadcast, ..frames::Ipv4::default() };
+    let frames = [from, to].map(|packet| packet.frame(&frames::udp_datagram(40_000, 4_000, b"payload!")));
+    let flags = || -> Result<Value> {
+        let reports = std::fs::read_to_string(&path).unwrap_or_default();
+        let last = reports.lines().last().unwrap_or("{}");
+        Ok(serde_json::from_str::<Value>(last).unwrap_or_default()["flags"].take())
+    };
+    let sent_until = |seen: &dyn Fn(Value) -> bool| {
+        eventually("the agent does not notice", || {
+            frames.iter().try_for_each(|frame| wire.sender.send(frame))?;
+            thread::sleep(Duration::from_millis(50));
+            Ok(seen(flags()?).then_some(()))
+        })
+    };
+    sent_until(&|flags| flags.is_object())?;
+    let before = flags()?;
+    ensure!(before.get("self-source").is_none() && before.get("directed-broadcast").is_none(), "{before}");
+    wire.here.enter(|| netlink::add_address(HERE, ours.into(), 26))?;
+    sent_until(&|flags| flags["self-source"].is_u64() && flags["directed-broadcast"].is_u64())?;
+    agent.interrupt()?.expect_success()?;
     Ok(())
 }
 

@@ -9,11 +9,24 @@ use std::thread::sleep;
 use std::time::Duration;
 
 use annotator_common::packet::tcp::SYN;
-use annotator_tests::agent::{Agent, annotator, eventually, finish};
+use annotator_tests::agent::{Agent, annotator, binary, eventually, finish};
 use annotator_tests::frames;
+use annotator_tests::tty::{Tty, keys};
 use annotator_tests::veth::{HERE, Wire};
 use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
+
+#[test]
+fn who_sits_at_a_terminal_is_told_at_once_what_comes() -> Result<()> {
+    let wire = Wire::new(1500)?;
+    let mut command = wire.here.command(binary());
+    command.args(["run", HERE, "--interval", "1h"]);
+    let mut tty = Tty::start(&mut command, 120, 10)?;
+    tty.expect(&["annotator: watching here (XDP native mode); the first summary comes in 60 min"])?;
+    tty.press(keys::CTRL_C)?;
+    ensure!(tty.wait()?.success(), "{}", tty.screen());
+    Ok(())
+}
 
 /// SYNs from one stranger to many ports.
 fn scan(wire: &Wire, ports: std::ops::Range<u16>) -> Result<()> {

@@ -102,7 +102,14 @@ impl Observer {
         let link = link_type.link_of(frame);
         let now = self.clock.ticks();
         let Ledger { journal, types } = &mut *self.ledger;
-        let news = observe(frame, link, &self.settings, (journal, &mut self.table), || Some(types), || now);
+        let news = observe(
+            frame,
+            link,
+            (&self.settings, &self.settings.local),
+            (journal, &mut self.table),
+            || Some(types),
+            || now,
+        );
         if news.any() {
             if self.sightings.len() < SIGHTINGS_MAX {
                 let beginning = &frame[..frame.len().min(SAMPLE_BYTES)];

@@ -1,13 +1,14 @@
 //! What the kernel says of a network interface (rtnetlink).
 
-use std::net::IpAddr;
+use std::ffi::CStr;
 use std::os::fd::AsRawFd;
 
 use annotator_common::Count;
 use anyhow::{Context, Result, bail};
 use futures_util::TryStreamExt;
+use rtnetlink::Handle;
 use rtnetlink::packet_route::address::AddressAttribute;
-use rtnetlink::packet_route::link::{LinkAttribute, LinkFlags, LinkLayerType, LinkXdp};
+use rtnetlink::packet_route::link::{LinkAttribute, LinkLayerType, LinkXdp};
 use rtnetlink::packet_route::tc::TcAttribute;
 
 use super::attach::Mode;
@@ -35,8 +36,6 @@ pub struct Interface {
     pub device: Device,
     /// Largest packet, in bytes without the Ethernet header.
     pub mtu: u32,
-    /// Whether it is administratively up.
-    pub up: bool,
     /// Its addresses with the lengths of their prefixes.
     pub prefixes: Vec<Prefix>,
     /// The XDP programs that are attached to it already.
@@ -52,13 +51,6 @@ pub struct XdpProgram {
     pub mode: Mode,
     /// Its id.
     pub id: u32,
-}
-
-impl Interface {
-    /// Its addresses.
-    pub fn addresses(&self) -> impl Iterator<Item = IpAddr> {
-        self.prefixes.iter().map(|prefix| prefix.address)
-    }
 }
 
 /// Looks an interface up.
@@ -84,7 +76,6 @@ pub async fn find(name: &str) -> Result<Interface> {
         index,
         device: device(name, link.header.link_layer_type)?,
         mtu: 0,
-        up: link.header.flags.contains(LinkFlags::Up),
         prefixes: Vec::new(),
         xdp: Vec::new(),
         has_ingress: false,
@@ -96,6 +87,20 @@ pub async fn find(name: &str) -> Result<Interface> {
             _ => {}
         }
     }
+    interface.prefixes = prefixes(&handle, name, index).await?;
+    let mut disciplines = handle.qdisc().get().index(index.cast_signed()).execute();
+    while let Some(message) =
+        disciplines.try_next().await.with_context(|| format!("asking for the queueing disciplines of {name}"))?
+    {
+        interface.has_ingress |= message.attributes.contains(&TcAttribute::Kind("ingress".into()));
+    }
+    connection.abort();
+    Ok(interface)
+}
+
+/// The addresses of an interface with the lengths of their prefixes.
+pub async fn prefixes(handle: &Handle, name: &str, index: u32) -> Result<Vec<Prefix>> {
+    let mut prefixes = Vec::new();
     let mut addresses = handle.address().get().set_link_index_filter(index).execute();
     while let Some(message) =
         addresses.try_next().await.with_context(|| format!("asking for the addresses of {name}"))?
@@ -109,17 +114,10 @@ pub async fn find(name: &str) -> Result<Interface> {
             })
         };
         if let Some(address) = find(true).or_else(|| find(false)) {
-            interface.prefixes.push(Prefix { address, bits: message.header.prefix_len });
+            prefixes.push(Prefix { address, bits: message.header.prefix_len });
         }
     }
-    let mut disciplines = handle.qdisc().get().index(index.cast_signed()).execute();
-    while let Some(message) =
-        disciplines.try_next().await.with_context(|| format!("asking for the queueing disciplines of {name}"))?
-    {
-        interface.has_ingress |= message.attributes.contains(&TcAttribute::Kind("ingress".into()));
-    }
-    connection.abort();
-    Ok(interface)
+    Ok(prefixes)
 }
 
 /// Every interface, with the XDP programs that are attached to it.
@@ -159,28 +157,40 @@ pub fn received(name: &str) -> Option<Count> {
     Some(Count { packets: status.recv_packets, bytes: status.recv_bytes })
 }
 
-/// Whether the interface still exists under the same index.
-pub fn exists(interface: &Interface) -> bool {
-    let Ok(name) = std::ffi::CString::new(interface.name.as_str()) else { return false };
-    // SAFETY: `name` is a valid C string.
-    (unsafe { libc::if_nametoindex(name.as_ptr()) }) == interface.index
+/// The name that an interface has now, if it still exists.
+pub fn name(index: u32) -> Option<String> {
+    let mut name = [0_u8; libc::IF_NAMESIZE];
+    // SAFETY: there is as much room as the kernel may use.
+    let found = unsafe { libc::if_indextoname(index, name.as_mut_ptr().cast()) };
+    let name = CStr::from_bytes_until_nul(&name).ok().filter(|_| !found.is_null())?;
+    Some(name.to_string_lossy().into_owned())
 }
 
-/// Whether the interface is up and has a carrier.
-pub fn is_up(interface: &Interface) -> bool {
-    const UP: libc::c_int = libc::IFF_UP | libc::IFF_RUNNING;
+/// Whether an interface of this name can receive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct State {
+    /// It is administratively up.
+    pub up: bool,
+    /// And it has a carrier.
+    pub running: bool,
+}
+
+/// How an interface of this name is at present; nothing where the kernel does not say, because it is gone.
+pub fn state(name: &str) -> Option<State> {
     // Any socket of the same network namespace does.
-    let Ok(socket) = std::net::UdpSocket::bind((std::net::Ipv4Addr::UNSPECIFIED, 0)) else { return false };
+    let socket = std::net::UdpSocket::bind((std::net::Ipv4Addr::UNSPECIFIED, 0)).ok()?;
     // SAFETY: a request is made of plain data, for which zeros are valid.
     let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
     // The kernel refuses longer names; the last byte stays zero.
-    for (to, from) in request.ifr_name[..libc::IFNAMSIZ - 1].iter_mut().zip(interface.name.bytes()) {
+    for (to, from) in request.ifr_name[..libc::IFNAMSIZ - 1].iter_mut().zip(name.bytes()) {
         *to = from.cast_signed();
     }
     // SAFETY: the socket is open, and the kernel reads and writes within `request`.
     let answered = unsafe { libc::ioctl(socket.as_raw_fd(), libc::SIOCGIFFLAGS, &raw mut request) } == 0;
-    // SAFETY: SIOCGIFFLAGS fills this member.
-    answered && libc::c_int::from(unsafe { request.ifr_ifru.ifru_flags }) & UP == UP
+    // SAFETY: SIOCGIFFLAGS fills this member, which is zero before.
+    let flags = libc::c_int::from(unsafe { request.ifr_ifru.ifru_flags });
+    let up = flags & libc::IFF_UP != 0;
+    answered.then_some(State { up, running: up && flags & libc::IFF_RUNNING != 0 })
 }
 
 fn device(name: &str, layer: LinkLayerType) -> Result<Device> {

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use annotator_common::source::CAPACITY;
-use annotator_common::{Books, Journal, Ledger, Settings, Source, Types};
+use annotator_common::{Books, Journal, Ledger, Local, Settings, Source, Types};
 use anyhow::{Context, Result, anyhow, ensure};
 use aya::maps::{Map, MapData, MapInfo, MapType, RingBuf};
 use aya::{Ebpf, EbpfLoader};
@@ -80,6 +80,8 @@ pub struct Kernel {
     pub tables: Tables,
     /// Samples.
     pub samples: RingBuf<MapData>,
+    /// What is ours.
+    pub local: LocalMap,
 }
 
 impl Kernel {
@@ -107,7 +109,9 @@ impl Kernel {
         let ledgers = Ledgers { books: Rc::clone(&books), types };
         let tables = Tables(books);
         let samples = RingBuf::try_from(ebpf.take_map("SAMPLES").context("the BPF object has no map SAMPLES")?)?;
-        Ok(Kernel { ebpf, ledgers, tables, samples })
+        let local = LocalMap::of(&ebpf)?;
+        local.write(&settings.local);
+        Ok(Kernel { ebpf, ledgers, tables, samples, local })
     }
 }
 
@@ -157,6 +161,32 @@ impl Mapping {
         unsafe {
             let start = self.memory.as_ptr().add(index * self.element);
             std::slice::from_raw_parts(start.cast::<AtomicU64>(), self.element / 8)
+        }
+    }
+}
+
+/// What is ours as the program knows it, mapped: writing takes no privilege.
+pub struct LocalMap(MmapRaw);
+
+impl LocalMap {
+    const WORDS: usize = size_of::<Local>() / 8;
+
+    fn of(ebpf: &Ebpf) -> Result<Self> {
+        let Some(Map::Array(data)) = ebpf.map("LOCAL") else {
+            return Err(anyhow!("the BPF object has no array map LOCAL"));
+        };
+        let memory = MmapOptions::new().len(Self::WORDS * 8).map_raw(data.fd().as_fd().as_raw_fd());
+        memory.map(LocalMap).context("mapping the BPF map LOCAL into memory")
+    }
+
+    /// Puts in force what is ours now.
+    pub fn write(&self, local: &Local) {
+        // SAFETY: the mapping is so long, aligned to a page, and lives as long as `self`; atomics may be written while others read.
+        let words = unsafe { std::slice::from_raw_parts(self.0.as_ptr().cast::<AtomicU64>(), Self::WORDS) };
+        // SAFETY: `Local` is made of integers without padding, and as large as so many words.
+        let new = unsafe { std::mem::transmute::<Local, [u64; Self::WORDS]>(*local) };
+        for (to, word) in words.iter().zip(new) {
+            to.store(word, Ordering::Relaxed);
         }
     }
 }

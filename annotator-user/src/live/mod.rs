@@ -3,6 +3,7 @@
 //! Only [`kernel`], [`attach`], [`egress`], [`clock`], [`pin`] and [`handover`] know aya.
 
 pub mod attach;
+pub(crate) mod changes;
 pub mod clock;
 pub mod detach;
 pub mod egress;
@@ -11,6 +12,7 @@ pub mod holders;
 pub mod interface;
 pub mod kernel;
 mod listening;
+mod ours;
 pub mod pin;
 pub mod privileges;
 pub mod sinks;
@@ -18,6 +20,7 @@ pub mod status;
 pub mod supervisor;
 pub(crate) mod watched;
 
+use std::io::{self, IsTerminal};
 use std::path::Path;
 use std::rc::Rc;
 use std::time::Duration;
@@ -30,7 +33,9 @@ use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep_until};
 use crate::cli::{RunOptions, WatchOptions, XdpMode};
 use crate::engine::Interpreter;
 use crate::telemetry::metrics::Metrics;
+use crate::write::style;
 use attach::Mode;
+use changes::Changes;
 use clock::Clock;
 use sinks::Sinks;
 use supervisor::Watchdog;
@@ -58,7 +63,7 @@ async fn watch(options: &RunOptions, mut sinks: Sinks, metrics: &Rc<Metrics>) ->
     let mut interrupt = signal(SignalKind::interrupt()).context("listening for SIGINT")?;
     let mut terminate = signal(SignalKind::terminate()).context("listening for SIGTERM")?;
     let mut hangup = signal(SignalKind::hangup()).context("listening for SIGHUP")?;
-    let mut watched = attach_all(&options.interfaces, &options.watching, options.pin.as_deref()).await?;
+    let (mut watched, mut changes) = attach_all(&options.interfaces, &options.watching, options.pin.as_deref()).await?;
     privileges::give_up()?;
     for one in &mut watched {
         one.measured_by(metrics);
@@ -66,6 +71,7 @@ async fn watch(options: &RunOptions, mut sinks: Sinks, metrics: &Rc<Metrics>) ->
     sinks.start()?;
     watched.iter_mut().for_each(Watched::keep_pins);
     supervisor::ready();
+    announce(&watched, options);
     let mut watchdog = Watchdog::asked_for();
 
     let start = Instant::now();
@@ -88,6 +94,7 @@ async fn watch(options: &RunOptions, mut sinks: Sinks, metrics: &Rc<Metrics>) ->
                 supervisor::ready();
             }
             () = sleep_until(end.unwrap_or(start)), if end.is_some() => break,
+            whose = changes.next() => changes.tell(whose, &mut watched).await,
             _ = fetch.tick() => {
                 let begun = Instant::now();
                 for one in &mut watched {
@@ -139,7 +146,11 @@ async fn watch(options: &RunOptions, mut sinks: Sinks, metrics: &Rc<Metrics>) ->
 /// What to say of interfaces that are gone, once.
 pub(crate) fn said(gone: &mut Vec<String>) -> Option<String> {
     let names = std::mem::take(gone).join(", ");
-    (!names.is_empty()).then(|| format!("{names} is gone: the interface was removed while it was watched"))
+    (!names.is_empty()).then(|| {
+        format!(
+            "{names} is gone: the interface was removed, or moved to another network namespace, while it was watched"
+        )
+    })
 }
 
 /// Attaches to every interface, or to none. `pins` is where attachments are left, and those of an agent before are taken over.
@@ -147,7 +158,9 @@ pub(crate) async fn attach_all(
     interfaces: &[String],
     options: &WatchOptions,
     pins: Option<&Path>,
-) -> Result<Vec<Watched>> {
+) -> Result<(Vec<Watched>, Changes)> {
+    // Before the interfaces are looked at, so that no change goes by unseen.
+    let changes = Changes::subscribe()?;
     let clock = Clock::measure(kernel::OBJECT).map_err(explain_load_failure)?;
     let wanted = match options.xdp_mode {
         XdpMode::Auto => None,
@@ -164,7 +177,19 @@ pub(crate) async fn attach_all(
         watched.push(Watched::attach(interface, pins, wanted, clock, options, Rc::clone(&interpreter))?);
     }
     watched.iter_mut().try_for_each(Watched::pin)?;
-    Ok(watched)
+    Ok((watched, changes))
+}
+
+/// Says at once what is watched and when more is to come. Where nobody sits at a terminal, only the log takes note.
+fn announce(watched: &[Watched], options: &RunOptions) {
+    let ways: Vec<_> = watched.iter().map(Watched::ways).collect();
+    let first = options.duration.map_or(options.interval, |duration| duration.min(options.interval));
+    let line =
+        format!("watching {}; the first summary comes in {}", ways.join(", "), style::seconds(first.as_secs_f64()));
+    match io::stderr().is_terminal() {
+        true => eprintln!("annotator: {line}"),
+        false => log::info!("{line}"),
+    }
 }
 
 /// Reads the rules again; where they are bad, says so and keeps those in force.

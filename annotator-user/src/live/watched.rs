@@ -15,11 +15,12 @@ use super::egress::{Egress, Way};
 use super::handover::Reported;
 use super::interface::{self, Device, Interface};
 use super::kernel::{Kernel, OBJECT};
+use super::ours::Ours;
 use super::pin::Pins;
 use crate::cli::{EgressWay, WatchOptions};
 use crate::counters::Counters;
 use crate::engine::Interpreter;
-use crate::observation::{Locality, Moment, Observations, Sighting};
+use crate::observation::{Moment, Observations, Prefix, Sighting};
 use crate::quantity::count;
 use crate::report::{Origin, OriginKind, Report};
 use crate::sources::Slots;
@@ -35,6 +36,9 @@ const READ_EVERY: std::time::Duration = std::time::Duration::from_secs(1);
 /// An interface under watch.
 pub struct Watched {
     interface: Interface,
+    /// The name that it has now.
+    called: String,
+    up: bool,
     kernel: Kernel,
     attached: Option<Attached>,
     egress: Option<Egress>,
@@ -42,7 +46,7 @@ pub struct Watched {
     logger: Option<EbpfLogger<&'static dyn log::Log>>,
     settings: Box<Settings>,
     clock: Clock,
-    locality: Locality,
+    ours: Ours,
     interpreter: Rc<Interpreter>,
     slots: Slots,
     /// What the ledgers held when they were last read, and room for the next reading.
@@ -72,7 +76,13 @@ impl Watched {
         interpreter: Rc<Interpreter>,
     ) -> Result<Self> {
         let mut notes = Vec::new();
-        let mut settings = settings(&interface, &clock, options, &mut notes)?;
+        let mut settings = settings(&interface, &clock, options)?;
+        let ours = Ours::new(&options.local, settings.local, interface.prefixes.clone(), options.window);
+        let (local, all) = ours.local();
+        settings.local = local;
+        if !all {
+            log::warn!("{}", crowded(&interface.name));
+        }
         interpreter.prepare(&mut settings);
         let mut pins = pins.map(|dir| Pins::open(dir, &interface, settings.seed)).transpose()?;
         let mut kernel = match &pins {
@@ -97,11 +107,9 @@ impl Watched {
         };
         notes.extend(attached.note.clone());
         let egress = options.egress.map(|way| watch_egress(&interface, way, &mut notes)).transpose()?.flatten();
-        if !interface.up {
-            notes.push(format!(
-                "{0} is down, so nothing arrives; it is watched all the same. To bring it up: ip link set dev {0} up",
-                interface.name
-            ));
+        let up = interface::state(&interface.name).is_none_or(|state| state.up);
+        if !up {
+            log::warn!("{}", down(&interface.name));
         }
         notes.extend(pins.as_mut().and_then(|pins| pins.note.take()));
         for note in &notes {
@@ -115,13 +123,6 @@ impl Watched {
         let logger = EbpfLogger::init(&mut kernel.ebpf)
             .inspect_err(|error| log::debug!("the BPF program's own log cannot be read: {error}"))
             .ok();
-        let mut locality = Locality {
-            addresses: interface.addresses().collect(),
-            prefixes: interface.prefixes.clone(),
-            listening: super::listening::ports(),
-        };
-        locality.addresses.extend(&options.local.addresses);
-        locality.prefixes.extend(&options.local.prefixes);
         Ok(Watched {
             mode: attached.mode,
             attached: Some(attached),
@@ -130,7 +131,7 @@ impl Watched {
             logger,
             settings,
             clock,
-            locality,
+            ours,
             interpreter,
             slots: reported.slots,
             previous: reported.ledger,
@@ -143,6 +144,8 @@ impl Watched {
             unreported: true,
             pins,
             total: reported.total,
+            called: interface.name.clone(),
+            up,
             interface,
         })
     }
@@ -173,13 +176,61 @@ impl Watched {
     pub fn measured_by(&mut self, metrics: &Rc<Metrics>) {
         metrics.attached(self.name(), &self.mode.to_string());
         metrics.name_ports(self.interpreter.named_ports());
-        metrics.up(self.name(), interface::is_up(&self.interface));
+        metrics.up(self.name(), interface::state(&self.called).is_some_and(|state| state.running));
         self.metrics = Some(Rc::clone(metrics));
     }
 
-    /// Whether the interface no longer exists.
-    pub fn is_gone(&self) -> bool {
-        !interface::exists(&self.interface)
+    /// The interface's index.
+    pub fn index(&self) -> u32 {
+        self.interface.index
+    }
+
+    /// How it is attached, in words.
+    pub fn ways(&self) -> String {
+        let egress = self.egress.as_ref().and_then(Egress::way);
+        let egress = egress.map(|way| format!(", egress by {way}")).unwrap_or_default();
+        format!("{} (XDP {} mode{egress})", self.interface.name, self.mode)
+    }
+
+    /// Whether the interface no longer exists. If it has another name now, says so: it is told of by the name that was asked for.
+    pub fn is_gone(&mut self) -> bool {
+        let Some(name) = interface::name(self.interface.index) else { return true };
+        if name != self.called {
+            log::warn!(
+                "{}: the interface is called {name} now; it is watched on, and keeps its old name here",
+                self.called
+            );
+            self.called = name;
+        }
+        false
+    }
+
+    /// Takes note of the addresses that the interface has now.
+    pub fn has(&mut self, prefixes: Vec<Prefix>) {
+        if !self.ours.has(prefixes) {
+            return;
+        }
+        let (local, _) = self.ours.local();
+        // From here on samples are read with the new ones; those in the window stay what they were when they arrived.
+        self.fetch_samples();
+        self.settings.local = local;
+        self.kernel.local.write(&local);
+        log::info!("{}: its addresses have changed", self.interface.name);
+    }
+
+    /// Says so where the interface has been set up or down.
+    fn look_at_state(&mut self) {
+        let state = interface::state(&self.called);
+        if let Some(state) = state.filter(|state| state.up != self.up) {
+            self.up = state.up;
+            match self.up {
+                true => log::warn!("{} is up", self.called),
+                false => log::warn!("{}", down(&self.called)),
+            }
+        }
+        if let Some(metrics) = &self.metrics {
+            metrics.up(&self.interface.name, state.is_some_and(|state| state.running));
+        }
     }
 
     /// Fetches samples, and now and then counters and sources.
@@ -233,9 +284,7 @@ impl Watched {
             self.total += counted.total();
             self.window.current().counters.add(&counted);
         }
-        if let Some(metrics) = &self.metrics {
-            metrics.up(&self.interface.name, interface::is_up(&self.interface));
-        }
+        self.look_at_state();
         self.clock.advance();
         let offset = wall_offset();
         for cpu in 0..self.kernel.tables.count() {
@@ -269,17 +318,22 @@ impl Watched {
         self.fetch_samples();
         self.read_counters();
         self.unreported = false;
-        self.locality.listening = super::listening::ports();
+        let locality = self.ours.locality();
         let contents = self.window.contents(now());
         let outbound = self.egress.as_ref().map(Egress::contacts);
-        let observations =
-            Observations { outbound: outbound.as_deref(), ..contents.observations(true, &self.locality) };
+        let observations = Observations { outbound: outbound.as_deref(), ..contents.observations(true, &locality) };
         let origin = Origin {
             kind: OriginKind::Interface,
             name: self.interface.name.clone(),
             xdp_mode: Some(self.mode.to_string()),
         };
         let mut notes = self.notes.clone();
+        if !self.up {
+            notes.push(down(&self.called));
+        }
+        if !self.ours.local().1 {
+            notes.push(crowded(&self.interface.name));
+        }
         if let Some(lost @ 1..) = self.egress.as_ref().map(Egress::lost) {
             notes.push(format!("{lost} contacts of this host came too fast to be remembered"));
         }
@@ -293,7 +347,7 @@ impl Watched {
     /// made again, rather than one that is never made.
     pub fn reported(&mut self) {
         if let Some(pins) = &self.pins {
-            let received = interface::received(&self.interface.name).unwrap_or_default();
+            let received = interface::received(&self.called).unwrap_or_default();
             pins.handover.write(monotonic(), self.total, received, &self.previous, &self.slots);
         }
     }
@@ -375,33 +429,27 @@ pub(super) fn ledger() -> Box<Ledger> {
     unsafe { Box::<Ledger>::new_zeroed().assume_init() }
 }
 
-/// The engine's settings for an interface.
-fn settings(
-    interface: &Interface,
-    clock: &Clock,
-    options: &WatchOptions,
-    notes: &mut Vec<String>,
-) -> Result<Box<Settings>> {
+/// The engine's settings for an interface, without its addresses.
+fn settings(interface: &Interface, clock: &Clock, options: &WatchOptions) -> Result<Box<Settings>> {
     let mut settings = crate::read::settings(&options.local)?;
     settings.seed = random_seed()?;
     settings.second_shift = clock.second_shift();
     settings.layer3 = u32::from(interface.device == Device::RawIp);
     let cpus = std::thread::available_parallelism().context("counting CPUs")?.get() as u32;
     settings.budget = Budget { per_second: (SAMPLES_PER_SECOND / cpus).max(50), ..Budget::LIVE };
-    let mut all = true;
-    for prefix in &interface.prefixes {
-        all &= settings.add_local_address(prefix.address.into());
-        if let std::net::IpAddr::V4(address) = prefix.address {
-            all &= settings.add_local_prefix(address.into(), u32::from(prefix.bits));
-        }
-    }
-    if !all {
-        notes.push(format!(
-            "{} has more than {LOCAL_MAX} addresses of a family; the flags self-source and directed-broadcast know the first {LOCAL_MAX}",
-            interface.name
-        ));
-    }
     Ok(settings)
+}
+
+fn down(interface: &str) -> String {
+    format!(
+        "{interface} is down, so nothing arrives; it is watched all the same. To bring it up: ip link set dev {interface} up"
+    )
+}
+
+fn crowded(interface: &str) -> String {
+    format!(
+        "{interface} has more than {LOCAL_MAX} addresses of a family; the flags self-source and directed-broadcast know the first {LOCAL_MAX}"
+    )
 }
 
 fn random_seed() -> Result<[u64; 2]> {

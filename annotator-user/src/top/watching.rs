@@ -7,6 +7,7 @@ use super::TopOptions;
 use super::state::{Next, State};
 use super::terminal::{Screen, Signals};
 use crate::knowledge::Knowledge;
+use crate::live::changes::Changes;
 use crate::live::watched::Watched;
 use crate::live::{FETCH_EVERY, attach_all, privileges, runtime, said};
 
@@ -20,11 +21,11 @@ pub fn run(interfaces: &[String], options: &TopOptions) -> Result<()> {
 async fn watch(interfaces: &[String], options: &TopOptions) -> Result<()> {
     let signals = Signals::catch()?;
     let knowledge = Knowledge::load(&options.watching.rules.rules)?;
-    let mut watched = attach_all(interfaces, &options.watching, None).await?;
+    let (mut watched, mut changes) = attach_all(interfaces, &options.watching, None).await?;
     privileges::give_up()?;
     let mut state = State::new(watched.iter().map(|one| one.name().to_owned()), knowledge, None);
     let screen = Screen::enter(signals)?;
-    let gone = show(screen, &mut watched, &mut state, options).await?;
+    let gone = show(screen, &mut watched, &mut changes, &mut state, options).await?;
     match gone {
         Some(names) => Err(anyhow!(names)),
         None => Ok(()),
@@ -35,6 +36,7 @@ async fn watch(interfaces: &[String], options: &TopOptions) -> Result<()> {
 async fn show(
     mut screen: Screen,
     watched: &mut Vec<Watched>,
+    changes: &mut Changes,
     state: &mut State,
     options: &TopOptions,
 ) -> Result<Option<String>> {
@@ -49,6 +51,7 @@ async fn show(
             next = screen.attend(state) => if next? == Next::Quit {
                 return Ok(None);
             },
+            whose = changes.next() => changes.tell(whose, watched).await,
             _ = fetch.tick() => {
                 for one in &mut *watched {
                     one.poll();

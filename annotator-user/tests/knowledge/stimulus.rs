@@ -54,7 +54,7 @@ fn gather(packets: &[Packet], locality: &Locality, live: bool) -> Gathered {
         settings.budget = Budget::LIVE;
     }
     for address in &locality.addresses {
-        settings.add_local_address((*address).into());
+        settings.local.add_address((*address).into());
     }
     interpreter().prepare(&mut settings);
     let mut observer = Observer::new(settings);

@@ -335,7 +335,7 @@ impl Scenario {
             settings.budget = Budget::LIVE;
         }
         for address in &self.locality.addresses {
-            assert!(settings.add_local_address(Address::from(*address)));
+            assert!(settings.local.add_address(Address::from(*address)));
         }
         let mut observer = Observer::new(settings);
         for (at, frame) in frames {

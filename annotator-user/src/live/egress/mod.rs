@@ -5,6 +5,7 @@
 
 mod guard;
 
+use std::fmt;
 use std::sync::atomic::Ordering;
 
 use annotator_common::Departure;
@@ -34,6 +35,15 @@ pub enum Way {
     Tcx,
     /// As a filter that a child of this process takes away.
     Clsact,
+}
+
+impl fmt::Display for Way {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Way::Tcx => "tcx",
+            Way::Clsact => "clsact",
+        })
+    }
 }
 
 /// The egress program of an interface, and what it has told.
