@@ -4,6 +4,7 @@
 //! began.
 
 use annotator_common::Transport;
+use annotator_common::packet::tcp;
 
 use super::masses::{Masses, by_place, fast};
 use super::scene::{is_syn_ack, site};
@@ -65,12 +66,24 @@ fn why(scene: &Scene<'_>, port: u16, masses: &Masses<'_>) -> Option<String> {
     }
     let sum = |column: fn(&SourceView) -> u64| masses.views.iter().map(|view| column(view)).sum::<u64>();
     let (asked, ended) = (sum(|view| view.syn), sum(|view| view.fin + view.rst));
-    let answers = masses.members.iter().all(|index| is_syn_ack(scene.sighting(*index)));
+    let all = |test: fn(&Sighting) -> bool| masses.members.iter().all(|index| test(scene.sighting(*index)));
+    // Where not all is seen that leaves, a client may have held as many connections as it has ports.
+    let [first, last] = scene.thresholds.backscatter.client_ports;
+    let at_most = masses.views.len() as u64 * u64::from(last - first);
+    let are_too_many =
+        targets.iter().all(|target| scene.hears_all(*target)) || all(is_bare_fin) || masses.packets > at_most;
     let begun = format!("Of their senders {} came", words::count(asked, "SYN"));
     // What answers goes to the port of a client.
     match scene.thresholds.contact.is_service(port) && asked * 4 < masses.packets {
-        true if answers => Some(format!("{begun}, and they answer SYNs as if a service had asked for connections.")),
-        true if ended * 2 >= masses.packets => Some(format!("{begun}: most of what they end was never begun.")),
+        true if all(is_syn_ack) => Some(format!("{begun}, and they answer as if a service had asked for connections.")),
+        true if ended * 2 >= masses.packets && are_too_many => {
+            Some(format!("{begun}: most of what they end was never begun."))
+        }
         _ => None,
     }
+}
+
+/// Whether a packet ends a connection without acknowledging anything, as no system does.
+fn is_bare_fin(sighting: &Sighting) -> bool {
+    sighting.packet.tcp_flags & (tcp::FIN | tcp::ACK) == tcp::FIN
 }
