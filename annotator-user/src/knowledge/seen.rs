@@ -225,8 +225,14 @@ impl<'a> Seen<'a> {
 
 /// Says of each TCP packet that its source got what it got behind any of the kind: ends of connections are sampled at first only, requests go on to be.
 pub fn share_received(all: &mut [Seen<'_>]) {
+    // What has changed in a zone (IXFR) is given to those who may have all of it (RFC 1995).
+    let name = |shape: &Shape| match shape.attribute("qtype") {
+        Some("251" | "252") => "dns-axfr",
+        _ => shape.name,
+    };
     let kind = |seen: &Seen<'_>| {
-        let shapes: Vec<&'static str> = seen.shapes.iter().map(|shape| shape.name).collect();
+        let mut shapes: Vec<&'static str> = seen.shapes.iter().map(name).collect();
+        shapes.dedup();
         (seen.sighting.packet.source, ends(&seen.sighting.packet).1, shapes)
     };
     let mut most: HashMap<(Address, End, Vec<&'static str>), u32> = HashMap::new();

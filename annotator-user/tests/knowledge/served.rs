@@ -15,14 +15,19 @@ fn loud(found: &[Finding]) -> Vec<&str> {
 
 /// A transfer, after which its asker acknowledges so many bytes.
 fn transfer(bytes: u32) -> Vec<Packet> {
+    asked(40000, 252, bytes)
+}
+
+/// The same from a port, of another type.
+fn asked(port: u16, qtype: u16, bytes: u32) -> Vec<Packet> {
     const FIRST: u32 = u32::MAX - 100;
-    let question = dns(0, 252, 1, "example.com");
+    let question = dns(0, qtype, 1, "example.com");
     let question = [&(question.len() as u16).to_be_bytes()[..], &question].concat();
     let sent = |flags: u8, payload: &[u8], acknowledged: u32| {
-        frames::tcp(40000, 53, flags, payload).acknowledging(FIRST.wrapping_add(acknowledged))
+        frames::tcp(port, 53, flags, payload).acknowledging(FIRST.wrapping_add(acknowledged))
     };
     vec![
-        frames::tcp(40000, 53, flag::SYN, &[]),
+        frames::tcp(port, 53, flag::SYN, &[]),
         sent(flag::ACK, &[], 0),
         sent(flag::PSH | flag::ACK, &question, 0),
         sent(flag::FIN | flag::ACK, &[], bytes),
@@ -61,9 +66,17 @@ fn secondaries_come_again() {
         transfer.into_iter().map(move |packet| packet.from(from).at(at))
     };
     let round = |number: u32| f64::from(number * 1000 + number * number % 7 * 100);
-    let many: Vec<_> = (0..12).flat_map(|number| later(transfer(9000), frames::STRANGER, round(number))).collect();
+    let rounds = |qtype: fn(u32) -> u16| -> Vec<_> {
+        let transfer = |number: u32| asked(40000 + number as u16, qtype(number), 9000);
+        (0..12).flat_map(|number| later(transfer(number), frames::STRANGER, round(number))).collect()
+    };
+    let many = rounds(|_| 252);
+    // What has changed tells as much as all of it; what anybody may ask by TCP does not.
+    let (changes, texts) = (|number| if number < 11 { 251 } else { 252 }, |number| if number < 11 { 16 } else { 252 });
     for look in [findings, findings_live] {
         assert_eq!(loud(&look(&many, &Locality::default())), [""; 0]);
+        assert_eq!(loud(&look(&rounds(changes), &Locality::default())), [""; 0]);
+        assert_eq!(loud(&look(&rounds(texts), &Locality::default())), ["payload.dns-axfr"]);
     }
     let refused = later(transfer(31), "198.18.99.9", 20_000.0);
     let found = findings(&many.into_iter().chain(refused).collect::<Vec<_>>(), &Locality::default());
