@@ -519,6 +519,10 @@ fn a_flood_of_many_neighbours() {
         let flood = one(&found, id);
         assert_eq!((flood.packets, flood.destinations.len(), found.len()), (9000, 9, 1), "{found:#?}");
     }
+    let mut sites = Scenario::live();
+    masses(|i| ping(AWAY, ["93.184.216.10", "93.184.217.10"][i as usize % 2]), 5000, &mut sites);
+    let found = sites.recognise();
+    assert_eq!((found.len(), found.iter().map(|one| one.packets).sum::<u64>()), (2, 20_000), "{found:#?}");
 }
 
 /// Many hosts answer in masses what nobody here asked, as far as is known; who pings them has an answer of each.

@@ -287,13 +287,16 @@ impl Scenario {
         recognise(&self.observations(&self.gather(&self.frames(), self.now, settings())), thresholds)
     }
 
-    /// What is recognised in an interface's window of so many seconds: of the time before, the source table remembers when a source came first, and its maps.
+    /// What is recognised in an interface's window of so many seconds: of the time before, the source table remembers when a source came first, and its maps,
+    /// and what was news then is sampled no more.
     pub fn recognise_last(&self, seconds: f64) -> Vec<Recognition> {
         let mut frames = self.frames();
         let whole = self.gather(&frames, self.now, settings());
         frames.retain(|(at, _)| whole.to.seconds_since(Moment(*at)) < seconds);
         let mut gathered = self.gather(&frames, self.now, settings());
         gathered.from = Moment(whole.to.0 - (seconds * 1e9) as i64);
+        gathered.sightings = whole.sightings;
+        gathered.sightings.retain(|sighting| sighting.at >= gathered.from);
         for view in &mut gathered.sources {
             let known = whole.sources.iter().find(|known| known.address == view.address).expect("it is in the whole");
             *view = SourceView { first: known.first, ports: known.ports, destinations: known.destinations, ..*view };
