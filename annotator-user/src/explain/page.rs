@@ -5,6 +5,7 @@ use std::fmt::Write;
 use super::rules::{Checked, Listed};
 use super::{Answer, Answers};
 use crate::knowledge::lookup::Told;
+use crate::write::phrases::as_sentence;
 use crate::write::style::wrapping;
 
 /// Columns of a page on a terminal that does not say; text beyond is wrapped.
@@ -60,7 +61,7 @@ fn entry(page: &mut String, told: &Told) {
         paragraph(
             page,
             "  ",
-            &format!("Or{when}: {}. [{}] {}", variant.title.trim_end_matches('.'), variant.verdict.name(), variant.id),
+            &format!("Or{when}: {} [{}] {}", as_sentence(&variant.title), variant.verdict.name(), variant.id),
         );
         if variant.explanation != told.explanation {
             paragraph(page, "    ", &variant.explanation);

@@ -63,7 +63,7 @@ pub fn answer(report: &Report) -> String {
 }
 
 /// A title at the end of a sentence: some are questions.
-fn as_sentence(title: &str) -> String {
+pub fn as_sentence(title: &str) -> String {
     let stop = if title.ends_with(['?', '!', '.']) { "" } else { "." };
     format!("{title}{stop}")
 }
