@@ -118,6 +118,11 @@ pub struct Counters {
 }
 
 impl Counters {
+    /// What was counted at a port, if anything.
+    pub fn port(&self, proto: PortProto, side: Side, port: u16) -> Option<&PortCount> {
+        self.ports.get(&PortKey { proto, side, port })
+    }
+
     /// Reads a ledger that holds the difference of two readings.
     pub fn from_difference(ledger: &Ledger) -> Self {
         let mut counters = Counters::default();

@@ -251,6 +251,13 @@ pub struct SourceView {
     pub kinds: u8,
 }
 
+impl SourceView {
+    /// Packets that no other column of a kind counts: all of TCP but SYNs, and other protocols.
+    pub fn others(&self) -> u64 {
+        self.packets.saturating_sub(self.syn + self.udp + self.icmp)
+    }
+}
+
 /// An address prefix.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Prefix {

@@ -274,10 +274,9 @@ fn an_interface_that_is_down_is_watched() -> Result<()> {
 fn an_interface_with_another_name_is_watched_on() -> Result<()> {
     let wire = Wire::new(1500)?;
     let agent = Agent::start(&wire.here, &[HERE], &["--interval=1h"])?;
-    for change in [["down", HERE], ["name", "elsewhere"], ["up", "elsewhere"]] {
-        let device = if change[0] == "up" { "elsewhere" } else { HERE };
+    for change in [&[HERE, "down"][..], &[HERE, "name", "elsewhere"], &["elsewhere", "up"]] {
         let mut ip = wire.here.command("ip");
-        ip.args(["link", "set", "dev", device, change[0]]).args((change[0] == "name").then_some(change[1]));
+        ip.args(["link", "set", "dev"]).args(change);
         ensure!(ip.status()?.success(), "{ip:?}");
     }
     // It looks after its interface a few times a second.

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use annotator_common::{Address, Family, Flag, Flags, Packet, Transport, packet::tcp};
 
 use super::schema::Segment;
-use crate::counters::{Counters, PortKey, PortProto, Side};
+use crate::counters::{Counters, PortProto, Side};
 use crate::observation::{Moment, Observations, Sighting};
 use crate::payload::embedded::Original;
 use crate::payload::{Reader, Shape};
@@ -16,6 +16,9 @@ use crate::recognise::thresholds;
 
 /// The shape of a request that does not wait for its connection.
 const OUT_OF_CONNECTION: &str = "http-host-out-of-connection";
+
+/// The shape of a question for all of a zone.
+const ZONE_TRANSFER: &str = "dns-axfr";
 
 /// The headers that a TCP packet has at least: Ethernet, IPv4, TCP.
 const HEADER_BYTES: u64 = 14 + 20 + 20;
@@ -82,9 +85,7 @@ impl Directions {
             let (from, to) = ends(packet);
             if let Some(number) = sighting.tcp_acknowledgement() {
                 let (first, bytes) = directions.acknowledged.entry((from, to)).or_insert((number, 0));
-                // What lies behind the first comes out of order.
-                let further = number.wrapping_sub(*first);
-                *bytes = (*bytes).max(if further <= i32::MAX as u32 { further } else { 0 });
+                *bytes = (*bytes).max(ahead(number, *first));
                 if *bytes > 0 {
                     directions.reached.insert(site(sighting.source()));
                 }
@@ -126,8 +127,7 @@ impl Directions {
     /// What a packet's source got behind it. An answer repeats what was asked, which says nothing.
     fn received(&self, sighting: &Sighting) -> u32 {
         let Some((first, bytes)) = self.acknowledged.get(&ends(&sighting.packet)) else { return 0 };
-        let before = sighting.tcp_acknowledgement().map_or(0, |number| number.wrapping_sub(*first));
-        let before = if before <= i32::MAX as u32 { before } else { 0 };
+        let before = sighting.tcp_acknowledgement().map_or(0, |number| ahead(number, *first));
         bytes.saturating_sub(before).saturating_sub(sighting.payload_length())
     }
 
@@ -143,10 +143,16 @@ impl Directions {
     }
 }
 
+/// How far a sequence number is ahead of another; what lies behind it comes out of order.
+fn ahead(number: u32, first: u32) -> u32 {
+    let further = number.wrapping_sub(first);
+    if further <= i32::MAX as u32 { further } else { 0 }
+}
+
 /// Whether what comes to a TCP port uses its connections: who scans sends two packets behind each SYN at most, who uses one three at least.
 fn is_used(packet: &Packet, counters: &Counters) -> bool {
-    let key = PortKey { proto: PortProto::Tcp, side: Side::Dst, port: packet.destination_port };
-    let count = counters.ports.get(&key).filter(|_| packet.transport == Transport::Tcp);
+    let count = counters.port(PortProto::Tcp, Side::Dst, packet.destination_port);
+    let count = count.filter(|_| packet.transport == Transport::Tcp);
     count.is_some_and(|count| count.syn.packets > 0 && count.all.packets >= 4 * count.syn.packets)
 }
 
@@ -171,9 +177,8 @@ impl<'a> Seen<'a> {
         let (host, port) = sighting.target();
         let port_answered = directions.port_answered(&sighting.packet);
         let acknowledged = directions.received(sighting);
-        let key = PortKey { proto: PortProto::Tcp, side: Side::Src, port };
         let heard = port_answered && !observations.live;
-        let sent = observations.counters.ports.get(&key).filter(|_| heard);
+        let sent = observations.counters.port(PortProto::Tcp, Side::Src, port).filter(|_| heard);
         let sent = sent.map(|count| count.all.bytes.saturating_sub(HEADER_BYTES * count.all.packets));
         Seen {
             sighting,
@@ -223,13 +228,14 @@ impl<'a> Seen<'a> {
     }
 }
 
+/// Whether it is about all of a zone (AXFR) or what has changed in it (IXFR), which is given to those who may have all of it (RFC 1995).
+fn is_of_transfer(shape: &Shape) -> bool {
+    shape.name == ZONE_TRANSFER || matches!(shape.attribute("qtype"), Some("251" | "252"))
+}
+
 /// Says of each TCP packet that its source got what it got behind any of the kind: ends of connections are sampled at first only, requests go on to be.
 pub fn share_received(all: &mut [Seen<'_>]) {
-    // What has changed in a zone (IXFR) is given to those who may have all of it (RFC 1995).
-    let name = |shape: &Shape| match shape.attribute("qtype") {
-        Some("251" | "252") => "dns-axfr",
-        _ => shape.name,
-    };
+    let name = |shape: &Shape| if is_of_transfer(shape) { ZONE_TRANSFER } else { shape.name };
     let kind = |seen: &Seen<'_>| {
         let mut shapes: Vec<&'static str> = seen.shapes.iter().map(name).collect();
         shapes.dedup();
@@ -250,7 +256,7 @@ type Contents<'s> = HashMap<Vec<&'s str>, Vec<usize>>;
 
 /// What a payload says. Who keeps a copy of a zone asks for its SOA or for what has changed (RFC 1995), and now and then for all: always the same zone.
 fn contents(shape: &Shape) -> &str {
-    let is_of_zone = shape.name == "dns-axfr" || matches!(shape.attribute("qtype"), Some("6" | "251" | "252"));
+    let is_of_zone = is_of_transfer(shape) || shape.attribute("qtype") == Some("6");
     shape.attribute("name").filter(|_| is_of_zone).unwrap_or(&shape.detail)
 }
 
@@ -285,7 +291,7 @@ pub fn mark_habits(all: &mut [Seen<'_>], limits: &thresholds::Rounds) {
 /// packet of each source, and of all where a program is there to take them, by its answers, by what listens, or by what its clients go on to send.
 pub fn excuse_fast_open(all: &mut [Seen<'_>], counters: &Counters) {
     let is_used = |port: u16| {
-        let count = counters.ports.get(&PortKey { proto: PortProto::Tcp, side: Side::Dst, port });
+        let count = counters.port(PortProto::Tcp, Side::Dst, port);
         count.is_some_and(|count| count.all.packets >= 2 * count.syn.packets)
     };
     let mut known: HashSet<Address> = HashSet::new();

@@ -6,8 +6,8 @@
 use annotator_common::Transport;
 use annotator_common::packet::tcp;
 
-use super::masses::{Masses, by_place, fast};
-use super::scene::{is_syn_ack, site};
+use super::masses::{Masses, by_place, fast, port_of_site};
+use super::scene::is_syn_ack;
 use super::{Case, Claims, Scene, words};
 use crate::counters::{PortProto, Side};
 use crate::finding::Recognition;
@@ -16,10 +16,9 @@ use crate::quantity::number;
 
 /// Finds them, one finding for each port of a site.
 pub fn recognise(scene: &Scene<'_>, claims: &Claims) -> Vec<Recognition> {
-    let by_port = by_place(fast(scene, claims, is_stray, segments), segments, |index| {
-        let (host, port) = scene.sighting(index).target();
-        (site(host), port)
-    });
+    // At most: the table takes no note of data.
+    let segments = SourceView::others;
+    let by_port = by_place(fast(scene, claims, is_stray, segments), segments, port_of_site(scene));
     by_port.into_iter().filter_map(|((_, port), masses)| flood(scene, port, masses)).collect()
 }
 
@@ -30,11 +29,6 @@ fn is_stray(scene: &Scene<'_>, sighting: &Sighting) -> bool {
         && sighting.payload_length() == 0
         && scene.is_inbound(sighting)
         && !scene.has_sent(sighting.destination(), sighting.source())
-}
-
-/// How many a source sent at most: of other packets the table has columns, and it takes no note of data.
-fn segments(view: &SourceView) -> u64 {
-    view.packets.saturating_sub(view.syn + view.udp + view.icmp)
 }
 
 fn flood(scene: &Scene<'_>, port: u16, mut masses: Masses<'_>) -> Option<Recognition> {

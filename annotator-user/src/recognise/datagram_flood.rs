@@ -8,7 +8,7 @@ use std::net::IpAddr;
 use annotator_common::Transport;
 use annotator_common::source::distinct;
 
-use super::masses::{Masses, by_place, fast, pace};
+use super::masses::{Masses, by_place, fast, pace, port_of_site};
 use super::questions::counted;
 use super::scene::{Half, is_ping, is_to_many, site};
 use super::{Case, Claims, FIRST_CLIENT_PORT, Scene, words};
@@ -39,14 +39,7 @@ pub fn recognise(scene: &Scene<'_>, claims: &Claims) -> Vec<Recognition> {
             None => others.push((view, members)),
         }
     }
-    let by_port = by_place(
-        others.into_iter(),
-        |view| view.udp,
-        |i| {
-            let (host, port) = scene.sighting(i).target();
-            (site(host), port)
-        },
-    );
+    let by_port = by_place(others.into_iter(), |view| view.udp, port_of_site(scene));
     found.extend(by_port.into_iter().filter_map(|((_, port), masses)| to_closed_port(scene, port, masses)));
     found
 }

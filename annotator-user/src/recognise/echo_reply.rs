@@ -14,7 +14,7 @@ use crate::quantity::number;
 
 /// Finds masses of echo replies, one finding for each victim.
 pub fn recognise(scene: &Scene<'_>, claims: &Claims) -> Vec<Recognition> {
-    let repliers = senders(scene, claims, is_unasked_reply);
+    let repliers = senders(scene, claims, |_| true, is_unasked_reply);
     let by_victim = by_place(repliers, |view| view.icmp, |i| scene.sighting(i).destination());
     by_victim.into_iter().filter_map(|(victim, masses)| flood(scene, victim, masses)).collect()
 }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
+use super::scene::site;
 use super::{Claims, Scene, words};
 use crate::observation::{Sighting, SourceView};
 use crate::quantity::number;
@@ -40,14 +41,15 @@ pub fn pace(rate: f64, sources: usize) -> String {
     format!("about {} a second, from {}", number(rate as u64), words::count(sources as u64, "source"))
 }
 
-/// Sources that send something, each with its sightings of that.
+/// Sources that may send something, each with its sightings of that.
 pub fn senders<'s>(
     scene: &'s Scene<'_>,
     claims: &'s Claims,
+    may: impl Fn(&SourceView) -> bool + 's,
     wanted: fn(&Scene<'_>, &Sighting) -> bool,
 ) -> impl Iterator<Item = (&'s SourceView, Vec<usize>)> {
     scene.sources().filter_map(move |(source, indices)| {
-        let view = scene.view(source)?;
+        let view = scene.view(source).filter(|view| may(view))?;
         let members: Vec<usize> = claims.free(indices).filter(|i| wanted(scene, scene.sighting(*i))).collect();
         (!members.is_empty()).then_some((view, members))
     })
@@ -64,7 +66,15 @@ pub fn fast<'s>(
     // Most sources sent less than that in all.
     let is_fast =
         move |view: &SourceView| sent(view) as f64 >= each && scene.rate_of(sent(view), [view.address]) >= each;
-    senders(scene, claims, wanted).filter(move |(view, _)| is_fast(view))
+    senders(scene, claims, is_fast, wanted)
+}
+
+/// The site that a sighting goes to, and the port.
+pub fn port_of_site(scene: &Scene<'_>) -> impl Fn(usize) -> (IpAddr, u16) {
+    |index| {
+        let (host, port) = scene.sighting(index).target();
+        (site(host), port)
+    }
 }
 
 /// What sources sent, by the place to which it went.

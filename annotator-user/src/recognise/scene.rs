@@ -11,7 +11,7 @@ use super::contacts::Contacts;
 use super::questions::Questions;
 use super::quote::Quote;
 use super::{FIRST_CLIENT_PORT, Thresholds};
-use crate::counters::{PortCount, PortKey, PortProto, Side};
+use crate::counters::{PortCount, PortProto, Side};
 use crate::finding::PortPackets;
 use crate::observation::{Locality, Moment, Observations, Sighting, SourceView};
 
@@ -448,7 +448,7 @@ impl<'a> Scene<'a> {
 
     /// Exact count of packets to or from a port.
     pub fn port(&self, proto: PortProto, side: Side, port: u16) -> PortCount {
-        self.observations.counters.ports.get(&PortKey { proto, side, port }).copied().unwrap_or_default()
+        self.observations.counters.port(proto, side, port).copied().unwrap_or_default()
     }
 
     /// Whether a TCP port carries connections, by its counter: a connection is three packets and more behind each SYN, a probe is one

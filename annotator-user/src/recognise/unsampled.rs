@@ -29,9 +29,8 @@ impl PortPackets {
 
     /// What the source table counted.
     fn of(view: &SourceView) -> Self {
-        let other = view.packets.saturating_sub(view.syn + view.udp + view.icmp);
         let is_tcp = view.kinds & (kinds::OTHER | kinds::FRAGMENT) == 0;
-        PortPackets { syn: view.syn, other_tcp: if is_tcp { other } else { 0 }, udp: view.udp }
+        PortPackets { syn: view.syn, other_tcp: if is_tcp { view.others() } else { 0 }, udp: view.udp }
     }
 
     fn zip(self, other: Self, with: impl Fn(u64, u64) -> u64) -> Self {

@@ -172,7 +172,7 @@ impl Probes {
         let source = || Some(scene.sighting(*self.members.first()?).source());
         let is_one = self.kind == Kind::Syn && self.hosts() == 1;
         let Some(view) = source().filter(|_| is_one).and_then(|source| scene.view(source)) else { return 0 };
-        let syns = scene.from(view.address).iter().filter(|index| scene.sighting(**index).packet.is_syn()).count();
+        let syns = scene.sampled(view.address).syn as usize;
         let may_be = (view.syn as usize).min(distinct(view.ports) as usize) >= limits.ports;
         if syns > self.members.len() || !may_be {
             return 0;
@@ -369,7 +369,7 @@ fn sent(kind: Kind, view: &SourceView) -> u64 {
     match kind {
         Kind::Syn => view.syn,
         Kind::Udp => view.udp,
-        _ => view.packets.saturating_sub(view.syn + view.udp + view.icmp),
+        _ => view.others(),
     }
 }
 
