@@ -4,6 +4,7 @@ use crate::flags::rarely;
 use crate::ledger::{Journal, Tally, Types};
 use crate::packet::tcp;
 use crate::parse::ethertype;
+use crate::settings::PAYLOAD_ENDS;
 use crate::source::{EPOCH_SHIFT, Place, bit_of, kinds, recent_bit};
 use crate::{Cell, Family, Flag, Frame, News, Packet, Settings, Source, Sources, Ticks, Transport};
 
@@ -65,15 +66,21 @@ pub const fn is_icmp_error(packet: &Packet) -> bool {
     }
 }
 
-/// The class of payload that can be read in this packet, 0 for none.
+/// The class of payload that can be read in this packet, 0 for none. Where [`PAYLOAD_ENDS`] says so, the end of a connection belongs to its payload: it
+/// acknowledges what was given.
 #[inline(always)]
 pub fn payload_class(packet: &Packet, settings: &Settings) -> u8 {
     match packet.transport {
         Transport::Tcp => {
-            if packet.tcp_payload_len() == 0 {
+            let bare = packet.tcp_payload_len() == 0;
+            if bare && packet.tcp_flags & tcp::FIN == 0 {
                 return 0;
             }
-            settings.payload_tcp[packet.wire_destination_port as usize]
+            let class = settings.payload_tcp[packet.wire_destination_port as usize];
+            if bare && class & PAYLOAD_ENDS == 0 {
+                return 0;
+            }
+            class & !PAYLOAD_ENDS
         }
         Transport::Udp => {
             let class = settings.payload_udp[packet.wire_destination_port as usize];

@@ -72,6 +72,9 @@ unsafe impl Pod for Local {}
 
 const _: () = assert!(size_of::<Local>() == 8 + 256 + 4 * LOCAL_MAX + 16 * LOCAL_MAX + 8 * LOCAL_MAX + 4 * 4);
 
+/// In [`Settings::payload_tcp`], beside the class: whether the ends of the port's connections are sampled as payload is.
+pub const PAYLOAD_ENDS: u8 = 0x80;
+
 /// The engine's settings. Plain words only, so that the agent can write them over the BPF program's global.
 #[derive(Clone, Copy)]
 #[repr(C)]
@@ -89,7 +92,8 @@ pub struct Settings {
     pub rare_flags: u32,
     /// See [`Budget`].
     pub budget: Budget,
-    /// Per TCP destination port, as it stands in the frame (network byte order): 0, or the class of payload that the knowledge can read there.
+    /// Per TCP destination port, as it stands in the frame (network byte order): 0, or the class of payload that the knowledge can read there, with
+    /// [`PAYLOAD_ENDS`] where that says so.
     pub payload_tcp: [u8; 65536],
     /// Per UDP port, likewise; looked up for the destination and for the source.
     pub payload_udp: [u8; 65536],

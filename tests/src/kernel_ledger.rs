@@ -3,7 +3,7 @@
 use annotator::live::attach::load;
 use annotator::live::kernel::Kernel;
 use annotator_common::ledger::Tally;
-use annotator_common::settings::Budget;
+use annotator_common::settings::{Budget, PAYLOAD_ENDS};
 use annotator_common::{Ledger, Link, Sample, Settings, Sources, observe};
 use anyhow::{Context as _, Result, bail, ensure};
 use aya::programs::{TestRun as _, TestRunOptions, Xdp};
@@ -31,6 +31,7 @@ pub fn compare(object: &[u8]) -> Result<()> {
         settings.budget = UNLIMITED;
         settings.payload_udp[usize::from(53_u16.to_be())] = 1;
         settings.payload_tcp[usize::from(80_u16.to_be())] = 2;
+        settings.payload_tcp[usize::from(4_000_u16.to_be())] = 3 | PAYLOAD_ENDS;
         let frames: Vec<_> = frames::all()
             .into_iter()
             .filter(|frame| frame.link == link && (SHORTEST..=LONGEST).contains(&frame.bytes.len()))

@@ -222,6 +222,9 @@ pub struct PayloadPorts {
     /// UDP ports, destination or source.
     #[serde(default)]
     pub udp: Option<Ports>,
+    /// Whether the ends of TCP connections are to be sampled, too: they acknowledge what was given.
+    #[serde(default)]
+    pub ends: bool,
     /// Where that comes from.
     pub references: Vec<String>,
 }

@@ -15,6 +15,7 @@ mod shape;
 mod text;
 
 use annotator_common::Transport;
+use annotator_common::settings::PAYLOAD_ENDS;
 
 use crate::knowledge::schema::PayloadPorts;
 use crate::observation::Sighting;
@@ -135,6 +136,11 @@ impl Reader {
             for (set, table) in [(&ports.tcp, &mut classes.tcp), (&ports.udp, &mut classes.udp)] {
                 for port in set.iter().flat_map(|set| set.iter()) {
                     table[usize::from(port.to_be())] = class;
+                }
+            }
+            if ports.ends {
+                for port in ports.tcp.iter().flat_map(|set| set.iter()) {
+                    classes.tcp[usize::from(port.to_be())] |= PAYLOAD_ENDS;
                 }
             }
         }

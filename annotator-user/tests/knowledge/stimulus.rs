@@ -44,6 +44,18 @@ pub fn findings_unsampled(packets: &[Packet], locality: &Locality) -> Vec<Findin
     interpreter().findings(&gathered.observations(false, locality))
 }
 
+/// The same of the sightings of the last window alone, which begins so many seconds after the first packet.
+pub fn findings_live_since(seconds: f64, packets: &[Packet], locality: &Locality) -> Vec<Finding> {
+    let mut gathered = gather(packets, locality, true);
+    gathered.sightings.retain(|sighting| sighting.at >= moment(seconds));
+    interpreter().findings(&gathered.observations(true, locality))
+}
+
+/// When a test's packet came, in seconds from the beginning.
+fn moment(seconds: f64) -> Moment {
+    Moment(1_700_000_000_000_000_000 + (seconds * 1e9) as i64)
+}
+
 fn findings_of(packets: &[Packet], locality: &Locality, live: bool) -> Vec<Finding> {
     interpreter().findings(&gather(packets, locality, live).observations(live, locality))
 }
@@ -58,12 +70,10 @@ fn gather(packets: &[Packet], locality: &Locality, live: bool) -> Gathered {
     }
     interpreter().prepare(&mut settings);
     let mut observer = Observer::new(settings);
-    let start = 1_700_000_000_000_000_000_i64;
     let mut after = 0.0;
     for packet in packets {
         after = packet.time().unwrap_or(after + 0.1);
-        let at = Moment(start + (after * 1e9) as i64);
-        observer.observe(Captured { at: Some(at), link_type: LinkType::Ethernet, frame: &packet.frame() });
+        observer.observe(Captured { at: Some(moment(after)), link_type: LinkType::Ethernet, frame: &packet.frame() });
     }
     observer.finish()
 }
