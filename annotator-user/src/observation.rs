@@ -27,6 +27,11 @@ impl Moment {
     pub fn seconds_since(self, earlier: Moment) -> f64 {
         self.0.saturating_sub(earlier.0) as f64 / 1e9
     }
+
+    /// Whether it is not before another moment, and within so many seconds of it.
+    pub fn follows(self, earlier: Moment, within: f64) -> bool {
+        (0.0..=within).contains(&self.seconds_since(earlier))
+    }
 }
 
 /// As RFC 3339 has it.

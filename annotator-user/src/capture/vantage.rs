@@ -8,7 +8,7 @@ use annotator_common::record::is_icmp_error;
 use annotator_common::{Family, Flag, Flags};
 
 use crate::observation::{Locality, Sighting};
-use crate::recognise::scene::site;
+use crate::recognise::addresses::site;
 
 /// Hosts that somebody has talked with before his part in all conversations says anything: of two that talk to each other, either may have captured.
 const PEERS: usize = 3;

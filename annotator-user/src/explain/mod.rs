@@ -18,7 +18,7 @@ use crate::knowledge::Knowledge;
 use crate::knowledge::lookup::Told;
 use crate::knowledge::text::Facts;
 use crate::names;
-use crate::recognise::scene::is_group;
+use crate::recognise::addresses::is_group;
 
 /// Schema of the answers in JSON.
 const SCHEMA: &str = "annotator.explain/1";

@@ -10,8 +10,9 @@ use crate::counters::{Counters, PortProto, Side};
 use crate::observation::{Moment, Observations, Sighting};
 use crate::payload::embedded::Original;
 use crate::payload::{Reader, Shape};
+use crate::recognise::addresses::site;
+use crate::recognise::packets::is_local;
 use crate::recognise::rounds::are_rounds;
-use crate::recognise::scene::{is_local, site};
 use crate::recognise::thresholds;
 
 /// The shape of a request that does not wait for its connection.

@@ -18,7 +18,7 @@ use crate::counters::{Counters, PortCount, PortKey, PortProto, Protocol, Side};
 use crate::finding::{Finding, PortPackets, Recognition, Verdict};
 use crate::observation::{Locality, Observations, SourceView};
 use crate::recognise::Thresholds;
-use crate::recognise::scene::is_to_many;
+use crate::recognise::packets::is_to_many;
 
 /// Source port sets up to this size name a service: what they say of an answer makes a word on its destination port superfluous.
 const NAMED_SERVICE_PORTS_MAX: u64 = 64;

@@ -7,7 +7,7 @@ use annotator_common::Transport;
 use annotator_common::packet::tcp;
 
 use super::masses::{Masses, by_place, fast, port_of_site};
-use super::scene::is_syn_ack;
+use super::packets::is_syn_ack;
 use super::{Case, Claims, Scene, words};
 use crate::counters::{PortProto, Side};
 use crate::finding::Recognition;

@@ -5,8 +5,9 @@ use std::net::IpAddr;
 
 use annotator_common::Transport;
 
+use super::half::Half;
+use super::packets::is_to_many;
 use super::rounds::are_rounds;
-use super::scene::{Half, is_to_many};
 use super::{Case, Claims, DNS, Scene, words};
 use crate::counters::{PortProto, Side};
 use crate::finding::{Confidence, PortPackets, Recognition, Verdict};

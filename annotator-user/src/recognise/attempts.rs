@@ -6,7 +6,8 @@ use std::net::IpAddr;
 use annotator_common::source::distinct;
 
 use super::Scene;
-use super::scene::{Carried, Half, Outcome};
+use super::half::{Carried, Half};
+use super::scene::Outcome;
 use crate::observation::SourceView;
 
 impl Scene<'_> {

@@ -6,7 +6,8 @@ use std::net::IpAddr;
 use annotator_common::Transport;
 use annotator_common::packet::tcp;
 
-use super::scene::{Half, is_syn_ack, is_to_many};
+use super::half::Half;
+use super::packets::{is_syn_ack, is_to_many};
 use super::{Case, Claims, DNS, Scene, words};
 use crate::counters::{PortProto, Side};
 use crate::finding::{Confidence, Recognition};

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 
 use annotator_common::{Flag, Transport};
 
-use super::scene::{is_echo_reply, is_ping};
+use super::packets::{is_echo_reply, is_ping};
 use super::{Case, Claims, Scene, words};
 use crate::finding::{Confidence, Recognition};
 use crate::observation::Sighting;

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::net::IpAddr;
 
 use super::Scene;
-use super::scene::Half;
+use super::half::Half;
 use crate::counters::{PortProto, Side};
 use crate::observation::{Moment, SourceView};
 

@@ -7,7 +7,8 @@ use std::net::IpAddr;
 use annotator_common::Transport;
 use annotator_common::packet::{protocol, tcp};
 
-use super::scene::{Half, site};
+use super::addresses::site;
+use super::half::Half;
 use super::{FIRST_CLIENT_PORT, thresholds};
 use crate::observation::{Moment, Sighting};
 use crate::outbound::Outbound;
@@ -106,9 +107,7 @@ impl Contacts {
 
     /// The latest contact of a client with a web server of another site.
     pub fn with_other_web(&self, client: IpAddr, server: IpAddr, before: Moment, within: f64) -> Option<Contact> {
-        let fits = |contact: &&Contact| {
-            site(contact.server) != site(server) && super::scene::follows(before, contact.at, within)
-        };
+        let fits = |contact: &&Contact| site(contact.server) != site(server) && before.follows(contact.at, within);
         self.by_client.get(&client)?.iter().rev().find(fits).copied()
     }
 
@@ -121,9 +120,7 @@ impl Contacts {
 /// Adds a contact, unless the same server was noted a moment ago.
 fn remember(list: &mut Vec<Contact>, contact: Contact) {
     let same = |known: &&mut Contact| {
-        known.server == contact.server
-            && known.port == contact.port
-            && super::scene::follows(contact.at, known.at, SAME_CONTACT)
+        known.server == contact.server && known.port == contact.port && contact.at.follows(known.at, SAME_CONTACT)
     };
     if let Some(known) = list.iter_mut().rev().take(LOOK_BACK).find(same) {
         known.opened |= contact.opened;
@@ -133,9 +130,8 @@ fn remember(list: &mut Vec<Contact>, contact: Contact) {
 }
 
 fn latest(list: &[Contact], ports: &[u16], before: Moment, within: f64) -> Option<Contact> {
-    let fits = |contact: &&Contact| {
-        (ports.is_empty() || ports.contains(&contact.port)) && super::scene::follows(before, contact.at, within)
-    };
+    let fits =
+        |contact: &&Contact| (ports.is_empty() || ports.contains(&contact.port)) && before.follows(contact.at, within);
     let latest_first = || list.iter().rev().filter(fits);
     latest_first().find(|contact| contact.opened).or_else(|| latest_first().next()).copied()
 }

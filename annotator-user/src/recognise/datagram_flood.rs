@@ -8,9 +8,11 @@ use std::net::IpAddr;
 use annotator_common::Transport;
 use annotator_common::source::distinct;
 
+use super::addresses::site;
+use super::half::Half;
 use super::masses::{Masses, by_place, fast, pace, port_of_site};
+use super::packets::{is_ping, is_to_many};
 use super::questions::counted;
-use super::scene::{Half, is_ping, is_to_many, site};
 use super::{Case, Claims, FIRST_CLIENT_PORT, Scene, words};
 use crate::counters::{PortProto, Side};
 use crate::finding::{Confidence, Recognition, Verdict};

@@ -6,7 +6,9 @@ use std::net::IpAddr;
 use annotator_common::Transport;
 use annotator_common::source::distinct;
 
-use super::scene::{Half, follows, is_to_many, network};
+use super::addresses::network;
+use super::half::Half;
+use super::packets::is_to_many;
 use super::{Case, Claims, FINDINGS_MAX, Scene, words};
 use crate::counters::PortProto;
 use crate::finding::{Confidence, Recognition};
@@ -159,7 +161,7 @@ fn at_once<'t>(scene: &Scene<'_>, attempts: &'t [Attempt]) -> Option<&'t [Attemp
     let limits = &scene.thresholds.decoy;
     let (mut best, mut first) = (0..0, 0);
     for last in 0..attempts.len() {
-        while !follows(start(scene, &attempts[last]), start(scene, &attempts[first]), limits.within) {
+        while !start(scene, &attempts[last]).follows(start(scene, &attempts[first]), limits.within) {
             first += 1;
         }
         if last + 1 - first > best.len() {

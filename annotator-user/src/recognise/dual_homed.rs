@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use annotator_common::{Family, Transport};
 
-use super::scene::is_private;
+use super::addresses::is_private;
 use super::{Case, Claims, Scene, words};
 use crate::finding::Recognition;
 use crate::observation::Sighting;

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use annotator_common::Family;
 
 use super::masses::{Masses, by_place, senders};
-use super::scene::{is_echo_reply, is_to_many};
+use super::packets::{is_echo_reply, is_to_many};
 use super::{Case, Claims, Scene, words};
 use crate::counters::IcmpKey;
 use crate::finding::{Confidence, Recognition};

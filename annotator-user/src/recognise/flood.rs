@@ -8,9 +8,10 @@ use std::net::IpAddr;
 
 use annotator_common::source::bit_of;
 
+use super::addresses::{network, site};
 use super::clients::{BEHIND_SYN, Callers, members, most_within, rate, sent, syns};
 use super::forged::are_repeated;
-use super::scene::{Half, network, site};
+use super::half::Half;
 use super::{Case, Claims, Scene, words};
 use crate::counters::{PortProto, Side};
 use crate::finding::{Confidence, Recognition};

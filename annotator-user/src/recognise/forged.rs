@@ -7,8 +7,10 @@ use std::net::IpAddr;
 use annotator_common::packet::tcp;
 use annotator_common::{Flag, Transport};
 
+use super::addresses::{network, site};
+use super::half::Half;
+use super::packets::is_to_many;
 use super::quote::Quote;
-use super::scene::{Half, is_to_many, network, site};
 use super::{Case, Claims, Scene, words};
 use crate::finding::{Confidence, Recognition};
 use crate::observation::{Sighting, SourceView};

@@ -5,9 +5,10 @@ use std::net::IpAddr;
 
 use annotator_common::source::distinct;
 
+use super::addresses::site;
 use super::contacts::Contact;
+use super::half::Half;
 use super::ident::IDENT;
-use super::scene::{Half, site};
 use super::{Case, Claims, FIRST_CLIENT_PORT, Scene};
 use crate::counters::{PortProto, Side};
 use crate::finding::{Confidence, Recognition};

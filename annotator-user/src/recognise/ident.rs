@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
+use super::addresses::site;
 use super::contacts::Contact;
-use super::scene::site;
 use super::{Case, Claims, Scene, scan, words};
 use crate::finding::{Confidence, Recognition};
 use crate::observation::Sighting;

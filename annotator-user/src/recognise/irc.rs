@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
+use super::addresses::site;
 use super::contacts::Contact;
 use super::ident::may_be_asked;
-use super::scene::site;
 use super::{Case, Claims, Scene, scan, words};
 use crate::finding::{Confidence, Recognition};
 

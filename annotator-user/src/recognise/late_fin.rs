@@ -7,7 +7,7 @@ use annotator_common::Transport;
 use annotator_common::packet::tcp;
 use annotator_common::source::distinct;
 
-use super::scene::{Half, follows};
+use super::half::Half;
 use super::{Case, Claims, FIRST_CLIENT_PORT, Scene, scan, words};
 use crate::finding::{Confidence, Recognition};
 use crate::observation::{Moment, Sighting};
@@ -70,7 +70,7 @@ fn ends_after_silence(scene: &Scene<'_>) -> HashSet<usize> {
         if from_server && is_end(sighting) {
             let Some(connection) = connection else { continue };
             let silent =
-                at.seconds_since(connection.last) >= limits.after && follows(at, connection.last, limits.within);
+                at.seconds_since(connection.last) >= limits.after && at.follows(connection.last, limits.within);
             connection.ended_late |= silent && (connection.closed_here || !scene.hears_all(half.destination));
             if connection.ended_late {
                 late.insert(index);
@@ -170,7 +170,7 @@ fn is_series(scene: &Scene<'_>, members: &[usize]) -> bool {
     let slow = tried as f64 <= 1.0 + limits.slow_rate * last.at.seconds_since(first.at);
     distinct >= limits.ports
         && (tried <= limits.most_ports || (in_order && slow))
-        && follows(last.at, first.at, limits.within)
+        && last.at.follows(first.at, limits.within)
 }
 
 /// Ends of connections that were seen, at one client.

@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::net::IpAddr;
 
-use super::scene::{Outcome, network};
+use super::addresses::network;
+use super::scene::Outcome;
 use super::{Case, Claims, Scene, words};
 use crate::finding::{Confidence, Recognition};
 

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use super::scene::site;
+use super::addresses::site;
 use super::{Claims, Scene, words};
 use crate::observation::{Sighting, SourceView};
 use crate::quantity::number;

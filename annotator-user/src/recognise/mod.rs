@@ -4,8 +4,11 @@
 //! attacks that they resemble, and what a finding explains is not looked at again by the subjects behind it. Nothing here knows a
 //! clock or does I/O, and every subject takes time in proportion to the sightings, whatever arrives.
 
+pub mod addresses;
 pub mod case;
 pub mod contacts;
+pub mod half;
+pub mod packets;
 pub mod questions;
 pub mod quote;
 pub mod rounds;
@@ -57,7 +60,7 @@ use crate::extent::append;
 use crate::finding::{ADDRESSES_MAX, Confidence, Recognition, Verdict};
 use crate::observation::Observations;
 pub use case::Case;
-use scene::Half;
+use half::Half;
 pub use scene::Scene;
 pub use thresholds::Thresholds;
 

@@ -5,7 +5,9 @@ use std::net::IpAddr;
 
 use annotator_common::{Flag, Link, Transport};
 
-use super::scene::{Half, Outcome, is_to_many, is_unrouted};
+use super::half::Half;
+use super::packets::{is_to_many, is_unrouted};
+use super::scene::Outcome;
 use super::{Case, Claims, Scene, tools, words};
 use crate::finding::{Confidence, Recognition, Verdict};
 use crate::observation::Sighting;

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use super::scene::follows;
 use super::{Case, Claims, Scene, words};
 use crate::finding::Recognition;
 
@@ -30,7 +29,7 @@ fn explain(scene: &Scene<'_>, members: Vec<usize>, ports: &BTreeSet<u16>) -> Rec
     let at = |index: Option<&usize>| index.map_or(Default::default(), |i| scene.sighting(*i).at);
     let (first, last) = (at(members.first()), at(members.last()));
     let triple: BTreeSet<u16> = limits.ringzero.iter().copied().collect();
-    let case = if *ports == triple && follows(last, first, limits.ringzero_within) {
+    let case = if *ports == triple && last.follows(first, limits.ringzero_within) {
         Case::new(scene, "pattern.proxy-scan.ringzero", members)
             .also("pattern.proxy-scan")
             .evidence(format!(

@@ -1,79 +1,22 @@
 //! [`Observations`], indexed once so that every recogniser can ask who talked to whom, who answered, and who never did.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 
 use annotator_common::packet::{protocol, tcp};
 use annotator_common::record::is_tracked;
-use annotator_common::{Family, Flag, Flags, Transport};
+use annotator_common::{Family, Transport};
 
+use super::addresses::{is_group, is_of_link, site};
 use super::contacts::Contacts;
+use super::half::{Carried, Half};
+use super::packets::{is_local, is_syn_ack, is_to_many};
 use super::questions::Questions;
 use super::quote::Quote;
 use super::{FIRST_CLIENT_PORT, Thresholds};
 use crate::counters::{PortCount, PortProto, Side};
 use crate::finding::PortPackets;
-use crate::observation::{Locality, Moment, Observations, Sighting, SourceView};
-
-/// TTLs with which systems send.
-const INITIAL_TTLS: [u8; 3] = [64, 128, 255];
-
-/// One direction of a TCP or UDP conversation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Half {
-    /// TCP or UDP.
-    pub transport: Transport,
-    /// Who sends.
-    pub source: IpAddr,
-    /// From which port.
-    pub source_port: u16,
-    /// To whom.
-    pub destination: IpAddr,
-    /// To which port.
-    pub destination_port: u16,
-}
-
-impl Half {
-    /// The direction that a sighting belongs to.
-    pub fn of(sighting: &Sighting) -> Option<Half> {
-        let packet = &sighting.packet;
-        matches!(packet.transport, Transport::Tcp | Transport::Udp).then(|| Half {
-            transport: packet.transport,
-            source: sighting.source(),
-            source_port: packet.source_port,
-            destination: sighting.destination(),
-            destination_port: packet.destination_port,
-        })
-    }
-
-    /// The other direction.
-    pub fn reverse(self) -> Half {
-        Half {
-            transport: self.transport,
-            source: self.destination,
-            source_port: self.destination_port,
-            destination: self.source,
-            destination_port: self.source_port,
-        }
-    }
-}
-
-/// What one direction of a conversation was seen to carry.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Carried {
-    /// A SYN without ACK.
-    pub syn: bool,
-    /// A SYN with ACK: an answer.
-    pub syn_ack: bool,
-    /// A reset.
-    pub reset: bool,
-    /// A reset with ACK: a program gives up a connection of which it knows. A system that knows of none resets without.
-    pub aborted: bool,
-    /// An ACK without SYN and without RST: the connection stands.
-    pub running: bool,
-    /// A UDP datagram.
-    pub datagram: bool,
-}
+use crate::observation::{Observations, Sighting, SourceView};
 
 /// What became of a SYN.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -561,111 +504,4 @@ impl<'a> Scene<'a> {
         let sighting = self.sighting(index);
         sighting.packet.is_syn() && self.outcome(index) != Outcome::Answered && self.is_inbound(sighting)
     }
-}
-
-impl Carried {
-    fn note(&mut self, sighting: &Sighting) {
-        if sighting.packet.transport == Transport::Udp {
-            self.datagram = true;
-            return;
-        }
-        let flags = sighting.packet.tcp_flags;
-        match flags & (tcp::SYN | tcp::ACK | tcp::RST) {
-            tcp::SYN => self.syn = true,
-            f if f == tcp::SYN | tcp::ACK => self.syn_ack = true,
-            tcp::ACK => self.running = true,
-            _ => {}
-        }
-        self.reset |= flags & tcp::RST != 0;
-        self.aborted |= flags & tcp::RST != 0 && flags & tcp::ACK != 0;
-    }
-
-    /// Whether anything was seen.
-    pub fn any(self) -> bool {
-        self.syn || self.syn_ack || self.reset || self.running || self.datagram
-    }
-}
-
-/// Whether a packet comes from the local network: from a network of ours, from the link, from a private address, which has no business with a public one of
-/// ours, or unrouted from the site that it goes to.
-pub fn is_local(sighting: &Sighting, locality: &Locality) -> bool {
-    let (source, destination) = (sighting.source(), sighting.destination());
-    let is_public = !is_private(destination) && locality.addresses.contains(&destination);
-    locality.is_near(source)
-        || is_of_link(source)
-        || (is_private(source) && !is_public)
-        || (site(source) == site(destination) && is_unrouted(sighting))
-}
-
-/// Whether no router took anything of a packet's TTL.
-pub fn is_unrouted(sighting: &Sighting) -> bool {
-    INITIAL_TTLS.contains(&sighting.packet.ttl)
-}
-
-/// Whether a packet is the answer to a SYN.
-pub fn is_syn_ack(sighting: &Sighting) -> bool {
-    let flags = sighting.packet.tcp_flags & (tcp::SYN | tcp::ACK | tcp::RST | tcp::FIN);
-    sighting.packet.transport == Transport::Tcp && flags == tcp::SYN | tcp::ACK
-}
-
-/// Whether a packet asks for an echo.
-pub fn is_ping(sighting: &Sighting) -> bool {
-    matches!((sighting.packet.transport, sighting.packet.icmp_type), (Transport::Icmp, 8) | (Transport::Icmpv6, 128))
-}
-
-/// Whether a packet answers a ping.
-pub fn is_echo_reply(sighting: &Sighting) -> bool {
-    matches!((sighting.packet.transport, sighting.packet.icmp_type), (Transport::Icmp, 0) | (Transport::Icmpv6, 129))
-}
-
-/// Whether a packet is addressed to many at once.
-pub fn is_to_many(sighting: &Sighting) -> bool {
-    const MANY: Flags = Flags::of(&[Flag::LimitedBroadcast, Flag::DirectedBroadcast, Flag::Multicast]);
-    sighting.packet.flags.intersects(MANY)
-}
-
-/// Whether an address is that of many at once, whatever the network.
-pub fn is_group(address: IpAddr) -> bool {
-    address.is_multicast() || address == IpAddr::V4(Ipv4Addr::BROADCAST)
-}
-
-/// Whether an address is of private or otherwise local use (RFC 1918, RFC 4193, RFC 6598, link-local, loopback).
-pub fn is_private(address: IpAddr) -> bool {
-    match address {
-        IpAddr::V4(v4) => {
-            let [a, b, ..] = v4.octets();
-            v4.is_private() || v4.is_link_local() || v4.is_loopback() || (a == 100 && b & 0xc0 == 64)
-        }
-        IpAddr::V6(v6) => v6.is_unique_local() || v6.is_unicast_link_local() || v6.is_loopback(),
-    }
-}
-
-/// Whether an address means something on its own link only, or on its own host.
-fn is_of_link(address: IpAddr) -> bool {
-    match address {
-        IpAddr::V4(v4) => v4.is_link_local() || v4.is_loopback(),
-        IpAddr::V6(v6) => v6.is_unicast_link_local() || v6.is_loopback(),
-    }
-}
-
-/// The site an address belongs to: its /24, for IPv6 its /64.
-pub fn site(address: IpAddr) -> IpAddr {
-    masked(address, 24, 64)
-}
-
-/// The network an address belongs to, in the wide sense: its /16, for IPv6 its /32.
-pub fn network(address: IpAddr) -> IpAddr {
-    masked(address, 16, 32)
-}
-
-fn masked(address: IpAddr, bits_v4: u32, bits_v6: u32) -> IpAddr {
-    match address {
-        IpAddr::V4(v4) => IpAddr::V4((u32::from(v4) & !(u32::MAX >> bits_v4)).into()),
-        IpAddr::V6(v6) => IpAddr::V6((u128::from(v6) & !(u128::MAX >> bits_v6)).into()),
-    }
-}
-
-/// Whether one moment follows another within so many seconds.
-pub fn follows(later: Moment, earlier: Moment, within: f64) -> bool {
-    (0.0..=within).contains(&later.seconds_since(earlier))
 }

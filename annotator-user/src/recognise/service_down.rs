@@ -8,7 +8,7 @@ use std::net::IpAddr;
 use super::clients::{Callers, members, rate, sent, syns};
 use super::flood::is_fast;
 use super::forged::signs;
-use super::scene::Half;
+use super::half::Half;
 use super::{Case, Claims, Scene, words};
 use crate::counters::{PortProto, Side};
 use crate::finding::{Confidence, Recognition};

@@ -5,7 +5,8 @@ use std::net::IpAddr;
 
 use annotator_common::Transport;
 
-use super::scene::{Outcome, follows, is_to_many};
+use super::packets::is_to_many;
+use super::scene::Outcome;
 use super::{Case, Claims, Scene, words};
 use crate::finding::{Confidence, Recognition};
 use crate::observation::Sighting;
@@ -69,7 +70,7 @@ fn lookup_then_share(scene: &Scene<'_>, members: &[usize]) -> Option<Recognition
     let within = scene.thresholds.shares.within;
     let at = scene.sighting(lookup).at;
     let share = *members.iter().find(|i| {
-        !is_lookup(**i) && SHARES.contains(&port(scene, **i)) && follows(scene.sighting(**i).at, at, within)
+        !is_lookup(**i) && SHARES.contains(&port(scene, **i)) && scene.sighting(**i).at.follows(at, within)
     })?;
     let ports: BTreeSet<u16> = members.iter().map(|i| port(scene, *i)).collect();
     let after = scene.sighting(share).at.seconds_since(at);

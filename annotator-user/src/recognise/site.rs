@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
+use super::addresses::{is_private, site};
 use super::contacts::Contact;
 use super::ident::IDENT;
-use super::scene::{is_private, site};
 use super::{Case, Claims, FIRST_CLIENT_PORT, Scene, words};
 use crate::counters::{PortProto, Side};
 use crate::finding::{Confidence, Recognition};

@@ -6,7 +6,9 @@ use std::net::IpAddr;
 use annotator_common::packet::tcp::{ACK, FIN, PSH, SYN, URG};
 use annotator_common::{Family, Transport};
 
-use super::scene::{Half, is_private, is_unrouted};
+use super::addresses::is_private;
+use super::half::Half;
+use super::packets::is_unrouted;
 use super::{Case, Claims, Scene};
 use crate::finding::{Confidence, Recognition};
 use crate::observation::Sighting;

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 
 use annotator_common::Transport;
 
-use super::scene::is_to_many;
+use super::packets::is_to_many;
 use super::{Case, Claims, Scene};
 use crate::finding::{Confidence, Recognition};
 use crate::observation::Sighting;

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use crate::finding::{Confidence, Recognition};
-use crate::recognise::scene::site;
+use crate::recognise::addresses::site;
 use crate::recognise::{Case, Claims, Scene, words};
 
 /// Finds scans by several sources of one site, one finding for each site.

@@ -8,7 +8,9 @@ use annotator_common::packet::tcp::{ACK, FIN, PSH, RST, SYN, URG};
 
 use crate::counters::{PortProto, Side};
 use crate::observation::Sighting;
-use crate::recognise::scene::{Half, Scene, is_to_many};
+use crate::recognise::half::Half;
+use crate::recognise::packets::is_to_many;
+use crate::recognise::scene::Scene;
 use crate::recognise::{DNS, FIRST_CLIENT_PORT};
 
 /// TCP option kinds (IANA): what systems send and raw senders leave out.

@@ -9,7 +9,8 @@ use annotator_common::source::distinct;
 use super::addresses;
 use crate::finding::Recognition;
 use crate::observation::{Sighting, SourceView};
-use crate::recognise::scene::{is_to_many, site};
+use crate::recognise::addresses::site;
+use crate::recognise::packets::is_to_many;
 use crate::recognise::{Case, Scene};
 
 /// Finds a sweep by one source.

@@ -11,7 +11,7 @@ use super::addresses;
 use crate::counters::Protocol;
 use crate::finding::Recognition;
 use crate::observation::{Sighting, SourceView};
-use crate::recognise::scene::is_to_many;
+use crate::recognise::packets::is_to_many;
 use crate::recognise::{Case, Scene, words};
 
 /// Packets of other protocols than TCP, UDP and ICMP by the counters, which know no sources, beside the samples, which are rationed.

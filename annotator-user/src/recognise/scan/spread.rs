@@ -11,8 +11,10 @@ use super::kind::{self, Kind, is_by_system};
 use crate::counters::{PortProto, Side};
 use crate::finding::{Confidence, Recognition};
 use crate::observation::{Sighting, SourceView};
+use crate::recognise::addresses::network;
+use crate::recognise::half::Half;
 use crate::recognise::questions::CountedPorts;
-use crate::recognise::scene::{Half, Outcome, network};
+use crate::recognise::scene::Outcome;
 use crate::recognise::{Case, FIRST_CLIENT_PORT, Scene, words};
 
 /// Where old mail programs hand in their mail, and where names of NetBIOS are asked for.

@@ -1,0 +1,89 @@
+//! One direction of a conversation, and what it carried.
+
+use std::net::IpAddr;
+
+use annotator_common::Transport;
+use annotator_common::packet::tcp;
+
+use crate::observation::Sighting;
+
+/// One direction of a TCP or UDP conversation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Half {
+    /// TCP or UDP.
+    pub transport: Transport,
+    /// Who sends.
+    pub source: IpAddr,
+    /// From which port.
+    pub source_port: u16,
+    /// To whom.
+    pub destination: IpAddr,
+    /// To which port.
+    pub destination_port: u16,
+}
+
+impl Half {
+    /// The direction that a sighting belongs to.
+    pub fn of(sighting: &Sighting) -> Option<Half> {
+        let packet = &sighting.packet;
+        matches!(packet.transport, Transport::Tcp | Transport::Udp).then(|| Half {
+            transport: packet.transport,
+            source: sighting.source(),
+            source_port: packet.source_port,
+            destination: sighting.destination(),
+            destination_port: packet.destination_port,
+        })
+    }
+
+    /// The other direction.
+    pub fn reverse(self) -> Half {
+        Half {
+            transport: self.transport,
+            source: self.destination,
+            source_port: self.destination_port,
+            destination: self.source,
+            destination_port: self.source_port,
+        }
+    }
+}
+
+/// What one direction of a conversation was seen to carry.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Carried {
+    /// A SYN without ACK.
+    pub syn: bool,
+    /// A SYN with ACK: an answer.
+    pub syn_ack: bool,
+    /// A reset.
+    pub reset: bool,
+    /// A reset with ACK: a program gives up a connection of which it knows. A system that knows of none resets without.
+    pub aborted: bool,
+    /// An ACK without SYN and without RST: the connection stands.
+    pub running: bool,
+    /// A UDP datagram.
+    pub datagram: bool,
+}
+
+impl Carried {
+    /// Adds a packet of that direction.
+    pub fn note(&mut self, sighting: &Sighting) {
+        if sighting.packet.transport == Transport::Udp {
+            self.datagram = true;
+            return;
+        }
+        let flags = sighting.packet.tcp_flags;
+        match flags & (tcp::SYN | tcp::ACK | tcp::RST) {
+            tcp::SYN => self.syn = true,
+            f if f == tcp::SYN | tcp::ACK => self.syn_ack = true,
+            tcp::ACK => self.running = true,
+            _ => {}
+        }
+        self.reset |= flags & tcp::RST != 0;
+        self.aborted |= flags & tcp::RST != 0 && flags & tcp::ACK != 0;
+    }
+
+    /// Whether anything was seen.
+    pub fn any(self) -> bool {
+        self.syn || self.syn_ack || self.reset || self.running || self.datagram
+    }
+}
