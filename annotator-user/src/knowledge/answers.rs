@@ -15,18 +15,17 @@ use super::text::Facts;
 use super::words::{add_ids, write};
 use crate::finding::{ADDRESSES_MAX, Confidence, Finding};
 use crate::payload::dns::Identity;
+use crate::recognise::thresholds;
 
 const ID: &str = "payload.dns-unexpected-source";
 /// Answers in evidence.
 const SHOWN: usize = 8;
-/// How many times as many pairs of answers there must be as chance makes.
-const BEYOND_CHANCE: f64 = 20.0;
 
 /// A question as the client knows it: its address, its port, the message's id and name.
 type Question = (IpAddr, u16, u16, String);
 
 /// The finding, where there is such an answer.
-pub(super) fn finding(knowledge: &Knowledge, seen: &[Seen<'_>]) -> Option<Finding> {
+pub(super) fn finding(knowledge: &Knowledge, seen: &[Seen<'_>], limits: &thresholds::Answers) -> Option<Finding> {
     let mut asked: BTreeMap<Question, BTreeSet<IpAddr>> = BTreeMap::new();
     let mut answered: BTreeMap<Question, BTreeSet<IpAddr>> = BTreeMap::new();
     for seen in seen {
@@ -45,7 +44,7 @@ pub(super) fn finding(knowledge: &Knowledge, seen: &[Seen<'_>]) -> Option<Findin
         }
     }
     let unasked = answered.iter().filter(|(question, _)| !asked.contains_key(question));
-    let by_chance = are_chance(unasked.map(|(question, servers)| (question, servers.len())));
+    let by_chance = are_chance(unasked.map(|(question, servers)| (question, servers.len())), limits);
     let mut evidence = Vec::new();
     let mut sources = BTreeSet::new();
     let mut confidence = Confidence::Possible;
@@ -96,7 +95,7 @@ pub(super) fn finding(knowledge: &Knowledge, seen: &[Seen<'_>]) -> Option<Findin
 
 /// Whether questions that several servers answer are no more than there must be among so many answers: of those to one port about one name any two have
 /// the same of 65,536 identifiers now and then.
-fn are_chance<'q>(answered: impl Iterator<Item = (&'q Question, usize)>) -> bool {
+fn are_chance<'q>(answered: impl Iterator<Item = (&'q Question, usize)>, limits: &thresholds::Answers) -> bool {
     let pairs = |answers: usize| answers as f64 * answers.saturating_sub(1) as f64 / 2.0;
     let mut found = 0.0;
     let mut alike: HashMap<(IpAddr, u16, &str), usize> = HashMap::new();
@@ -105,5 +104,5 @@ fn are_chance<'q>(answered: impl Iterator<Item = (&'q Question, usize)>) -> bool
         *alike.entry((*client, *port, name)).or_default() += servers;
     }
     let expected: f64 = alike.into_values().map(|answers| pairs(answers) / f64::from(1 << u16::BITS)).sum();
-    found <= BEYOND_CHANCE * expected
+    found <= limits.beyond_chance * expected
 }

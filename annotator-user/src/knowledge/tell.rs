@@ -27,6 +27,7 @@ const NAMED_SERVICE_PORTS_MAX: u64 = 64;
 pub(super) struct Teller<'a> {
     pub knowledge: &'a Knowledge,
     pub observations: &'a Observations<'a>,
+    pub thresholds: &'a Thresholds,
     pub seen: Vec<Seen<'a>>,
     /// For each sighting the recognition that explains it.
     explained: Vec<Option<usize>>,
@@ -61,6 +62,7 @@ pub(super) fn tell(
     let mut teller = Teller {
         knowledge,
         observations,
+        thresholds,
         seen,
         explained,
         recognitions,

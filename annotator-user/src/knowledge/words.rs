@@ -57,7 +57,7 @@ impl<'a> Words<'a> {
             self.take_in(&mut finding, Place::Recognition(index), &folded);
             findings.push(finding);
         }
-        findings.extend(answers::finding(self.knowledge, &self.teller.seen));
+        findings.extend(answers::finding(self.knowledge, &self.teller.seen, &self.teller.thresholds.answers));
         findings.extend(zen::findings(self.knowledge, &self.teller.seen));
         companions::add(self.knowledge, self.teller.observations, &mut findings);
         findings.sort_by_key(|finding| {

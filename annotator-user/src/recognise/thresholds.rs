@@ -54,6 +54,11 @@ thresholds! {
         /// Shortest time between two rounds of one who signs on.
         renewal: f64,
     }
+    /// Answers by DNS to one question from two servers.
+    answers: Answers {
+        /// How many times as many pairs of answers there must be as chance makes.
+        beyond_chance: f64,
+    }
     /// Attempts of our own.
     own_address: OwnAddress {
         /// Hosts tried in vain at one port, from which on they may be a worm's.
