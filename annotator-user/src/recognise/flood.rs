@@ -204,6 +204,11 @@ fn are_bare(scene: &Scene<'_>, syns: &[usize]) -> bool {
     bare as f64 >= scene.thresholds.flood.bare * syns.len() as f64
 }
 
+/// Whether nothing tells visitors of a busy server from a flood: the SYNs are a system's, and the capture holds no other packets.
+fn is_blind(scene: &Scene<'_>, callers: &Callers) -> bool {
+    scene.holds_only_syns() && !are_bare(scene, &members(callers))
+}
+
 /// The sources without those that fall out of line: where nearly all SYNs are without options, the others are of clients.
 fn alike(scene: &Scene<'_>, callers: Callers, sent_by_all: u64) -> (Callers, u64) {
     if !are_bare(scene, &members(&callers)) {
@@ -218,7 +223,7 @@ fn open<'s, 'a>(scene: &'s Scene<'a>, id: &str, target: &Target, callers: &Calle
     let rate = rate(scene, syn, callers);
     let (hosts, port) = (words::addresses(&target.hosts), target.port);
     let case = Case::new(scene, id, members(callers)).packets(syn).evidence(format!(
-        "{} SYNs to port {port} of {hosts}, about {} a second, and no connections behind them.",
+        "{} SYNs to port {port} of {hosts}, up to about {} a second, and no connections behind them.",
         number(syn),
         number(rate as u64)
     ));
@@ -231,6 +236,9 @@ fn open<'s, 'a>(scene: &'s Scene<'a>, id: &str, target: &Target, callers: &Calle
     };
     let case = match are_bare(scene, &members(callers)) {
         true => case.evidence("The SYNs have no options, which those of every system have: a tool made them."),
+        false if is_blind(scene, callers) => case.confidence(Confidence::Possible).evidence(
+            "The capture holds no TCP packets but SYNs: if it was filtered for them, any busy server looks so.",
+        ),
         false => case,
     };
     case.fact("detail", format!("{hosts} port {port}"))
@@ -238,7 +246,7 @@ fn open<'s, 'a>(scene: &'s Scene<'a>, id: &str, target: &Target, callers: &Calle
 
 fn from_forged(scene: &Scene<'_>, target: &Target, callers: &Callers, syn: u64, each: f64) -> Recognition {
     let networks: BTreeSet<IpAddr> = callers.keys().map(|source| network(*source)).collect();
-    let (confidence, says) = match each < ONCE {
+    let (confidence, says) = match each < ONCE && !is_blind(scene, callers) {
         true => (Confidence::Likely, ": clients that exist would try again"),
         false => (Confidence::Possible, ""),
     };

@@ -38,7 +38,7 @@ impl Masses<'_> {
 
 /// How fast it comes, and from how many.
 pub fn pace(rate: f64, sources: usize) -> String {
-    format!("about {} a second, from {}", number(rate as u64), words::count(sources as u64, "source"))
+    format!("up to about {} a second, from {}", number(rate as u64), words::count(sources as u64, "source"))
 }
 
 /// Sources that may send something, each with its sightings of that.

@@ -394,6 +394,13 @@ impl<'a> Scene<'a> {
         self.observations.counters.port(proto, side, port).copied().unwrap_or_default()
     }
 
+    /// Whether a capture holds no TCP packets but SYNs, as one does that was filtered for them. What follows them is not known then.
+    pub fn holds_only_syns(&self) -> bool {
+        let ports = &self.observations.counters.ports;
+        let mut sent = ports.iter().filter(|(key, _)| (key.proto, key.side) == (PortProto::Tcp, Side::Dst));
+        !self.observations.live && sent.all(|(_, count)| count.all == count.syn)
+    }
+
     /// Whether a TCP port carries connections, by its counter: a connection is three packets and more behind each SYN, a probe is one
     /// at most. A scanner may send as many, so somebody else must have asked for the port.
     pub fn is_served(&self, port: u16) -> bool {

@@ -441,6 +441,24 @@ fn a_flood_from_one_source() {
     one(&scenario.recognise(), "flood.syn");
 }
 
+/// Who filters a capture for SYNs does not see what becomes of them: neither how busy a server is nor whether it is flooded.
+#[test]
+fn syns_alone_may_be_of_a_busy_server() {
+    let told = |filtered: bool, options: &[u8]| {
+        let mut scenario = Scenario::at(&[HOME]);
+        for i in 0..6000 {
+            scenario.send(syn(&stranger(i), 1024 + i as u16, HOME, 80).options(options)).wait(-0.009);
+        }
+        if !filtered {
+            scenario.send(tcp(&stranger(0), 1024, HOME, 80, ACK));
+        }
+        one(&scenario.recognise(), "flood.forged-sources").confidence
+    };
+    let system = &[2, 4, 5, 180, 1, 3, 3, 7];
+    let (possible, likely) = (Some(Confidence::Possible), Some(Confidence::Likely));
+    assert_eq!((told(true, system), told(false, system), told(true, &[])), (possible, likely, likely));
+}
+
 /// A mass of datagrams or pings, at so many a second for some seconds.
 fn masses(packet: impl Fn(u32) -> Packet, rate: u32, scenario: &mut Scenario) {
     for i in 0..4 * rate {
