@@ -72,7 +72,8 @@ fn decoded(sighting: &Sighting) -> String {
             count(sighting.payload_length().into(), "byte")
         ),
         Transport::Icmp | Transport::Icmpv6 => {
-            format!("ICMP {source} to {destination}, type {} code {}", packet.icmp_type, packet.icmp_code)
+            let protocol = if packet.transport == Transport::Icmp { "ICMP" } else { "ICMPv6" };
+            format!("{protocol} {source} to {destination}, type {} code {}", packet.icmp_type, packet.icmp_code)
         }
         Transport::None => format!("{source} to {destination}, protocol {}", packet.protocol),
     };

@@ -100,7 +100,8 @@ pub fn checked(checked: &[Checked]) -> String {
             let _ = writeln!(page, "{problem}");
         }
         if one.usable {
-            let _ = writeln!(page, "{}: {} entries can be used", one.file, one.entries);
+            let entries = if one.entries == 1 { "entry" } else { "entries" };
+            let _ = writeln!(page, "{}: {} {entries} can be used", one.file, one.entries);
         }
     }
     page

@@ -15,6 +15,7 @@ use super::text::Facts;
 use super::words::{add_ids, write};
 use crate::finding::{ADDRESSES_MAX, Confidence, Finding};
 use crate::payload::dns::Identity;
+use crate::quantity::count;
 use crate::recognise::thresholds;
 
 const ID: &str = "payload.dns-unexpected-source";
@@ -87,7 +88,7 @@ pub(super) fn finding(knowledge: &Knowledge, seen: &[Seen<'_>], limits: &thresho
     let more = evidence.len().saturating_sub(SHOWN);
     evidence.truncate(SHOWN);
     if more > 0 {
-        evidence.push(format!("{more} more answers."));
+        evidence.push(format!("{}.", count(more as u64, "more answer")));
     }
     finding.evidence = evidence;
     Some(finding)

@@ -5,8 +5,12 @@ use annotator_common::Family;
 use super::Knowledge;
 use super::text::Facts;
 use super::words::{add_ids, write};
+use crate::extent::append;
 use crate::finding::{Finding, Verdict};
 use crate::observation::Observations;
+
+/// Titles of grave findings that are listed.
+const GRAVE_LISTED: usize = 5;
 
 /// Adds what every report says, and what is said once beside all findings about ICMP.
 pub(super) fn add(knowledge: &Knowledge, observations: &Observations<'_>, findings: &mut Vec<Finding>) {
@@ -48,7 +52,8 @@ fn perspective(knowledge: &Knowledge, observations: &Observations<'_>, findings:
     finding.packets = observations.counters.total().packets;
     add_ids(&mut finding, texts.also.iter().map(|id| (*id).to_owned()));
     if !grave.is_empty() {
-        let titles: Vec<&str> = grave.iter().take(5).map(|finding| finding.title.as_str()).collect();
+        let mut titles: Vec<&str> = Vec::new();
+        append(&mut titles, grave.iter().map(|finding| finding.title.as_str()), GRAVE_LISTED);
         finding.evidence.push(format!("What a report should be read for: {}.", titles.join("; ")));
     }
     Some(finding)

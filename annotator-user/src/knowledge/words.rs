@@ -30,6 +30,13 @@ enum Place {
     Recognition(usize),
 }
 
+/// Where a voice is told that has nothing to say beside others.
+struct Fold {
+    into: Place,
+    /// Whether all its packets are told there, and not some of them in other places.
+    whole: bool,
+}
+
 /// Finds the words for what was told.
 pub(super) struct Words<'a> {
     teller: &'a Teller<'a>,
@@ -67,7 +74,7 @@ impl<'a> Words<'a> {
     }
 
     /// Voices that have nothing to say beside another, with where they are told.
-    fn folded(&self, recognitions: &[Recognition]) -> BTreeMap<Voice, Place> {
+    fn folded(&self, recognitions: &[Recognition]) -> BTreeMap<Voice, Fold> {
         let tallies = &self.teller.tallies;
         let mut folded = BTreeMap::new();
         for (voice, tally) in tallies {
@@ -86,24 +93,27 @@ impl<'a> Words<'a> {
             let places: Vec<(Place, BTreeSet<usize>)> =
                 voices.chain(recognised).filter(|(_, theirs)| !theirs.is_disjoint(&tally.sightings)).collect();
             let covered: BTreeSet<usize> = places.iter().flat_map(|(_, theirs)| theirs).copied().collect();
-            if let Some((first, _)) = places.first()
+            let whole = places.iter().find(|(_, theirs)| tally.sightings.is_subset(theirs));
+            if let Some((into, _)) = whole.or(places.first())
                 && tally.sightings.is_subset(&covered)
             {
-                folded.insert(*voice, *first);
+                folded.insert(*voice, Fold { into: *into, whole: whole.is_some() });
             }
         }
         // Who tells for others must be told itself.
         let silent: BTreeSet<Voice> = folded.keys().copied().collect();
-        folded.retain(|_, place| !matches!(place, Place::Voice(voice) if silent.contains(voice)));
+        folded.retain(|_, fold| !matches!(fold.into, Place::Voice(voice) if silent.contains(&voice)));
         folded
     }
 
     /// Adds to a finding what is told in it.
-    fn take_in(&self, finding: &mut Finding, place: Place, folded: &BTreeMap<Voice, Place>) {
-        for voice in folded.iter().filter(|(_, into)| **into == place).map(|(voice, _)| *voice) {
-            add_ids(finding, self.ids(voice));
+    fn take_in(&self, finding: &mut Finding, place: Place, folded: &BTreeMap<Voice, Fold>) {
+        for (voice, fold) in folded.iter().filter(|(_, fold)| fold.into == place) {
+            add_ids(finding, self.ids(*voice));
             // The counters of what was folded are exact where sightings are not.
-            finding.packets = finding.packets.max(self.teller.tallies[&voice].packets());
+            if fold.whole {
+                finding.packets = finding.packets.max(self.teller.tallies[voice].packets());
+            }
         }
     }
 

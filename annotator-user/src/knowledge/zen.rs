@@ -13,6 +13,7 @@ use super::seen::Seen;
 use super::text::Facts;
 use super::words::{add_ids, write};
 use crate::finding::{ADDRESSES_MAX, Finding};
+use crate::quantity::count;
 
 /// Senders in evidence.
 const SENDERS_SHOWN: usize = 8;
@@ -166,7 +167,7 @@ fn identification(knowledge: &Knowledge, senders: &[(IpAddr, Sender)]) -> Option
         format!("{address}: {} ({}{more}).", kind.words(), shown.join(" "))
     });
     let words: Vec<&str> = kinds.iter().map(|kind| kind.words()).collect();
-    let detail = format!("{}: {}", senders_counted(counted.len()), words.join(", "));
+    let detail = format!("{}: {}", count(counted.len() as u64, "sender"), words.join(", "));
     let packets = counted.iter().map(|(_, sender, _)| sender.identifications.len() as u64).sum();
     let mut finding = about(knowledge, id, &detail, packets, counted.iter().map(|(address, ..)| **address), evidence)?;
     add_ids(&mut finding, kinds.iter().map(|kind| kind.id().to_owned()));
@@ -183,18 +184,21 @@ fn ttl(knowledge: &Knowledge, senders: &[(IpAddr, Sender)]) -> Option<Finding> {
         *systems.entry(system).or_default() += 1;
         let hops = initial - ttl;
         let doubt = if hops > HOPS_PLAUSIBLE { ", which is hardly true" } else { "" };
-        evidence.push(format!("{address}: TTL {ttl}, likely {hops} hops from {initial}{doubt}: {system}, possibly."));
+        evidence.push(format!(
+            "{address}: TTL {ttl}, likely {} from {initial}{doubt}: {system}, possibly.",
+            count(hops.into(), "hop")
+        ));
     }
     let mut systems: Vec<(&str, u64)> = systems.into_iter().collect();
-    systems.sort_by_key(|(_, count)| Reverse(*count));
+    systems.sort_by_key(|(_, senders)| Reverse(*senders));
     let (system, _) = systems.first()?;
     let detail = match senders.as_slice() {
         [(_, sender)] => {
             let (ttl, _) = sender.ttls.iter().max_by_key(|(_, packets)| **packets)?;
             let (initial, system) = initial_ttl(*ttl);
-            format!("{ttl}: {} hops from {initial}, {system}", initial - ttl)
+            format!("{ttl}: {} from {initial}, {system}", count((initial - ttl).into(), "hop"))
         }
-        _ => format!("{}, most like {system}", senders_counted(senders.len())),
+        _ => format!("{}, most like {system}", count(senders.len() as u64, "sender")),
     };
     let packets = senders.iter().map(|(_, sender)| sender.packets).sum();
     about(knowledge, "zen.ttl", &detail, packets, senders.iter().map(|(address, _)| *address), evidence.into_iter())
@@ -218,14 +222,10 @@ fn varying_ttl(knowledge: &Knowledge, senders: &[(IpAddr, Sender)]) -> Option<Fi
     let detail = match varying.as_slice() {
         [] => return None,
         [(address, _)] => address.to_string(),
-        several => senders_counted(several.len()),
+        several => count(several.len() as u64, "sender"),
     };
     let packets = varying.iter().map(|(_, sender)| sender.packets).sum();
     about(knowledge, "zen.ttl.varying", &detail, packets, varying.iter().map(|(address, _)| *address), evidence)
-}
-
-fn senders_counted(count: usize) -> String {
-    if count == 1 { "1 sender".to_owned() } else { format!("{count} senders") }
 }
 
 /// A finding about senders, of whom the first are shown.
@@ -244,7 +244,7 @@ fn about(
     let senders: Vec<IpAddr> = senders.collect();
     finding.evidence = evidence.take(SENDERS_SHOWN).collect();
     if senders.len() > SENDERS_SHOWN {
-        finding.evidence.push(format!("{} more senders.", senders.len() - SENDERS_SHOWN));
+        finding.evidence.push(format!("{}.", count((senders.len() - SENDERS_SHOWN) as u64, "more sender")));
     }
     finding.sources = senders.into_iter().take(ADDRESSES_MAX).collect();
     Some(finding)

@@ -8,6 +8,7 @@ use domain::base::{Message, Name, ParsedName, ToName};
 
 use super::Payload;
 use super::shape::{Shape, escaped};
+use crate::quantity::count;
 
 /// Questions that a message of a working program has; more is garbage.
 const QUESTIONS_MAX: u16 = 4;
@@ -30,10 +31,9 @@ pub fn read(payload: &Payload<'_>, shapes: &mut Vec<Shape>) {
     };
     if header.qr() {
         let rcode = header.rcode();
-        let answers = message.header_counts().ancount();
+        let answers = count(message.header_counts().ancount().into(), "record");
         shapes.push(
-            shape("dns-answer", format!("answer {rcode} with {answers} records to {kind}"))
-                .with("rcode", rcode.to_int()),
+            shape("dns-answer", format!("answer {rcode} with {answers} to {kind}")).with("rcode", rcode.to_int()),
         );
         return;
     }

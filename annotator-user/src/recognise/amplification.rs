@@ -12,6 +12,7 @@ use super::{Case, Claims, DNS, Scene, words};
 use crate::counters::{PortProto, Side};
 use crate::finding::{Confidence, PortPackets, Recognition, Verdict};
 use crate::observation::{Moment, Sighting};
+use crate::quantity::number;
 
 const NTP: u16 = 123;
 /// The question type ANY (RFC 1035 §3.2.3) in class IN.
@@ -217,10 +218,11 @@ fn answered(scene: &Scene<'_>, victim: IpAddr, port: u16, members: Vec<usize>) -
         return None;
     }
     let case = Case::new(scene, "amplifier.answers", members.clone()).evidence(format!(
-        "{} answer {victim} from UDP port {port}, with {mean} bytes a frame on average; that port sent {} and {} bytes in all.",
+        "{} answer {victim} from UDP port {port}, with {} a frame on average; that port sent {} and {} in all.",
         words::count(sources.len() as u64, "server"),
+        words::count(mean, "byte"),
         words::count(count.packets, "packet"),
-        count.bytes
+        words::count(count.bytes, "byte")
     ));
     let case = if unasked {
         case.confidence(Confidence::Likely).evidence("What that host sends is known, and it asked none of them.")
@@ -257,5 +259,5 @@ fn beyond_asking(scene: &Scene<'_>, port: u16, members: &[usize], servers: usize
     let rate = count.packets as f64 / seconds;
     let long = port != DNS || count.bytes >= limits.flood_dns_bytes * count.packets;
     (long && rate >= limits.flood_rate && count.packets as f64 >= limits.flood_per_source * servers as f64)
-        .then(|| format!("About {rate:.0} answers a second are more than anybody asks for."))
+        .then(|| format!("About {} answers a second are more than anybody asks for.", number(rate.round() as u64)))
 }

@@ -146,6 +146,16 @@ fn explain_tcp(scene: &Scene<'_>, victims: &str, members: Vec<usize>) -> Recogni
     let refused = members.len() - accepted;
     let heard = members.iter().all(|i| scene.hears_all(scene.sighting(*i).destination()));
     let ports = words::ports(by_port.keys().copied());
+    let port = if by_port.len() == 1 { "port" } else { "ports" };
+    // More may have been counted than sampled, so what is all of one kind has no number.
+    let answers = match (accepted, refused) {
+        (_, 0) => "SYN-ACKs".to_owned(),
+        (0, _) => "Resets".to_owned(),
+        (accepted, refused) => {
+            let (accepted, refused) = (words::count(accepted as u64, "SYN-ACK"), words::count(refused as u64, "reset"));
+            format!("Of those sampled {accepted} and {refused}")
+        }
+    };
     let asked = if heard {
         "and the capture shows that nobody here asked for them"
     } else {
@@ -153,14 +163,10 @@ fn explain_tcp(scene: &Scene<'_>, victims: &str, members: Vec<usize>) -> Recogni
     };
     Case::new(scene, "backscatter.tcp", members)
         .confidence(if heard { Confidence::Likely } else { Confidence::Possible })
-        .evidence(format!(
-            "{} and {} come from port {ports} of {victims}, {asked}.",
-            words::count(accepted as u64, "SYN-ACK"),
-            words::count(refused as u64, "reset")
-        ))
+        .evidence(format!("{answers} come from {port} {ports} of {victims}, {asked}."))
         .with_ports()
         .evidence("Data behind the answers, or SYNs of ours before them, would make it ordinary traffic.")
-        .fact("detail", format!("{victims}, port {ports}"))
+        .fact("detail", format!("{victims}, {port} {ports}"))
         .close()
 }
 

@@ -135,8 +135,9 @@ fn amplified(
     answers: Option<&BTreeSet<IpAddr>>,
 ) -> Recognition {
     let targets: BTreeSet<IpAddr> = members.iter().map(|i| scene.sighting(*i).destination()).collect();
+    let kind = if targets.iter().all(IpAddr::is_multicast) { "Multicast" } else { "Broadcast" };
     let mut case = Case::new(scene, id, members)
-        .evidence(format!("Broadcast addresses asked: {}.", words::list(&targets, 8)))
+        .evidence(format!("{kind} addresses asked: {}.", words::list(&targets, 8)))
         .with_ttls();
     case = match answers.map_or(0, BTreeSet::len) {
         0 => case.evidence("No answers were seen; answers from many hosts would show that the amplifier works."),

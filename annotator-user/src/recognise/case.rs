@@ -24,6 +24,8 @@ pub struct Case<'s, 'a> {
     made: Recognition,
     counted: Option<u64>,
     in_vain: bool,
+    /// Where among the evidence the ports are to stand.
+    ports_at: Option<usize>,
 }
 
 impl<'s, 'a> Case<'s, 'a> {
@@ -49,7 +51,7 @@ impl<'s, 'a> Case<'s, 'a> {
             subsumes: false,
             together: 1,
         };
-        Case { scene, members, made, counted: None, in_vain: false }
+        Case { scene, members, made, counted: None, in_vain: false, ports_at: None }
     }
 
     fn seen(&self) -> impl Iterator<Item = &'a Sighting> + Clone + use<'_, 's, 'a> {
@@ -121,19 +123,27 @@ impl<'s, 'a> Case<'s, 'a> {
     }
 
     /// Adds the ports, in order, to the evidence.
-    pub fn with_ports(self) -> Self {
+    pub fn with_ports(mut self) -> Self {
+        self.ports_at = Some(self.made.evidence.len());
+        self
+    }
+
+    /// The ports as a sentence: those that all its packets went to, or only those that were sampled.
+    fn ports_told(&self) -> Option<String> {
         let ports = self.ports();
         let proto = self.seen().find_map(Sighting::port_proto);
         let named = |port: &u16| proto.map_or_else(|| port.to_string(), |proto| names::port(proto, *port));
+        let of_which = if self.made.packets > self.members.len() as u64 { " in the samples" } else { "" };
         match ports.len() {
-            0 => self,
-            1 => self.evidence(format!("Destination port {}.", named(&ports[0]))),
+            0 => None,
+            1 => Some(format!("Destination port {}.", named(&ports[0]))),
             n => {
                 let listed = match n {
                     ..=NAMED_MAX => words::list(ports.iter().map(named), NAMED_MAX),
                     _ => words::ports(ports),
                 };
-                self.evidence(format!("{} destination ports, in order of arrival: {listed}.", number(n as u64)))
+                let n = number(n as u64);
+                Some(format!("{n} destination ports{of_which}, in order of arrival: {listed}."))
             }
         }
     }
@@ -156,6 +166,9 @@ impl<'s, 'a> Case<'s, 'a> {
         self.made.extent = Extent::of(self.seen());
         self.made.extent.last = self.made.extent.last.max(self.last_counted(&parts));
         self.made.packets = self.packet_count(&parts);
+        if let Some((at, ports)) = self.ports_at.zip(self.ports_told()) {
+            self.made.evidence.insert(at, ports);
+        }
         self.made.evidence.splice(0..0, pace(&self.made));
         self.made.examples = self.members.iter().copied().take(EXAMPLES_MAX).collect();
         let sources = distinct(self.seen().map(Sighting::source));
@@ -231,6 +244,7 @@ fn rate(packets: u64, seconds: f64) -> Option<String> {
         _ if packets < 10 || seconds < RATE_FROM => None,
         r if r >= 1.0 => Some(format!("{} a second", number(r.round() as u64))),
         r if r * 60.0 >= 1.0 => Some(format!("{:.0} a minute", r * 60.0)),
+        r if r * 3600.0 < 1.0 => None,
         r => Some(format!("{:.0} an hour", r * 3600.0)),
     }
 }

@@ -255,9 +255,9 @@ fn from_forged(scene: &Scene<'_>, target: &Target, callers: &Callers, syn: u64, 
         .alone()
         .confidence(confidence)
         .evidence(format!(
-            "{} in {} networks were seen, with {each:.1} SYNs each{says}.",
+            "{} in {} were seen, with {each:.1} SYNs each{says}.",
             words::count(callers.len() as u64, "source"),
-            networks.len()
+            words::count(networks.len() as u64, "network")
         ));
     let ttls = case.ttls();
     let case = match ttls.len() {

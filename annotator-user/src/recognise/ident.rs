@@ -100,7 +100,7 @@ fn explain(scene: &Scene<'_>, client: IpAddr, mut asked: Vec<(usize, Contact)>) 
         (0, true) => case.confidence(Confidence::Certain),
         (0, false) => case.confidence(Confidence::Likely).evidence(scene.unopened()),
         _ => case.confidence(Confidence::Likely).also("pattern.related-host").evidence(format!(
-            "{} from another address of the same /24: the same site, a different machine.",
+            "{} from another address of the same network: the same site, a different machine.",
             words::count(by_neighbours as u64, "question")
         )),
     };

@@ -70,7 +70,7 @@ fn explain(scene: &Scene<'_>, checker: IpAddr, chat: Contact, members: Vec<usize
     let after = scene.sighting(members[0]).at.seconds_since(chat.at);
     let guest = scene.sighting(members[0]).destination();
     let case = Case::new(scene, "pattern.irc-proxy-check", members).with_ports().evidence(format!(
-        "{} before, {guest} {} port {} of {}, as of a chat server.",
+        "{} before, {guest} {} port {} of {}, a port of chat servers.",
         words::seconds(after),
         chat.verb(),
         chat.port,

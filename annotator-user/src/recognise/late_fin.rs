@@ -180,9 +180,10 @@ fn seen_before(scene: &Scene<'_>, members: Vec<usize>) -> Option<Recognition> {
     let mut servers: BTreeMap<IpAddr, usize> = BTreeMap::new();
     ends().for_each(|end| *servers.entry(end.source()).or_default() += 1);
     let ports = ends().map(|end| (end.source(), end.packet.destination_port)).collect::<BTreeSet<_>>().len();
+    let ports = words::count(ports as u64, "client port");
     let detail = match (servers.len(), ends().next()?) {
-        (1, first) => format!("from port {} to {ports} client ports", first.packet.source_port),
-        (servers, _) => format!("from {servers} servers to {ports} client ports"),
+        (1, first) => format!("from port {} to {ports}", first.packet.source_port),
+        (servers, _) => format!("from {servers} servers to {ports}"),
     };
     // Of each server as many as it sent, where they were late as far as they were sampled.
     let counted = |(server, late): (&IpAddr, &usize)| {

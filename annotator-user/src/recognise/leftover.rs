@@ -38,9 +38,9 @@ fn explain(scene: &Scene<'_>, port: u16, members: Vec<usize>) -> Option<Recognit
     let refused = members.iter().any(|i| scene.outcome(*i) == Outcome::Refused);
     let repeated = members.len() > sources.len();
     let case = Case::new(scene, "leftover.p2p", members).evidence(format!(
-        "{} in {} networks want port {port}, which is no service that strangers try on everyone.",
+        "{} in {} want port {port}, which is no service that strangers try on everyone.",
         words::count(sources.len() as u64, "source"),
-        networks.len()
+        words::count(networks.len() as u64, "network")
     ));
     let case = if repeated { case.evidence("Several came back: they believe that somebody is here.") } else { case };
     let case = if networks.len() < limits.networks {

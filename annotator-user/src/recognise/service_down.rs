@@ -156,7 +156,7 @@ fn tell(
             Reaction::Listens | Reaction::Unseen => Confidence::Possible,
         })
         .evidence(format!(
-            "{} SYNs to port {port} of {host}, about {} a second, from {}.",
+            "{} SYNs to port {port} of {host}, up to about {} a second, from {}.",
             number(syn),
             number(rate as u64),
             words::count(callers.len() as u64, "source")

@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use annotator_common::Transport;
 
 use super::packets::is_to_many;
-use super::{Case, Claims, Scene};
+use super::{Case, Claims, Scene, words};
 use crate::finding::{Confidence, Recognition};
 use crate::observation::Sighting;
 
@@ -88,7 +88,11 @@ fn by_udp(scene: &Scene<'_>, id: &str, members: &[usize]) -> Option<Recognition>
     let case = if hops == 0 {
         case.evidence("The series begins at its first port: these packets were seen near to where they were sent.")
     } else {
-        case.evidence(format!("The first port that got here is {}, so about {hops} hops lie between.", ports.first()?))
+        case.evidence(format!(
+            "The first port that got here is {}, about {} from where the packets were sent.",
+            ports.first()?,
+            words::count(hops.into(), "hop")
+        ))
     };
     let case = case
         .fact("hops", hops.to_string())

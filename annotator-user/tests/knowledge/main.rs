@@ -16,7 +16,7 @@ use annotator::counters::PortProto;
 use annotator::finding::{Confidence, Finding, Verdict};
 use annotator::observation::Locality;
 
-use stimulus::{Stimulus, findings, findings_live, findings_unsampled, has_placeholder, tells};
+use stimulus::{Stimulus, counts_one_as_many, findings, findings_live, findings_unsampled, has_placeholder, tells};
 
 fn table() -> Vec<Stimulus> {
     let mut table = single::table();
@@ -39,9 +39,34 @@ fn stimuli_bring_their_findings() {
                     failures.push(format!("{}: an unfilled placeholder in: {text}", finding.id));
                 }
             }
+            for told in finding.evidence.iter().chain([&finding.title]).filter(|told| counts_one_as_many(told)) {
+                failures.push(format!("{}: one of many in: {told}", finding.id));
+            }
         }
     }
     assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
+
+/// Questions and answers of DHCP come from low ports alike, and are told apart: what they have in common is counted to neither.
+#[test]
+fn what_is_told_in_two_places_is_counted_once() {
+    let question = || frames::udp(68, 67, &[1; 240]).from("0.0.0.0").to("255.255.255.255");
+    let answer = || frames::udp(67, 68, &[2; 240]).from("192.168.1.1").to("255.255.255.255");
+    let found = findings(&[question(), answer(), answer(), question(), answer()], &Locality::default());
+    let packets = |id: &str| found.iter().find(|finding| finding.id.starts_with(id)).map(|finding| finding.packets);
+    assert_eq!((packets("port.67"), packets("port.68")), (Some(2), Some(3)), "{found:#?}");
+}
+
+#[test]
+fn one_is_told_as_one() {
+    let mut answer = single::dns(0x8180, 1, 1, "example.com");
+    answer[7] = 1;
+    let found = findings(&[frames::udp(53, 40000, &answer).ttl(63)], &Locality::default());
+    let told: Vec<&String> = found.iter().flat_map(|finding| finding.evidence.iter().chain([&finding.title])).collect();
+    for expected in ["answer NOERROR with 1 record to", "likely 1 hop from 64"] {
+        assert!(told.iter().any(|told| told.contains(expected)), "{expected} is not in {told:#?}");
+    }
+    assert!(!told.iter().any(|told| counts_one_as_many(told)), "{told:#?}");
 }
 
 #[test]

@@ -90,3 +90,12 @@ pub fn has_placeholder(text: &str) -> bool {
             .is_some_and(|(name, _)| !name.is_empty() && name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_'))
     })
 }
+
+/// Whether a sentence has something like "1 packets"; "1 s" and "1 ms" are times.
+pub fn counts_one_as_many(text: &str) -> bool {
+    let words: Vec<&str> = text.split_whitespace().collect();
+    words.windows(2).any(|pair| {
+        let noun = pair[1].trim_end_matches([',', '.', ';', ')']);
+        pair[0].trim_start_matches('(') == "1" && noun.len() > 2 && noun.ends_with('s') && !noun.ends_with("ss")
+    })
+}

@@ -212,7 +212,9 @@ fn backscatter_goes_where_no_client_was() {
         scenario.send(tcp(AWAY, 80, HOME, port, SYN | ACK));
     }
     let found = scenario.recognise();
-    one(&found, "backscatter.tcp");
+    let evidence = one(&found, "backscatter.tcp").evidence.join(" ");
+    assert!(evidence.starts_with(&format!("SYN-ACKs come from port 80 of {AWAY}, ")), "{evidence}");
+    assert!(evidence.contains(" 6 destination ports, in order of arrival: 1201, 20111, "), "{evidence}");
     assert_eq!(found.len(), 1, "{found:#?}");
     let mut clients = Scenario::live();
     for port in [40000, 40010, 51000, 52000] {

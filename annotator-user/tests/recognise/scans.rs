@@ -48,6 +48,7 @@ fn one_scan_is_one_finding_however_large() {
         one(&scenario.recognise(), "scan.vertical").evidence.iter().any(|line| line.contains(text))
     };
     assert_eq!(one(&scenario.recognise(), "scan.vertical").packets, 2999);
+    assert!(says(&scenario, " destination ports in the samples, in order of arrival: 1, 2, 3"));
     assert!(says(&scenario, "by the counters it tried 2,999 ports: 1 to 2999."));
     // Who was seen whole takes nothing away from that; with a second one who was not, nobody can tell whose port is whose.
     scenario.send(syn("185.60.112.9", 40000, HOME, 5000));

@@ -361,7 +361,7 @@ fn port_count(seen: usize, view: Option<&SourceView>, kind: Kind, whole: bool) -
     let least = if whole { seen } else { seen + seen / 4 };
     match estimate > least {
         true if view.ports == u64::MAX && estimate == known => format!("more than {} ports", estimate / 50 * 50),
-        true => format!("about {estimate} ports"),
+        true => format!("about {}", words::count(estimate as u64, "port")),
         false => words::count(seen as u64, "port"),
     }
 }
