@@ -23,6 +23,7 @@ use super::interface::{self, Interface};
 use super::kernel::{Ledgers, possible_cpus, shapes};
 use super::{holders, watched};
 use crate::counters::Counters;
+use crate::quantity::count;
 
 /// Where pins lie unless told otherwise.
 pub const DEFAULT_DIR: &str = "/sys/fs/bpf/annotator";
@@ -247,9 +248,10 @@ impl Pins {
             }
             let unreported = folder.counted().map_or(0, |counted| counted.unreported.packets);
             note = Some(format!(
-                "{name}: {} was the attachment to an earlier interface of this name, which is gone, and was removed; {unreported} packets \
-                 that it had counted were never reported",
-                folder.path.display()
+                "{name}: {} was the attachment to an earlier interface of this name, which is gone, and was removed; {} that it \
+                 had counted never got into a report",
+                folder.path.display(),
+                count(unreported, "packet")
             ));
         }
         folder.clear()?;

@@ -335,7 +335,7 @@ impl Watched {
             notes.push(crowded(&self.interface.name));
         }
         if let Some(lost @ 1..) = self.egress.as_ref().map(Egress::lost) {
-            notes.push(format!("{lost} contacts of this host came too fast to be remembered"));
+            notes.push(format!("{} of this host came too fast to be remembered", count(lost, "contact")));
         }
         notes.append(&mut self.news);
         let mut report = self.interpreter.report(origin, &observations, notes);

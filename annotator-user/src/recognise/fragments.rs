@@ -144,7 +144,11 @@ fn members(datagrams: &[Vec<Piece>]) -> Vec<usize> {
 }
 
 fn describe(pieces: &[Piece]) -> String {
-    let parts = pieces.iter().map(|p| format!("{}-{}{}", p.from, p.to, if p.more { "" } else { " (last)" }));
+    let bytes = |piece: &Piece| match piece.to.checked_sub(1) {
+        Some(last) if last > piece.from => format!("{}-{last}", piece.from),
+        _ => piece.from.to_string(),
+    };
+    let parts = pieces.iter().map(|piece| format!("{}{}", bytes(piece), if piece.more { "" } else { " (last)" }));
     format!("Identification {:#06x}: bytes {}.", pieces[0].identification, words::list(parts, 8))
 }
 

@@ -89,9 +89,9 @@ fn by_udp(scene: &Scene<'_>, id: &str, members: &[usize]) -> Option<Recognition>
         case.evidence("The series begins at its first port: these packets were seen near to where they were sent.")
     } else {
         case.evidence(format!(
-            "The first port that got here is {}, about {} from where the packets were sent.",
+            "The first port that got here is {}, so the packets have passed about {} before.",
             ports.first()?,
-            words::count(hops.into(), "hop")
+            words::count(hops.into(), "router")
         ))
     };
     let case = case
@@ -125,7 +125,7 @@ fn by_ttl(scene: &Scene<'_>, id: &str, members: Vec<usize>, what: &str) -> Optio
             "The {what} came with a TTL that begins at {}, as no ordinary sender sets it.",
             ttls.first()?
         ))
-        .fact("hops", "an unknown number of")
+        .fact("hops", "unknown")
         .fact("detail", format!("{what} with TTL {} to {highest}", ttls.first()?))
         .close(),
     )

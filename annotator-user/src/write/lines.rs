@@ -14,6 +14,8 @@ use anyhow::{Context, Result, bail};
 use bytesize::ByteSize;
 use clap::Args;
 
+use crate::quantity::count;
+
 /// Bytes that wait at most for a disk to have room again.
 const WAITING_MAX: usize = 16 << 20;
 
@@ -91,7 +93,7 @@ impl LineFile {
         }
         let lost = std::mem::take(&mut self.lost);
         if lost > 0 {
-            log::warn!("{lost} lines for {} waited for too long and are lost", self.path.display());
+            log::warn!("could not keep {} for {} until there was room", count(lost, "line"), self.path.display());
         }
         rotated.with_context(|| format!("cannot rotate {}", self.path.display()))
     }
@@ -200,7 +202,7 @@ impl Drop for LineFile {
         if let Err(error) = written
             && lost > 0
         {
-            log::error!("{error:#}; {lost} lines are lost");
+            log::error!("{error:#}; what is lost: {}", count(lost, "line"));
         }
     }
 }

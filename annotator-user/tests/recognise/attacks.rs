@@ -980,7 +980,8 @@ fn piece(offset: u16, length: usize, more: bool, id: u16) -> Packet {
 fn fragments_that_overlap() {
     let mut scenario = Scenario::live();
     scenario.send(piece(0, 40, true, 1)).send(piece(24, 16, false, 1));
-    one(&scenario.recognise(), "fragments.overlap");
+    let evidence = one(&scenario.recognise(), "fragments.overlap").evidence.join(" ");
+    assert!(evidence.contains("Identification 0x0001: bytes 0-39, 24-39 (last)."), "{evidence}");
     let mut copies = Scenario::live();
     copies.send(piece(0, 40, true, 1)).send(piece(0, 40, true, 1)).send(piece(40, 16, false, 1));
     assert!(copies.recognise().is_empty());
