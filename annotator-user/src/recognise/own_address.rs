@@ -96,7 +96,7 @@ fn explain(scene: &Scene<'_>, source: IpAddr, own: Own, members: Vec<usize>) -> 
         .confidence(Confidence::Certain)
         .evidence(format!("{source} is one of the addresses that were said to be yours: this machine sent them."));
     let case = match (attempts, refused) {
-        (true, true) => case.evidence("It tried to open connections, and was refused."),
+        (true, true) => case.evidence("It tried to open connections, and was refused where an answer was seen."),
         (true, false) => case.evidence("It tried to open connections, and no answer was seen."),
         (false, _) => case,
     };

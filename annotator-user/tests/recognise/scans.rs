@@ -1242,7 +1242,7 @@ fn our_own_attempts_are_ours() {
     let own = one(&found, "pattern.self");
     assert_eq!(own.sources, [ip(HOME)]);
     let says = |text: &str| own.evidence.iter().any(|line| line.contains(text));
-    assert!(says("tried to open connections, and was refused.") && !says("TTL"), "{own:#?}");
+    assert!(says("tried to open connections, and was refused where an answer was seen.") && !says("TTL"), "{own:#?}");
     none(&found, "scan.vertical");
     none(&found, "pattern.port-probe");
     assert!(!says("a program that spreads"), "{own:#?}");
