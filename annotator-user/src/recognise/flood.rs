@@ -6,8 +6,6 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::net::IpAddr;
 
-use annotator_common::source::bit_of;
-
 use super::addresses::{network, site};
 use super::clients::{BEHIND_SYN, Callers, members, most_within, rate, sent, syns};
 use super::forged::are_repeated;
@@ -15,7 +13,6 @@ use super::half::Half;
 use super::{Case, Claims, Scene, words};
 use crate::counters::{PortProto, Side};
 use crate::finding::{Confidence, Recognition};
-use crate::observation::SourceView;
 use crate::quantity::number;
 
 /// Who sends SYNs to a port.
@@ -53,39 +50,14 @@ pub fn recognise(scene: &Scene<'_>, claims: &Claims) -> Vec<Recognition> {
             false => port.vain.entry(source).or_default().push(index),
         }
     }
-    let unsampled = Unsampled::of(scene);
-    ports.into_iter().flat_map(|(port, callers)| floods(scene, port, callers, &unsampled)).collect()
+    ports.into_iter().flat_map(|(port, callers)| floods(scene, port, callers)).collect()
 }
 
-/// What sources sent of which no packet was sampled, by the bit of their only port.
-struct Unsampled {
-    /// SYNs of those that end their connections.
-    meant: [u64; 64],
-    /// Resets of the others.
-    resets: [u64; 64],
-}
-
-impl Unsampled {
-    fn of(scene: &Scene<'_>) -> Self {
-        let mut unsampled = Unsampled { meant: [0; 64], resets: [0; 64] };
-        let is_unsampled = |view: &&SourceView| view.ports.is_power_of_two() && scene.from(view.address).is_empty();
-        for view in scene.observations.sources.iter().filter(is_unsampled) {
-            let bit = view.ports.trailing_zeros() as usize;
-            match scene.ends_connections(view.address) {
-                true => unsampled.meant[bit] += view.syn,
-                false => unsampled.resets[bit] += view.rst,
-            }
-        }
-        unsampled
-    }
-}
-
-fn floods(scene: &Scene<'_>, port: u16, mut callers: Port, unsampled: &Unsampled) -> Vec<Recognition> {
+fn floods(scene: &Scene<'_>, port: u16, mut callers: Port) -> Vec<Recognition> {
     let limits = &scene.thresholds.flood;
     let count = scene.port(PortProto::Tcp, Side::Dst, port);
     let behind = count.all.packets - count.syn.packets;
-    let bit = bit_of(u32::from(port.to_be())).trailing_zeros() as usize;
-    let mut meant = sent(scene, &callers.clients) + unsampled.meant[bit];
+    let mut meant = sent(scene, &callers.clients);
     // Where less came than belongs to connections, that of clients is for show.
     if behind < BEHIND_SYN * meant && !scene.are_ended_there(&scene.targets(&members(&callers.clients))) {
         callers.vain.append(&mut callers.clients);
@@ -99,7 +71,7 @@ fn floods(scene: &Scene<'_>, port: u16, mut callers: Port, unsampled: &Unsampled
     let others = callers.others.iter().map(|(source, sampled)| scene.syns_like(*source, *sampled)).sum::<u64>();
     let vain = count.syn.packets.saturating_sub(meant + others);
     let resets = callers.vain.iter().map(|(source, syns)| resets(scene, *source, syns.len())).sum::<u64>();
-    let behind = behind.saturating_sub(resets + unsampled.resets[bit]);
+    let behind = behind.saturating_sub(resets);
     // A connection that carries anything is three packets and more behind its SYN.
     let served = behind >= 3 * count.syn.packets;
 

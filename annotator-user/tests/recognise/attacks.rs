@@ -418,6 +418,12 @@ fn answers_of_name_servers_that_nobody_asked() {
         asked.send(udp(AWAY, 53, HOME, port, &[0, 1, 0x81, 0x80, 0, 1, 0, 1]));
     }
     assert!(asked.recognise().is_empty());
+    let mut questions = Scenario::default();
+    questions.send(udp(HOME, 30_000, "9.9.9.9", 53, &[0; 20]));
+    for port in [1201, 20111, 7777, 48000] {
+        questions.send(udp(AWAY, 53, HOME, port, &[0, 1, 1, 0, 0, 1, 0, 0]));
+    }
+    none(&questions.recognise(), "backscatter.dns");
 }
 
 #[test]
@@ -521,11 +527,12 @@ fn a_flood_of_segments_of_any_kind() {
     none(&flood(&[SYN | ACK], 40_000, 8000), "flood.ack");
 }
 
-/// One flood is told once, with all that belongs to it, however many addresses of a site it goes to.
+/// One flood is told once, with all that belongs to it and nothing else of its sender's, however many addresses of a site it goes to.
 #[test]
 fn a_flood_of_many_neighbours() {
     let flood = |packet: &dyn Fn(u32, &str) -> Packet| {
         let mut scenario = Scenario::live();
+        scenario.send(udp(AWAY, 500, HOME, 500, &[0; 40]));
         for i in 0..9000 {
             scenario.send(packet(i, &format!("93.184.216.{}", 10 + i % 9))).wait(-0.0095);
         }

@@ -769,8 +769,9 @@ fn protocols_of_many_hosts() {
         assert!(scan.facts.iter().any(|(_, fact)| fact.starts_with("7 IP protocols of")), "{found:#?}");
     }
     none(&scan(1, 30, 1.0), "scan.ip-protocol");
-    // What others speak, and is not sampled either, is left out.
+    // What others speak, and is not sampled either, is left out, and so is what else the scanner sends.
     let mut beside = Scenario::live();
+    beside.send(ping(AWAY, HOME));
     for number in 0..200 {
         for _ in 0..3 {
             beside.send(Packet::new("93.184.216.1", HOME, 112, vec![0; 12]));
@@ -801,6 +802,17 @@ fn protocols_one_after_the_other() {
         tunnels.send(Packet::new(AWAY, HOME, protocol, vec![0; 40]));
     }
     assert!(tunnels.recognise().is_empty());
+    // A router that speaks to all, a gateway that also has connections, and what goes out.
+    let mut other = Scenario::at(&[HOME]);
+    for protocol in [2, 88, 89, 103, 112] {
+        other.send(Packet::new("93.184.216.1", "224.0.0.5", protocol, vec![0; 40]));
+        other.send(Packet::new(HOME, AWAY, protocol, vec![0; 40]));
+    }
+    other.connection(AWAY, 40000, HOME, 443).send(ping(AWAY, HOME)).send(udp(AWAY, 500, HOME, 500, &[0; 40]));
+    for protocol in [47, 50] {
+        other.send(Packet::new(AWAY, HOME, protocol, vec![0; 40]));
+    }
+    none(&other.recognise(), "scan.ip-protocol");
 }
 
 #[test]

@@ -211,3 +211,70 @@ fn a_mark_that_many_sources_show_once_is_no_chance() {
     }
     assert_eq!(one(&scenario.recognise(), "tool.zmap").packets, 6);
 }
+
+/// Answers, what leaves and what goes by bear the marks by chance, and over IPv6 there is no bit that Linux could set.
+#[test]
+fn only_questions_to_us_bear_marks() {
+    const LINUX: [u8; 20] = [2, 4, 5, 180, 4, 2, 8, 10, 0, 0, 0, 1, 0, 0, 0, 0, 1, 3, 3, 7];
+    let zmap = |packet: Packet| packet.id(54321);
+    let new_zmap = |packet: Packet| packet.window(65_535).options(&LINUX);
+    let masscan = |packet: Packet| {
+        let (port, sequence) = (u32::from(packet.body[3]), 0x1234_5678);
+        let id = (u32::from(packet.destination) ^ port ^ sequence) as u16;
+        packet.sequence(sequence).id(id)
+    };
+    let mirai = |packet: Packet| {
+        let target = u32::from(packet.destination);
+        packet.sequence(target)
+    };
+    let nmap = |packet: Packet| packet.window(1024).options(&[2, 4, 5, 180]).ttl(45);
+    let asks = |source: &str, target: &str, i: u16, flags: u8| tcp(source, 40000, target, 20 + i, flags);
+    for (id, mark) in [
+        ("tool.zmap", &zmap as &dyn Fn(Packet) -> Packet),
+        ("tool.zmap-4.1", &new_zmap),
+        ("tool.masscan", &masscan),
+        ("tool.mirai", &mirai),
+        ("tool.nmap", &nmap),
+    ] {
+        let told = |made: &dyn Fn(u16) -> Packet| {
+            let mut scenario = Scenario::at(&[HOME]);
+            for i in 0..6 {
+                scenario.send(mark(made(i)));
+            }
+            scenario.recognise()
+        };
+        one(&told(&|i| asks(AWAY, HOME, i, SYN)), id);
+        none(&told(&|i| asks(AWAY, HOME, i, SYN | ACK)), id);
+        none(&told(&|i| asks(HOME, AWAY, i, SYN)), id);
+        none(&told(&|i| asks(AWAY, "203.119.8.1", i, SYN)), id);
+        if id != "tool.nmap" {
+            none(&told(&|i| asks(AWAY, HOME, i, SYN).over_ipv6(0)), id);
+        }
+    }
+}
+
+/// All at once, and to the same host; one of the two knocks may be lost.
+#[test]
+fn nmap_asks_whether_a_host_is_there() {
+    let (echo, time) = (ping(AWAY, HOME), icmp(AWAY, HOME, 13, 0, &[0; 16]));
+    let (https, http) = (syn(AWAY, 40000, HOME, 443), tcp(AWAY, 40000, HOME, 80, ACK));
+    let elsewhere = icmp(AWAY, "93.184.216.11", 13, 0, &[0; 16]);
+    let other_knocks = [syn(AWAY, 40000, HOME, 80), tcp(AWAY, 40000, HOME, 443, ACK), tcp(AWAY, 40000, HOME, 80, RST)];
+    for (title, packets, pause, is_found) in [
+        ("all", vec![&echo, &time, &https, &http], 0.1, true),
+        ("without HTTP", vec![&echo, &time, &https], 0.1, true),
+        ("without HTTPS", vec![&echo, &time, &http], 0.1, true),
+        ("without the time", vec![&echo, &https, &http], 0.1, false),
+        ("without a ping", vec![&time, &https, &http], 0.1, false),
+        ("other knocks", [&echo, &time].into_iter().chain(&other_knocks).collect(), 0.1, false),
+        ("of two hosts", vec![&echo, &elsewhere, &https, &http], 0.1, false),
+        ("one by one", vec![&echo, &time, &https, &http], 3.0, false),
+    ] {
+        let mut scenario = Scenario::live();
+        for packet in packets {
+            scenario.send(packet.clone()).wait(pause);
+        }
+        let found = scenario.recognise();
+        assert_eq!(ids(&found).contains(&"tool.nmap-discovery"), is_found, "{title}: {found:#?}");
+    }
+}
