@@ -283,9 +283,13 @@ fn an_interface_with_another_name_is_watched_on() -> Result<()> {
     thread::sleep(Duration::from_millis(500));
     eventually("the other end has no carrier", || wire.there.enter(|| Ok(netlink::is_running(THERE)?.then_some(()))))?;
     send(&wire, 3)?;
+    wire.here.enter(|| netlink::set_down("elsewhere"))?;
+    thread::sleep(Duration::from_millis(500));
     let finished = agent.interrupt()?;
     ensure!(packets(&finished)? == 3, "{}: {}", finished.stdout, finished.stderr);
-    ensure!(finished.stderr.contains("is called elsewhere now"), "it says so: {}", finished.stderr);
+    ensure!(finished.stderr.matches("is called elsewhere now").count() == 1, "it says so once: {}", finished.stderr);
+    let notes = finished.last_report(HERE)?["notes"].to_string();
+    ensure!(notes.contains("elsewhere is down"), "its state is that of the interface, whatever its name: {notes}");
     Ok(())
 }
 
