@@ -83,6 +83,11 @@ fn difference(earlier: &Source, now: &Source, moment: impl Fn(Ticks) -> Moment) 
         if now.kinds & kind != 0 && others == 0 { packets } else { u64::from(counted) }
     };
     let syn = u64::from(now.syn.wrapping_sub(earlier.syn));
+    let icmp = all_if_only(kinds::ICMP, now.icmp.wrapping_sub(earlier.icmp));
+    let udp = all_if_only(kinds::UDP, now.udp.wrapping_sub(earlier.udp));
+    // What is left comes to the same as one of them, but for whole rounds, where each ends or resets a connection.
+    let others = packets.saturating_sub(syn + icmp + udp);
+    let all_if_same = |counted: u16| if others as u16 == counted { others } else { counted.into() };
     let (first, last) = (moment(now.first), moment(now.last));
     let since = if earlier.packets > 0 { moment(earlier.last) } else { first };
     SourceView {
@@ -92,10 +97,10 @@ fn difference(earlier: &Source, now: &Source, moment: impl Fn(Ticks) -> Moment) 
         packets,
         syn,
         syn_rate: (syn as f64 / last.seconds_since(since).max(1.0)) as u64,
-        rst: u64::from(now.rst.wrapping_sub(earlier.rst)),
-        fin: u64::from(now.fin.wrapping_sub(earlier.fin)),
-        icmp: all_if_only(kinds::ICMP, now.icmp.wrapping_sub(earlier.icmp)),
-        udp: all_if_only(kinds::UDP, now.udp.wrapping_sub(earlier.udp)),
+        rst: all_if_same(now.rst.wrapping_sub(earlier.rst)),
+        fin: all_if_same(now.fin.wrapping_sub(earlier.fin)),
+        icmp,
+        udp,
         ports: now.ports,
         destinations: now.destinations,
         ttl_low: now.ttl_low,
@@ -276,6 +281,11 @@ mod tests {
         // More packets than sixteen bits hold, but all of one kind.
         source.packets = 300_000;
         assert_eq!(look(&mut slots, &[(tag, source)])[0].udp, 299_997);
+        // Or all of them resets, among them some that do something else besides, and a request before.
+        (source.packets, source.syn, source.rst, source.fin) = (500_001, 1, 200_000_u32 as u16, 7);
+        source.kinds |= kinds::TCP | kinds::SYN;
+        let seen = look(&mut slots, &[(tag, source)]);
+        assert_eq!((seen[0].syn, seen[0].rst, seen[0].fin), (1, 200_000, 7));
     }
 
     #[test]

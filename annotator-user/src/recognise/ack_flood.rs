@@ -1,10 +1,10 @@
 //! `flood.ack`: segments in masses, from senders that are real, of connections that there are not.
 //!
 //! Who gets a download sends as many acknowledgements, so it takes a host that is seen to reset them, or segments that begin or end what nobody
-//! began.
+//! began. Segments that no system sends tell by themselves, and a scan sends few of them to a port.
 
 use annotator_common::Transport;
-use annotator_common::packet::tcp;
+use annotator_common::packet::tcp::{ACK, FIN, PSH, RST, SYN, URG};
 
 use super::masses::{Masses, by_place, fast, port_of_site};
 use super::packets::is_syn_ack;
@@ -34,8 +34,15 @@ fn is_stray(scene: &Scene<'_>, sighting: &Sighting) -> bool {
 fn flood(scene: &Scene<'_>, port: u16, mut masses: Masses<'_>) -> Option<Recognition> {
     let counted = scene.port(PortProto::Tcp, Side::Dst, port);
     masses.packets = masses.packets.min(counted.all.packets.saturating_sub(counted.syn.packets));
+    let limits = &scene.thresholds.flood;
     let rate = masses.rate(scene);
-    let why = (rate >= scene.thresholds.flood.acknowledgements).then(|| why(scene, port, &masses)).flatten()?;
+    let hosts = masses.hosts(scene) as u64;
+    let strange = masses.packets >= limits.syn * hosts && rate >= limits.rate * hosts as f64;
+    let strange = strange.then(|| strange_kind(scene, &masses.members)).flatten();
+    let why = match strange {
+        Some(kind) => format!("They bear {kind}: no system sends that, and a scan would try another port."),
+        None => (rate >= limits.acknowledgements).then(|| why(scene, port, &masses)).flatten()?,
+    };
     let target = words::addresses(&masses.targets(scene));
     Some(
         Case::new(scene, "flood.ack", masses.members.clone())
@@ -47,6 +54,20 @@ fn flood(scene: &Scene<'_>, port: u16, mut masses: Masses<'_>) -> Option<Recogni
             .fact("detail", format!("{target} port {port}, about {} a second", number(rate as u64)))
             .close(),
     )
+}
+
+/// The flags of segments that neither begin, acknowledge nor reset anything, as each segment of every system does, where all have the same.
+fn strange_kind(scene: &Scene<'_>, members: &[usize]) -> Option<&'static str> {
+    let (first, others) = members.split_first()?;
+    let kind = |index: &usize| match scene.sighting(*index).packet.tcp_flags & (FIN | SYN | RST | PSH | ACK | URG) {
+        0 => Some("no flag at all"),
+        FIN => Some("FIN alone"),
+        flags if flags == FIN | PSH | URG => Some("FIN, PSH and URG"),
+        flags if flags & (SYN | RST | ACK) == 0 => Some("no ACK"),
+        _ => None,
+    };
+    let first = kind(first)?;
+    others.iter().all(|other| kind(other) == Some(first)).then_some(first)
 }
 
 /// What says that there are no such connections.
@@ -64,8 +85,7 @@ fn why(scene: &Scene<'_>, port: u16, masses: &Masses<'_>) -> Option<String> {
     // Where not all is seen that leaves, a client may have held as many connections as it has ports.
     let [first, last] = scene.thresholds.backscatter.client_ports;
     let at_most = masses.views.len() as u64 * u64::from(last - first);
-    let are_too_many =
-        targets.iter().all(|target| scene.hears_all(*target)) || all(is_bare_fin) || masses.packets > at_most;
+    let are_too_many = targets.iter().all(|target| scene.hears_all(*target)) || masses.packets > at_most;
     let begun = format!("Of their senders {} came", words::count(asked, "SYN"));
     // What answers goes to the port of a client.
     match scene.thresholds.contact.is_service(port) && asked * 4 < masses.packets {
@@ -75,9 +95,4 @@ fn why(scene: &Scene<'_>, port: u16, masses: &Masses<'_>) -> Option<String> {
         }
         _ => None,
     }
-}
-
-/// Whether a packet ends a connection without acknowledging anything, as no system does.
-fn is_bare_fin(sighting: &Sighting) -> bool {
-    sighting.packet.tcp_flags & (tcp::FIN | tcp::ACK) == tcp::FIN
 }

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 
 use annotator_common::Transport;
 
+use super::datagram_flood::{is_in_masses, says_nothing};
 use super::half::Half;
 use super::packets::is_to_many;
 use super::rounds::are_rounds;
@@ -35,7 +36,12 @@ fn hunts(scene: &Scene<'_>, claims: &Claims) -> Vec<Recognition> {
     let mut found = Vec::new();
     for (source, indices) in scene.sources() {
         let limits = &scene.thresholds.amplification;
-        let questions = claims.free(indices).filter(|i| is_question(scene, scene.sighting(*i)));
+        let in_masses = scene.view(source).is_some_and(|view| is_in_masses(scene, view));
+        let asks = |i: &usize| {
+            let sighting = scene.sighting(*i);
+            is_question(scene, sighting) && !(in_masses && says_nothing(scene, sighting))
+        };
+        let questions = claims.free(indices).filter(asks);
         let (everyday, mut members): (Vec<usize>, Vec<usize>) =
             questions.partition(|i| is_everyday(scene, scene.sighting(*i)));
         let in_haste = insistent(scene, source, &everyday, limits.insistent_rate);
@@ -77,7 +83,10 @@ fn is_question(scene: &Scene<'_>, sighting: &Sighting) -> bool {
     match packet.destination_port {
         NTP => sighting.payload().first().is_some_and(|first| matches!(first & 7, 6 | 7)),
         // Neighbours without a memory for names ask for the same ones all day.
-        DNS => sighting.payload().len() > DNS_HEADER && !scene.is_from_around(sighting),
+        DNS => {
+            let asks = sighting.payload().len() > DNS_HEADER && !says_nothing(scene, sighting);
+            asks && !scene.is_from_around(sighting)
+        }
         port => scene.thresholds.amplification.hunted_ports.contains(&port),
     }
 }
@@ -207,6 +216,8 @@ fn answered(scene: &Scene<'_>, victim: IpAddr, port: u16, members: Vec<usize>) -
     let sources: BTreeSet<IpAddr> = members.iter().map(|i| scene.sighting(*i).source()).collect();
     let count = scene.port(PortProto::Udp, Side::Src, port).all;
     let mean = count.bytes / count.packets.max(1);
+    let sent = sources.iter().filter_map(|source| scene.view(*source)).map(|view| view.udp).sum::<u64>();
+    let rate = scene.rate_of(sent.min(count.packets), sources.iter().copied());
     let busy = limits.busy_ports.contains(&port);
     let unasked = scene.knows_all_asked(victim, port);
     let (needed, bytes) = match (busy, unasked) {
@@ -214,28 +225,34 @@ fn answered(scene: &Scene<'_>, victim: IpAddr, port: u16, members: Vec<usize>) -
         (true, true) => (limits.answer_sources, limits.busy_bytes),
         (false, _) => (limits.answer_sources, limits.answer_bytes),
     };
+    // One will do, where what it sends is nothing that anybody would ask for.
+    let needed = match limits.asked_far.contains(&port) {
+        true if busy && is_beyond_asking(scene, port, rate, sources.len()) => 1,
+        false if rate >= scene.thresholds.flood.each => 1,
+        _ => needed,
+    };
     if members.len() < limits.answers || sources.len() < needed || mean < bytes {
         return None;
     }
+    let servers = words::count(sources.len() as u64, "server");
     let case = Case::new(scene, "amplifier.answers", members.clone()).evidence(format!(
-        "{} answer {victim} from UDP port {port}, with {} a frame on average; that port sent {} and {} in all.",
-        words::count(sources.len() as u64, "server"),
+        "{victim} gets answers of {servers} from UDP port {port}, with {} a frame on average; that port sent {} and {} in all.",
         words::count(mean, "byte"),
         words::count(count.packets, "packet"),
         words::count(count.bytes, "byte")
     ));
     let case = if unasked {
-        case.confidence(Confidence::Likely).evidence("What that host sends is known, and it asked none of them.")
+        case.confidence(Confidence::Likely).evidence("What that host sends is known, and it asked for none of them.")
     } else {
         case.confidence(Confidence::Possible)
-            .evidence(beyond_asking(scene, port, &members, sources.len())?)
-            .evidence("If that host did ask all these servers, the answers are its own.")
+            .evidence(beyond_asking(scene, port, &members, sources.len(), rate)?)
+            .evidence("If that host did ask for them, the answers are its own.")
     };
     Some(case.fact("detail", format!("UDP port {port}")).close())
 }
 
 /// Why answers are not what a host here will have asked for, although what it sends is not known.
-fn beyond_asking(scene: &Scene<'_>, port: u16, members: &[usize], servers: usize) -> Option<String> {
+fn beyond_asking(scene: &Scene<'_>, port: u16, members: &[usize], servers: usize, rate: f64) -> Option<String> {
     let limits = &scene.thresholds.amplification;
     if !limits.asked_far.contains(&port) {
         return Some("No client asks strangers for this service.".into());
@@ -253,11 +270,14 @@ fn beyond_asking(scene: &Scene<'_>, port: u16, members: &[usize], servers: usize
         let servers = words::count(alike as u64, "server");
         return Some(format!("{servers} answer the same port {asker}: who asks takes a new one for each question."));
     }
-    let count = scene.port(PortProto::Udp, Side::Src, port).all;
-    let at = |index: Option<&usize>| index.map(|i| scene.sighting(*i).at).unwrap_or_default();
-    let seconds = at(members.last()).seconds_since(at(members.first())).max(1.0);
-    let rate = count.packets as f64 / seconds;
-    let long = port != DNS || count.bytes >= limits.flood_dns_bytes * count.packets;
-    (long && rate >= limits.flood_rate && count.packets as f64 >= limits.flood_per_source * servers as f64)
+    is_beyond_asking(scene, port, rate, servers)
         .then(|| format!("About {} answers a second are more than anybody asks for.", number(rate.round() as u64)))
+}
+
+/// Whether the answers of some servers are too many, and too long for everyday ones.
+fn is_beyond_asking(scene: &Scene<'_>, port: u16, rate: f64, servers: usize) -> bool {
+    let limits = &scene.thresholds.amplification;
+    let count = scene.port(PortProto::Udp, Side::Src, port).all;
+    let long = port != DNS || count.bytes >= limits.flood_dns_bytes * count.packets;
+    long && rate >= limits.flood_rate && count.packets as f64 >= limits.flood_per_source * servers as f64
 }

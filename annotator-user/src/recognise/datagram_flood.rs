@@ -1,6 +1,6 @@
 //! `flood.udp` and `flood.icmp`: datagrams and pings that come in masses, from senders that are real, and that nothing here asked for.
 //!
-//! Rate alone is no sign: films, tunnels and calls come as fast. A flood goes where nothing listens, or to any port there is.
+//! Rate alone is no sign: films, tunnels and calls come as fast. A flood goes where nothing listens, or to any port there is, or there is nothing in it.
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -25,8 +25,11 @@ const ALL_PORTS: u64 = 1 << 16;
 const STREAM_PART: u64 = 8;
 /// Of so many datagrams of a stream one at least is acknowledged: QUIC does every second to tenth (RFC 9000 §13.2).
 const ACKNOWLEDGED_PART: u64 = 100;
+/// Bytes that show what a datagram says: protocols begin with a few that are alike.
+const TELLING: usize = 32;
 
-/// Finds floods of pings, one for each site; of datagrams to a closed port, one for each port of a site; of datagrams to any port, one for each source.
+/// Finds floods of pings, one for each site; of datagrams to a port that cannot want them, one for each port of a site; of datagrams to any port, one for
+/// each source.
 pub fn recognise(scene: &Scene<'_>, claims: &Claims) -> Vec<Recognition> {
     let pings = by_place(
         fast(scene, claims, is_ping_to_one, |view| view.icmp),
@@ -42,7 +45,7 @@ pub fn recognise(scene: &Scene<'_>, claims: &Claims) -> Vec<Recognition> {
         }
     }
     let by_port = by_place(others.into_iter(), |view| view.udp, port_of_site(scene));
-    found.extend(by_port.into_iter().filter_map(|((_, port), masses)| to_closed_port(scene, port, masses)));
+    found.extend(by_port.into_iter().filter_map(|((_, port), masses)| to_one_port(scene, port, masses)));
     found
 }
 
@@ -64,13 +67,29 @@ fn ping_flood(scene: &Scene<'_>, masses: Masses<'_>) -> Option<Recognition> {
     })
 }
 
-/// Whether a datagram comes from a stranger to whom nobody here was seen sending.
+/// Whether a datagram comes from a stranger to whom nobody here was seen sending; who says nothing may well be answered.
 fn is_unasked_datagram(scene: &Scene<'_>, sighting: &Sighting) -> bool {
     sighting.packet.transport == Transport::Udp
         && scene.is_inbound(sighting)
         && !is_to_many(sighting)
         && !scene.is_from_around(sighting)
-        && !scene.has_sent(sighting.destination(), sighting.source())
+        && (says_nothing(scene, sighting) || !scene.has_sent(sighting.destination(), sighting.source()))
+}
+
+/// Whether there is nothing in a datagram but the same byte over and over, as far as enough of it was sampled, and it asks no service that answers whatever
+/// comes.
+pub fn says_nothing(scene: &Scene<'_>, sighting: &Sighting) -> bool {
+    let payload = sighting.payload();
+    payload.len() >= TELLING.min(sighting.payload_length() as usize)
+        && payload.iter().all(|byte| *byte == payload[0])
+        && !scene.thresholds.echo_loop.ports.contains(&sighting.packet.destination_port)
+}
+
+/// Whether a source sends datagrams in masses to few hosts, as no scan does.
+pub fn is_in_masses(scene: &Scene<'_>, view: &SourceView) -> bool {
+    let limits = &scene.thresholds.flood;
+    let few = (distinct(view.destinations) as usize) < scene.thresholds.scan.hosts;
+    few && scene.rate_of(view.udp, [view.address]) >= limits.datagrams
 }
 
 /// Whether a datagram looks like the answer of a service, by its ports.
@@ -79,7 +98,7 @@ fn is_like_answer(scene: &Scene<'_>, sighting: &Sighting) -> bool {
     scene.thresholds.contact.is_service(packet.source_port) && packet.destination_port >= FIRST_CLIENT_PORT
 }
 
-fn to_closed_port(scene: &Scene<'_>, port: u16, mut masses: Masses<'_>) -> Option<Recognition> {
+fn to_one_port(scene: &Scene<'_>, port: u16, mut masses: Masses<'_>) -> Option<Recognition> {
     let limit = scene.thresholds.flood.datagrams;
     let counted = scene.port(PortProto::Udp, Side::Dst, port).all.packets;
     masses.packets = masses.packets.min(counted);
@@ -100,9 +119,17 @@ fn to_closed_port(scene: &Scene<'_>, port: u16, mut masses: Masses<'_>) -> Optio
     // What looks closed may be passed on to somebody behind, who has several partners, but seldom one that sends so much.
     let alone = masses.views.iter().any(|view| scene.rate_of(view.udp.min(counted), [view.address]) >= limit);
     let closed = || targets.iter().all(|target| is_closed(scene, *target, port, &masses.members));
+    let blank = || {
+        masses.members.len() >= scene.thresholds.flood.blank
+            && masses.members.iter().all(|i| says_nothing(scene, scene.sighting(*i)))
+            && masses.views.iter().any(|view| is_in_masses(scene, view))
+    };
     let why = match (refused, alone && closed()) {
         (true, _) => "ICMP says that the port is closed.",
         (false, true) => "Nothing listens at that port here.",
+        (false, false) if blank() => {
+            "There is nothing in them but one byte over and over, if that: no service is asked so."
+        }
         (false, false) => return None,
     };
     let target = words::addresses(&targets);

@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
+use annotator_common::source::distinct;
+
 use super::addresses::site;
 use super::{Claims, Scene, words};
 use crate::observation::{Sighting, SourceView};
@@ -28,6 +30,12 @@ impl Masses<'_> {
     /// How fast that comes, and from how many.
     pub fn pace(&self, rate: f64) -> String {
         pace(rate, self.views.len())
+    }
+
+    /// To how many hosts the senders send, as far as that is known.
+    pub fn hosts(&self, scene: &Scene<'_>) -> usize {
+        let most = self.views.iter().map(|view| distinct(view.destinations) as usize).max();
+        most.unwrap_or_default().max(self.targets(scene).len())
     }
 
     /// Where the samples go.

@@ -268,9 +268,9 @@ thresholds! {
     }
     /// Floods of SYNs, datagrams and pings.
     flood: Flood {
-        /// SYNs to one port.
+        /// SYNs to one port, or segments that no system sends.
         syn: u64,
-        /// SYNs a second.
+        /// The same a second.
         rate: f64,
         /// Seconds that a connection stays half-open.
         half_open: f64,
@@ -306,6 +306,8 @@ thresholds! {
         each: f64,
         /// Different ports from which on it is any port.
         ports: u64,
+        /// Datagrams with nothing in them, from which on nothing was to be said.
+        blank: usize,
         /// Bytes a datagram from which on it is no scan.
         bytes: u64,
         /// Datagrams to one port from which on they are a stream.

@@ -521,6 +521,11 @@ fn a_flood_of_segments_of_any_kind() {
     for (flags, packets) in [(FIN, 8000), (SYN | ACK, 8000), (RST, 40_000), (RST | ACK, 40_000), (FIN | ACK, 40_000)] {
         assert_eq!(one(&flood(&[flags], 80, packets), "flood.ack").packets, u64::from(packets), "{flags}");
     }
+    // What no system sends is a flood at any port, once there is too much of it for a scan.
+    for flags in [0, FIN, PSH, FIN | PSH | URG] {
+        assert_eq!(ids(&flood(&[flags], 9000, 300)), ["flood.ack"], "{flags}");
+        none(&flood(&[flags], 9000, 200), "flood.ack");
+    }
     none(&flood(&[FIN | ACK], 80, 8000), "flood.ack");
     none(&flood(&[SYN, ACK, FIN | ACK], 80, 40_000), "flood.ack");
     none(&flood(&[ACK], 80, 8000), "flood.ack");
@@ -581,7 +586,7 @@ fn a_flood_of_datagrams_to_a_closed_port() {
         let mut scenario = Scenario::at(&[HOME]);
         scenario.live = true;
         scenario.locality.listening = Some([(PortProto::Udp, listening)].into());
-        masses(|_| udp(AWAY, source_port, to, port, &[0; 64]), 2000, &mut scenario);
+        masses(|i| udp(AWAY, source_port, to, port, &content(i, 64)), 2000, &mut scenario);
         scenario.recognise()
     };
     let found = flood(HOME, 53, 40_000, 9000);
@@ -599,16 +604,42 @@ fn a_flood_of_datagrams_to_a_closed_port() {
     }
     let mut crowd_behind = Scenario::at(&[HOME]).listening(&[22]);
     crowd_behind.live = true;
-    masses(|i| udp(&crowd(i % 20), 40_000, HOME, 9000, &[0; 64]), 2000, &mut crowd_behind);
+    masses(|i| udp(&crowd(i % 20), 40_000, HOME, 9000, &content(i, 64)), 2000, &mut crowd_behind);
     none(&crowd_behind.recognise(), "flood.udp");
     let mut refused = Scenario::at(&[HOME]);
-    let datagram = udp(AWAY, 40_000, HOME, 51_000, &[0; 64]);
+    let datagram = udp(AWAY, 40_000, HOME, 51_000, &content(1, 64));
     masses(|_| datagram.clone(), 2000, &mut refused);
     none(&refused.recognise(), "flood.udp");
     refused.send(error(HOME, 3, 3, &datagram));
     one(&refused.recognise(), "flood.udp");
     refused.wait(-3.0).send(udp(HOME, 51_000, AWAY, 40_000, &[0; 64]));
     none(&refused.recognise(), "flood.udp");
+}
+
+/// Whatever service may be at the port, and whether it answers or not: nobody asks anything so. One in each of many hosts is a scan, and what says something may
+/// be meant.
+#[test]
+fn a_flood_of_datagrams_with_nothing_in_them() {
+    let flood = |port: u16, hosts: u32, payload: &dyn Fn(u32) -> Vec<u8>| {
+        let mut scenario = Scenario::live();
+        let host = |i: u32| format!("93.184.216.{}", 10 + i % hosts);
+        masses(|i| udp(AWAY, 1024 + i as u16, &host(i), port, &payload(i)), 2000, &mut scenario);
+        scenario.recognise()
+    };
+    for port in [53, 123, 161, 443, 9000] {
+        for payload in [&b"XXXXXXXXXXXXXXXXXXXXXXXX"[..], b""] {
+            let found = flood(port, 1, &|_| payload.to_vec());
+            assert_eq!((one(&found, "flood.udp").packets, found.len()), (8000, 1), "{port}: {found:#?}");
+        }
+        none(&flood(port, 1, &|i| content(i, 24)), "flood.udp");
+    }
+    none(&flood(161, 200, &|_| Vec::new()), "flood.udp");
+    none(&flood(443, 1, &|i| [&[4; 16][..], &content(i, 16)].concat()), "flood.udp");
+    none(&flood(19, 1, &|_| vec![1]), "flood.udp");
+    let mut answered = Scenario::at(&[HOME]);
+    answered.send(udp(HOME, 53, AWAY, 1024, &[0; 12]));
+    masses(|i| udp(AWAY, 1024 + i as u16, HOME, 53, &[88; 64]), 2000, &mut answered);
+    one(&answered.recognise(), "flood.udp");
 }
 
 /// A refusal shows that an answer is none, unless the port was seen to take part: of a host that asks many, not every question is sampled.
@@ -622,7 +653,7 @@ fn a_flood_from_the_port_of_a_service() {
                 scenario.send(udp(HOME, 51_000, AWAY, 443, &[0; 64])).wait(-0.0095);
             }
         }
-        let datagram = udp(AWAY, 443, HOME, 51_000, &[0; 1200]);
+        let datagram = udp(AWAY, 443, HOME, 51_000, &content(1, 1200));
         masses(|_| datagram.clone(), 2000, &mut scenario);
         scenario.send(error(HOME, 3, 3, &datagram));
         ids(&scenario.recognise()).contains(&"flood.udp")
@@ -899,7 +930,7 @@ fn one_question_without_pause() {
         (AWAY, true, text),
         (AWAY, true, bulk),
         ("93.184.216.30", true, bulk),
-        ("93.184.216.30", false, |_| (11211, vec![0; 15])),
+        ("93.184.216.30", false, |_| (11211, b"\0\x01\0\0\0\x01\0\0stats\r\n".to_vec())),
     ] {
         assert_eq!(hunt(from, 0.0, answered, question), Some(700), "{from} {answered}");
         assert_eq!(hunt(from, 0.2, answered, question), None, "{from} {answered}");
@@ -959,6 +990,21 @@ fn amplified_answers_of_services_that_are_asked_far_away() {
     assert!(!answers(161, |_| 50_123, 10, 1000), "a monitor");
     assert!(answers(161, |_| 50_123, 50, 1000), "more than anybody asks");
     assert!(answers(1900, own, 1, 400), "far away");
+    let of_one = |port: u16, packets: u16, pause: f64, bytes: usize| {
+        let mut scenario = Scenario::live();
+        for i in 0..packets {
+            scenario.send(udp(AWAY, port, HOME, own(i), &vec![0x84; bytes])).wait(pause);
+        }
+        scenario.recognise()
+    };
+    for (port, packets, pause, bytes) in [(11211, 100, 0.01, 1300), (1900, 100, 0.01, 300), (53, 2000, -0.009, 1300)] {
+        assert_eq!(ids(&of_one(port, packets, pause, bytes)), ["amplifier.answers"], "{port}");
+    }
+    for (port, packets, pause, bytes) in
+        [(11211, 100, 1.0, 1300), (53, 2000, -0.009, 500), (53, 2000, 0.005, 1300), (161, 2000, -0.009, 1300)]
+    {
+        none(&of_one(port, packets, pause, bytes), "amplifier.answers");
+    }
     let mut asked = Scenario::default();
     asked.send(udp(HOME, 50_000, "239.255.255.250", 1900, &[0; 120]));
     for i in 0..12 {

@@ -174,6 +174,11 @@ pub fn syn(source: &str, source_port: u16, destination: &str, port: u16) -> Pack
     tcp(source, source_port, destination, port, SYN)
 }
 
+/// What a datagram of a stream may carry: no two are the same.
+pub fn content(number: u32, bytes: usize) -> Vec<u8> {
+    number.to_be_bytes().into_iter().chain((0..=u8::MAX).cycle()).take(bytes).collect()
+}
+
 /// A UDP packet.
 pub fn udp(source: &str, source_port: u16, destination: &str, port: u16, payload: &[u8]) -> Packet {
     let mut body = Vec::new();

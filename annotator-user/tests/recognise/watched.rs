@@ -78,26 +78,26 @@ fn any_questions(scenario: &mut Scenario) {
 
 fn a_film(scenario: &mut Scenario) {
     for i in 0..6000 {
-        scenario.send(udp(AWAY, 443, HOME, 51000, &[0x43; 1200])).wait(-0.0097);
+        scenario.send(udp(AWAY, 443, HOME, 51000, &content(i, 1200))).wait(-0.0097);
         if i % 10 == 0 {
-            scenario.send(udp(HOME, 51000, AWAY, 443, &[0x43; 40])).wait(-0.01);
+            scenario.send(udp(HOME, 51000, AWAY, 443, &content(i, 40))).wait(-0.01);
         }
     }
 }
 
 fn a_full_tunnel(scenario: &mut Scenario) {
     scenario.locality.listening = Some([(annotator::counters::PortProto::Tcp, 22)].into());
-    for _ in 0..6000 {
-        scenario.send(udp(AWAY, 51820, HOME, 51820, &[4; 1400])).wait(-0.0097);
-        scenario.send(udp(HOME, 51820, AWAY, 51820, &[4; 90])).wait(-0.01);
+    for i in 0..6000 {
+        scenario.send(udp(AWAY, 51820, HOME, 51820, &content(i, 1400))).wait(-0.0097);
+        scenario.send(udp(HOME, 51820, AWAY, 51820, &content(i, 90))).wait(-0.01);
     }
 }
 
 fn two_hundred_calls(scenario: &mut Scenario) {
-    for _ in 0..100 {
+    for i in 0..100 {
         for call in 0..200 {
-            scenario.send(udp(AWAY, 30000 + 2 * call, HOME, 10000 + 2 * call, &[0x80; 172])).wait(-0.01);
-            scenario.send(udp(HOME, 10000 + 2 * call, AWAY, 30000 + 2 * call, &[0x80; 172])).wait(-0.01);
+            scenario.send(udp(AWAY, 30000 + 2 * call, HOME, 10000 + 2 * call, &content(i, 172))).wait(-0.01);
+            scenario.send(udp(HOME, 10000 + 2 * call, AWAY, 30000 + 2 * call, &content(i, 172))).wait(-0.01);
         }
         scenario.wait(0.02);
     }
@@ -105,9 +105,9 @@ fn two_hundred_calls(scenario: &mut Scenario) {
 
 fn a_streamed_game(scenario: &mut Scenario) {
     for i in 0..6000 {
-        scenario.send(udp(AWAY, 49003, HOME, 55123 + i % 3, &[0x90; 1300])).wait(-0.0096);
+        scenario.send(udp(AWAY, 49003, HOME, 55123 + i % 3, &content(i.into(), 1300))).wait(-0.0096);
         if i % 20 == 0 {
-            scenario.send(udp(HOME, 55123 + i % 3, AWAY, 49003, &[0x90; 60])).wait(-0.01);
+            scenario.send(udp(HOME, 55123 + i % 3, AWAY, 49003, &content(i.into(), 60))).wait(-0.01);
         }
     }
 }
