@@ -78,7 +78,12 @@ fn floods(scene: &Scene<'_>, port: u16, mut callers: Port) -> Vec<Recognition> {
     let is_flooder = |source: &IpAddr, syns: &[usize]| is_flooder(scene, *source, syns, served);
     let (fast, mut crowd): (Callers, Callers) =
         callers.vain.into_iter().partition(|(source, syns)| is_flooder(source, syns));
-    let (of_fast, mut of_crowd) = (sent(scene, &fast), vain);
+    let (mut of_fast, mut of_crowd) = (sent(scene, &fast), vain);
+    // Where nobody else calls, the counter knows better what came than the samples of what they sent to any port.
+    if crowd.is_empty() {
+        let all: u64 = fast.keys().filter_map(|source| scene.view(*source)).map(|view| view.syn).sum();
+        of_fast = of_fast.max(vain.min(all));
+    }
     let mut found = Vec::new();
     if is_fast(scene, of_fast, &fast, target.hosts.len()) {
         found.push(from_senders(scene, &target, &fast, of_fast));
