@@ -226,11 +226,11 @@ fn answered(scene: &Scene<'_>, victim: IpAddr, port: u16, members: Vec<usize>) -
         (false, _) => (limits.answer_sources, limits.answer_bytes),
     };
     // One will do, where what it sends is nothing that anybody would ask for.
-    let needed = match limits.asked_far.contains(&port) {
-        true if busy && is_beyond_asking(scene, port, rate, sources.len()) => 1,
-        false if rate >= scene.thresholds.flood.each => 1,
-        _ => needed,
+    let is_lone = match busy {
+        true => is_beyond_asking(scene, port, rate, sources.len()),
+        false => limits.lone_ports.contains(&port) && rate >= scene.thresholds.flood.each,
     };
+    let needed = if is_lone { 1 } else { needed };
     if members.len() < limits.answers || sources.len() < needed || mean < bytes {
         return None;
     }

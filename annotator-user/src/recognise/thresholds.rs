@@ -368,6 +368,8 @@ thresholds! {
         busy_bytes: u64,
         /// Ports of services that hosts here may well ask far away: unless it is known that they did not, their answers are their own.
         asked_far: Vec<u16>,
+        /// Ports of which a single server is enough, if it answers in a hurry.
+        lone_ports: Vec<u16>,
         /// First port from which clients ask.
         first_client_port: u16,
         /// Answers a second that are more than anybody asks for.

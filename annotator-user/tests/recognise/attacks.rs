@@ -1004,9 +1004,13 @@ fn amplified_answers_of_services_that_are_asked_far_away() {
     for (port, packets, pause, bytes) in [(11211, 100, 0.01, 1300), (1900, 100, 0.01, 300), (53, 2000, -0.009, 1300)] {
         assert_eq!(ids(&of_one(port, packets, pause, bytes)), ["amplifier.answers"], "{port}");
     }
-    for (port, packets, pause, bytes) in
-        [(11211, 100, 1.0, 1300), (53, 2000, -0.009, 500), (53, 2000, 0.005, 1300), (161, 2000, -0.009, 1300)]
-    {
+    for (port, packets, pause, bytes) in [
+        (11211, 100, 1.0, 1300),
+        (10_001, 2000, -0.009, 1300),
+        (53, 2000, -0.009, 500),
+        (53, 2000, 0.005, 1300),
+        (161, 2000, -0.009, 1300),
+    ] {
         none(&of_one(port, packets, pause, bytes), "amplifier.answers");
     }
     let mut asked = Scenario::default();
