@@ -67,13 +67,14 @@ fn ping_flood(scene: &Scene<'_>, masses: Masses<'_>) -> Option<Recognition> {
     })
 }
 
-/// Whether a datagram comes from a stranger to whom nobody here was seen sending; who says nothing may well be answered.
+/// Whether a datagram comes from a stranger to whom nobody here was seen sending; who says nothing may well be answered, if he spoke first.
 fn is_unasked_datagram(scene: &Scene<'_>, sighting: &Sighting) -> bool {
+    let (here, there) = (sighting.destination(), sighting.source());
     sighting.packet.transport == Transport::Udp
         && scene.is_inbound(sighting)
         && !is_to_many(sighting)
         && !scene.is_from_around(sighting)
-        && (says_nothing(scene, sighting) || !scene.has_sent(sighting.destination(), sighting.source()))
+        && (!scene.has_sent(here, there) || (says_nothing(scene, sighting) && !scene.spoke_first(here, there)))
 }
 
 /// Whether there is nothing in a datagram but the same byte over and over, as far as enough of it was sampled, and it asks no service that answers whatever

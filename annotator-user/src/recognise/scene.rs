@@ -16,7 +16,7 @@ use super::quote::Quote;
 use super::{FIRST_CLIENT_PORT, Thresholds};
 use crate::counters::{PortCount, PortProto, Side};
 use crate::finding::PortPackets;
-use crate::observation::{Observations, Sighting, SourceView};
+use crate::observation::{Moment, Observations, Sighting, SourceView};
 
 /// What became of a SYN.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,7 +48,7 @@ pub struct Scene<'a> {
     open: HashSet<(IpAddr, u16)>,
     closed: HashSet<(IpAddr, u16)>,
     complained: HashSet<(IpAddr, IpAddr, u16)>,
-    sent: HashSet<(IpAddr, IpAddr)>,
+    sent: HashMap<(IpAddr, IpAddr), Moment>,
     addressed: HashSet<(IpAddr, IpAddr, u16)>,
     askers: HashMap<u16, HashSet<IpAddr>>,
     asked_all: HashSet<(IpAddr, u16)>,
@@ -81,7 +81,7 @@ impl<'a> Scene<'a> {
             open: HashSet::new(),
             closed: HashSet::new(),
             complained: HashSet::new(),
-            sent: HashSet::new(),
+            sent: HashMap::new(),
             addressed: HashSet::new(),
             askers: HashMap::new(),
             asked_all: HashSet::new(),
@@ -98,7 +98,10 @@ impl<'a> Scene<'a> {
         };
         if let Some(outbound) = observations.outbound {
             scene.contacts.remember(outbound, &thresholds.contact);
-            scene.sent.extend(outbound.iter().map(|contact| (contact.local, contact.remote)));
+            for contact in outbound {
+                let first = scene.sent.entry((contact.local, contact.remote)).or_insert(contact.first);
+                *first = contact.first.min(*first);
+            }
             scene.addressed.extend(outbound.iter().map(|contact| (contact.local, contact.remote, contact.port)));
             let to_all =
                 outbound.iter().filter(|contact| contact.protocol == protocol::UDP && is_group(contact.remote));
@@ -155,7 +158,7 @@ impl<'a> Scene<'a> {
             self.quotes.push((index, quote));
         } else if sighting.packet.tcp_flags & tcp::RST == 0 {
             let (host, port) = sighting.target();
-            self.sent.insert((sighting.source(), host));
+            self.sent.entry((sighting.source(), host)).or_insert(sighting.at);
             self.addressed.insert((sighting.source(), host, port));
         }
     }
@@ -345,7 +348,13 @@ impl<'a> Scene<'a> {
 
     /// Whether an address was seen sending something to another, apart from refusals and complaints.
     pub fn has_sent(&self, source: IpAddr, destination: IpAddr) -> bool {
-        self.sent.contains(&(source, destination))
+        self.sent.contains_key(&(source, destination))
+    }
+
+    /// Whether an address was seen sending something to another before that sent anything.
+    pub fn spoke_first(&self, source: IpAddr, destination: IpAddr) -> bool {
+        let sent = self.sent.get(&(source, destination)).zip(self.view(destination));
+        sent.is_some_and(|(at, view)| *at <= view.first)
     }
 
     /// Whether who gets packets of a conversation was seen sending something to the port that they come from, apart from refusals.
