@@ -5,7 +5,7 @@ use crate::ledger::{Journal, Tally, Types};
 use crate::packet::tcp;
 use crate::parse::ethertype;
 use crate::settings::PAYLOAD_ENDS;
-use crate::source::{EPOCH_SHIFT, Place, bit_of, kinds, recent_bit};
+use crate::source::{EPOCH_SHIFT, Place, bit_of, kinds, protocol_bit, recent_bit};
 use crate::{Cell, Family, Flag, Frame, News, Packet, Settings, Source, Sources, Ticks, Transport};
 
 /// Counts a classified packet.
@@ -219,6 +219,13 @@ fn note_distinct<F: Frame + ?Sized>(frame: &F, packet: &Packet, slot: &mut Sourc
         if rarely(slot.ports & port == 0) {
             slot.ports |= port;
             learn(frame, news, News::PORT);
+        }
+    }
+    if rarely(packet.transport as u8 == Transport::None as u8) {
+        let protocol = protocol_bit(packet.protocol);
+        if rarely(slot.protocols & protocol == 0) {
+            slot.protocols |= protocol;
+            learn(frame, news, News::PROTOCOL);
         }
     }
 }

@@ -50,6 +50,8 @@ impl News {
     pub const PAYLOAD: News = News(1 << 7);
     /// A port and address that this source had not used in this minute: it goes on.
     pub const AGAIN: News = News(1 << 8);
+    /// An IP protocol without ports that this source had not used.
+    pub const PROTOCOL: News = News(1 << 9);
 
     /// Whether there is anything new.
     #[inline(always)]

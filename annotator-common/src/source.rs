@@ -90,8 +90,8 @@ pub struct Source {
     pub sampled: u8,
     /// The minute, modulo 256.
     pub sampled_epoch: u8,
-    /// Keeps the slot at 64 bytes, one cache line.
-    pub reserved: u8,
+    /// IP protocols without ports and other than ICMP: bit `hash(protocol)` of 8.
+    pub protocols: u8,
     /// What it addressed in the minute `sampled_epoch`: bit `hash(port, address)` of 16.
     pub recent: u16,
 }
@@ -167,6 +167,12 @@ pub const fn bit_of(value: u32) -> u64 {
 #[inline(always)]
 const fn spread(value: u32) -> u32 {
     value.wrapping_mul(0x9e37_79b1)
+}
+
+/// The bit of [`Source::protocols`] for an IP protocol.
+#[inline(always)]
+pub const fn protocol_bit(protocol: u8) -> u8 {
+    1 << (spread(protocol as u32) >> 29)
 }
 
 /// The bit of [`Source::recent`] for a port and an address, of which either may be 0.
@@ -327,6 +333,6 @@ fn start(slot: &mut Source, address: &Address, now: Ticks) {
     slot.kinds = 0;
     slot.sampled = 0;
     slot.sampled_epoch = 0;
-    slot.reserved = 0;
+    slot.protocols = 0;
     slot.recent = 0;
 }

@@ -782,6 +782,20 @@ fn protocols_of_many_hosts() {
     assert!((190..=200).contains(&one(&found, "scan.ip-protocol").packets), "{found:#?}");
 }
 
+/// What else its sender did before takes no samples from a scan.
+#[test]
+fn protocols_after_many_pings() {
+    for mut scenario in [Scenario::at(&[HOME]), Scenario::live()] {
+        for i in 0..100 {
+            scenario.send(icmp(AWAY, HOME, 8, 0, &[0, 1, 0, i]));
+        }
+        for protocol in 18..=200 {
+            scenario.send(Packet::new(AWAY, HOME, protocol, Vec::new()));
+        }
+        one(&scenario.recognise(), "scan.ip-protocol");
+    }
+}
+
 #[test]
 fn protocols_one_after_the_other() {
     let mut scenario = Scenario::live();
