@@ -83,30 +83,33 @@ fn difference(earlier: &Source, now: &Source, moment: impl Fn(Ticks) -> Moment) 
         if now.kinds & kind != 0 && others == 0 { packets } else { u64::from(counted) }
     };
     let syn = u64::from(now.syn.wrapping_sub(earlier.syn));
-    let icmp = all_if_only(kinds::ICMP, now.icmp.wrapping_sub(earlier.icmp));
-    let udp = all_if_only(kinds::UDP, now.udp.wrapping_sub(earlier.udp));
-    // What is left comes to the same as one of them, but for whole rounds, where each ends or resets a connection.
-    let others = packets.saturating_sub(syn + icmp + udp);
-    let all_if_same = |counted: u16| if others as u16 == counted { others } else { counted.into() };
     let (first, last) = (moment(now.first), moment(now.last));
     let since = if earlier.packets > 0 { moment(earlier.last) } else { first };
-    SourceView {
+    let mut view = SourceView {
         address: now.address.to_ip(),
         first,
         last,
         packets,
         syn,
         syn_rate: (syn as f64 / last.seconds_since(since).max(1.0)) as u64,
-        rst: all_if_same(now.rst.wrapping_sub(earlier.rst)),
-        fin: all_if_same(now.fin.wrapping_sub(earlier.fin)),
-        icmp,
-        udp,
+        rst: now.rst.wrapping_sub(earlier.rst).into(),
+        fin: now.fin.wrapping_sub(earlier.fin).into(),
+        icmp: all_if_only(kinds::ICMP, now.icmp.wrapping_sub(earlier.icmp)),
+        udp: all_if_only(kinds::UDP, now.udp.wrapping_sub(earlier.udp)),
         ports: now.ports,
         destinations: now.destinations,
         ttl_low: now.ttl_low,
         ttl_high: now.ttl_high,
         kinds: now.kinds,
+    };
+    // Where each of them ends or resets a connection, what no other column counts is the same but for whole rounds.
+    let others = view.others();
+    for counted in [&mut view.rst, &mut view.fin] {
+        if u64::from(others as u16) == *counted {
+            *counted = others;
+        }
     }
+    view
 }
 
 /// Sources with all that was seen of them. Holds a limited number; the least remarkable go first.

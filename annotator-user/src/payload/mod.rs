@@ -133,14 +133,10 @@ impl Reader {
         for ports in &self.ports {
             let place = DECODERS.iter().position(|decoder| decoder.protocol == ports.protocol);
             let Some(class) = place.and_then(|place| u8::try_from(place + 1).ok()) else { continue };
-            for (set, table) in [(&ports.tcp, &mut classes.tcp), (&ports.udp, &mut classes.udp)] {
+            let of_tcp = if ports.ends { class | PAYLOAD_ENDS } else { class };
+            for (set, table, class) in [(&ports.tcp, &mut classes.tcp, of_tcp), (&ports.udp, &mut classes.udp, class)] {
                 for port in set.iter().flat_map(|set| set.iter()) {
                     table[usize::from(port.to_be())] = class;
-                }
-            }
-            if ports.ends {
-                for port in ports.tcp.iter().flat_map(|set| set.iter()) {
-                    classes.tcp[usize::from(port.to_be())] |= PAYLOAD_ENDS;
                 }
             }
         }

@@ -10,7 +10,7 @@ use annotator_common::source::distinct;
 
 use super::addresses::site;
 use super::half::Half;
-use super::masses::{Masses, by_place, fast, pace, port_of_site};
+use super::masses::{Masses, by_place, fast, is_as_fast, pace, port_of_site};
 use super::packets::{is_ping, is_to_many};
 use super::questions::counted;
 use super::{Case, Claims, FIRST_CLIENT_PORT, Scene, words};
@@ -88,9 +88,8 @@ pub fn says_nothing(scene: &Scene<'_>, sighting: &Sighting) -> bool {
 
 /// Whether a source sends datagrams in masses to few hosts, as no scan does.
 pub fn is_in_masses(scene: &Scene<'_>, view: &SourceView) -> bool {
-    let limits = &scene.thresholds.flood;
     let few = (distinct(view.destinations) as usize) < scene.thresholds.scan.hosts;
-    few && scene.rate_of(view.udp, [view.address]) >= limits.datagrams
+    few && is_as_fast(scene, view, view.udp, scene.thresholds.flood.datagrams)
 }
 
 /// Whether a datagram looks like the answer of a service, by its ports.
@@ -118,7 +117,7 @@ fn to_one_port(scene: &Scene<'_>, port: u16, mut masses: Masses<'_>) -> Option<R
     let refused =
         masses.members.iter().filter_map(|i| Half::of(scene.sighting(*i))).any(|half| scene.is_complained_of(&half));
     // What looks closed may be passed on to somebody behind, who has several partners, but seldom one that sends so much.
-    let alone = masses.views.iter().any(|view| scene.rate_of(view.udp.min(counted), [view.address]) >= limit);
+    let alone = masses.views.iter().any(|view| is_as_fast(scene, view, view.udp.min(counted), limit));
     let closed = || targets.iter().all(|target| is_closed(scene, *target, port, &masses.members));
     let blank = || {
         masses.members.len() >= scene.thresholds.flood.blank

@@ -71,10 +71,12 @@ pub fn fast<'s>(
     sent: fn(&SourceView) -> u64,
 ) -> impl Iterator<Item = (&'s SourceView, Vec<usize>)> {
     let each = scene.thresholds.flood.each;
-    // Most sources sent less than that in all.
-    let is_fast =
-        move |view: &SourceView| sent(view) as f64 >= each && scene.rate_of(sent(view), [view.address]) >= each;
-    senders(scene, claims, is_fast, wanted)
+    senders(scene, claims, move |view| is_as_fast(scene, view, sent(view), each), wanted)
+}
+
+/// Whether packets of a source come at a rate at the least. Most sources sent less than that in all.
+pub fn is_as_fast(scene: &Scene<'_>, view: &SourceView, packets: u64, rate: f64) -> bool {
+    packets as f64 >= rate && scene.rate_of(packets, [view.address]) >= rate
 }
 
 /// The site that a sighting goes to, and the port.
