@@ -32,13 +32,7 @@ enum Reaction {
 pub fn recognise(scene: &Scene<'_>, claims: &Claims) -> Vec<Recognition> {
     let mut by_target: BTreeMap<(IpAddr, u16), Callers> = BTreeMap::new();
     for (index, sighting) in scene.sightings() {
-        let packet = &sighting.packet;
-        if packet.is_syn()
-            && !sighting.is_bare_syn()
-            && claims.is_free(index)
-            && scene.is_inbound(sighting)
-            && syns(scene, packet.destination_port) >= scene.thresholds.flood.syn
-        {
+        if sighting.packet.is_syn() && !sighting.is_bare_syn() && claims.is_free(index) && scene.is_inbound(sighting) {
             by_target.entry(sighting.target()).or_default().entry(sighting.source()).or_default().push(index);
         }
     }
@@ -87,7 +81,7 @@ fn most_together(scene: &Scene<'_>, callers: &Callers) -> f64 {
     if near { limits.near_rate } else { limits.rate }
 }
 
-/// `None` where the port is not down: it is seen to send as much as it is asked, and no refusals.
+/// `None` where the port is not down: it is seen to answer, as much as it is asked, and refuses nothing.
 fn reaction(scene: &Scene<'_>, (host, port): (IpAddr, u16), callers: &Callers) -> Option<Reaction> {
     let sightings = || callers.values().flatten().map(|index| scene.sighting(*index));
     let is_refused = |half: Half| scene.carried(&half.reverse()).reset;
@@ -96,7 +90,7 @@ fn reaction(scene: &Scene<'_>, (host, port): (IpAddr, u16), callers: &Callers) -
         _ if sightings().filter_map(Half::of).any(is_refused) => Reaction::Refuses,
         Some(false) => Reaction::Refuses,
         _ if scene.hears_all(host) => Reaction::Silent,
-        _ if scene.hears(host) && answers * 2 >= syns(scene, port) => return None,
+        _ if scene.is_open(host, port) && answers * 2 >= syns(scene, port) => return None,
         Some(true) => Reaction::Listens,
         None => Reaction::Unseen,
     })

@@ -120,6 +120,13 @@ fn readings(fill: impl Fn(&mut Scenario)) -> [Vec<Recognition>; 2] {
     })
 }
 
+/// How many SYNs there are.
+fn syns(fill: Fill) -> u64 {
+    let mut scenario = Scenario::at(&[HOME]);
+    fill(&mut scenario);
+    scenario.frames().iter().filter(|(_, frame)| frame.get(14 + 20 + 13) == Some(&SYN)).count() as u64
+}
+
 #[test]
 fn a_service_that_is_down_is_what_to_look_at() {
     for (fill, says) in [
@@ -130,8 +137,44 @@ fn a_service_that_is_down_is_what_to_look_at() {
         let [both, arriving] = readings(fill);
         let down = one(&both, "pattern.service-down");
         assert!(down.facts[0].1.ends_with(says), "{down:#?}");
+        assert_eq!(down.packets, syns(fill), "{down:#?}");
         assert!(one(&arriving, "pattern.service-down").facts[0].1.ends_with("refuses or does not answer"));
         assert_eq!((both.len(), arriving.len()), (1, 1), "{both:#?} {arriving:#?}");
+    }
+}
+
+/// What it is answered itself, as a client of others, at the same port of theirs, are no answers of its own.
+#[test]
+fn a_service_that_hangs_while_it_asks_others() {
+    let [both, arriving] = readings(|scenario| {
+        for i in 0..600 {
+            scenario.connection(HOME, 40_000 + i, &crowd(9000 + u32::from(i) % 40), 443).wait(-0.09);
+        }
+        visitors_without_answer(scenario);
+    });
+    for found in [both, arriving] {
+        assert_eq!(
+            one(&found, "pattern.service-down").facts[0].1,
+            format!("port 443 of {HOME} refuses or does not answer")
+        );
+        assert_eq!(found.len(), 1, "{found:#?}");
+    }
+}
+
+/// A flood by a simple tool beside them is one.
+#[test]
+fn refused_visitors_hide_no_flood() {
+    for found in readings(|scenario| {
+        let start = scenario.now;
+        visitors_who_are_refused(scenario);
+        scenario.now = start;
+        for i in 0..3000 {
+            scenario.send(syn(&stranger(i), 1024 + i as u16, HOME, 443).ttl(51)).wait(-0.005);
+        }
+    }) {
+        let flood = one(&found, "flood.forged-sources");
+        assert!((2900..3300).contains(&flood.packets), "{flood:#?}");
+        one(&found, "pattern.service-down");
     }
 }
 
