@@ -22,11 +22,10 @@ pub fn recognise(scene: &Scene<'_>, claims: &Claims) -> Vec<Recognition> {
     by_port.into_iter().filter_map(|((_, port), masses)| flood(scene, port, masses)).collect()
 }
 
-/// Whether a segment asks for no connection and carries no data, and comes from somebody to whom nobody here was seen sending.
+/// Whether a segment asks for no connection, and comes from somebody to whom nobody here was seen sending.
 fn is_stray(scene: &Scene<'_>, sighting: &Sighting) -> bool {
     sighting.packet.transport == Transport::Tcp
         && !sighting.packet.is_syn()
-        && sighting.payload_length() == 0
         && scene.is_inbound(sighting)
         && !scene.has_sent(sighting.destination(), sighting.source())
 }

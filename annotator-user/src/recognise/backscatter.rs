@@ -45,19 +45,15 @@ pub fn recognise(scene: &Scene<'_>, claims: &Claims) -> Vec<Recognition> {
     found
 }
 
-/// Whether a packet accepts or refuses a connection that nobody here was seen asking for.
+/// Whether a packet accepts or refuses a connection that nobody here was seen asking for, and that does not go on.
 fn is_unasked_answer(scene: &Scene<'_>, sighting: &Sighting) -> bool {
     let flags = sighting.packet.tcp_flags;
     let refuses = flags & tcp::RST != 0 && flags & tcp::SYN == 0;
-    // Systems reset what they never asked for: our own reset is no question.
-    let asked = |half: Half| {
-        let (there, back) = (scene.carried(&half), scene.carried(&half.reverse()));
-        back.syn || back.syn_ack || back.running || there.running || there.syn
-    };
+    let goes_on = |half: Half| scene.carried(&half).running;
     sighting.packet.transport == Transport::Tcp
         && (is_syn_ack(sighting) || refuses)
         && scene.is_inbound(sighting)
-        && !Half::of(sighting).is_some_and(asked)
+        && !Half::of(sighting).is_some_and(goes_on)
         && !scene.has_sent(sighting.destination(), sighting.source())
 }
 

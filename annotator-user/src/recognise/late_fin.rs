@@ -107,7 +107,6 @@ fn is_end(sighting: &Sighting) -> bool {
     let flags = sighting.packet.tcp_flags;
     let refuses = flags & (tcp::RST | tcp::ACK) == tcp::RST | tcp::ACK && sighting.tcp_sequence() == Some(0);
     sighting.packet.transport == Transport::Tcp
-        && flags & tcp::SYN == 0
         && flags & (tcp::FIN | tcp::RST) != 0
         && flags & tcp::URG == 0
         && !refuses
@@ -118,10 +117,7 @@ fn is_end_of_unseen(scene: &Scene<'_>, sighting: &Sighting) -> bool {
     let Some(half) = Half::of(sighting).filter(|half| is_end(sighting) && is_to_client(scene, half)) else {
         return false;
     };
-    // No system ends a living connection by a FIN without ACK.
-    let plain = sighting.packet.tcp_flags & (tcp::FIN | tcp::ACK | tcp::RST) == tcp::FIN;
-    let (there, back) = (scene.carried(&half), scene.carried(&half.reverse()));
-    !there.syn && (plain || (!there.syn_ack && !back.syn && !back.running))
+    scene.is_out_of_connection(&half)
 }
 
 /// Whether the source of some ends sent such packets from the same port to services of the same host, too.
@@ -130,7 +126,6 @@ fn tries_services(scene: &Scene<'_>, indices: &[usize], members: &[usize]) -> bo
     indices.iter().map(|index| scene.sighting(*index)).any(|sighting| {
         let packet = &sighting.packet;
         packet.tcp_flags & tcp::SYN == 0
-            && packet.tcp_flags & tcp::FIN != 0
             && packet.source_port == first.packet.source_port
             && packet.destination_port < FIRST_CLIENT_PORT
             && sighting.destination() == first.destination()

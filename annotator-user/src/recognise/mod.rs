@@ -190,7 +190,6 @@ fn merged(surplus: Vec<Recognition>) -> Option<Recognition> {
         append(&mut sum.also, other.also, usize::MAX);
         append(&mut sum.sources, other.sources, ADDRESSES_MAX);
         append(&mut sum.destinations, other.destinations, ADDRESSES_MAX);
-        sum.alone &= other.alone;
         sum.subsumes &= other.subsumes;
     }
     sum.facts = facts;

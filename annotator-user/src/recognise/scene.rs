@@ -299,6 +299,12 @@ impl<'a> Scene<'a> {
         opened(there, back) || opened(back, there) || (there.datagram && back.datagram)
     }
 
+    /// Whether a TCP packet belongs to no connection that was seen.
+    pub fn is_out_of_connection(&self, half: &Half) -> bool {
+        let (there, back) = (self.carried(half), self.carried(&half.reverse()));
+        !there.syn && !there.syn_ack && !back.syn && !back.syn_ack && !back.running
+    }
+
     /// Whether conversations with a TCP port are known by their count alone: data of running connections is not sampled.
     pub fn is_used_unseen(&self, port: u16) -> bool {
         let asked = !self.observations.live && self.port(PortProto::Tcp, Side::Dst, port).all.packets > 0;

@@ -8,7 +8,7 @@ use annotator_common::{Family, Transport};
 
 use super::addresses::is_private;
 use super::half::Half;
-use super::packets::is_unrouted;
+use super::packets::{is_ping, is_unrouted};
 use super::{Case, Claims, Scene};
 use crate::finding::{Confidence, Recognition};
 use crate::observation::Sighting;
@@ -97,21 +97,19 @@ fn counts_together(scene: &Scene<'_>, tool: Tool, together: &[usize], questions:
 }
 
 fn is_question(sighting: &Sighting) -> bool {
-    let packet = &sighting.packet;
-    let syn = packet.transport == Transport::Tcp && packet.tcp_flags & (SYN | ACK | FIN) == SYN;
-    syn || packet.transport == Transport::Udp || (packet.transport == Transport::Icmp && packet.icmp_type == 8)
+    sighting.packet.is_syn() || sighting.packet.transport == Transport::Udp || is_ping(sighting)
 }
 
 fn marks(scene: &Scene<'_>, sighting: &Sighting) -> Vec<Tool> {
     let packet = &sighting.packet;
     let is_v4 = packet.family == Family::V4;
-    let syn = packet.transport == Transport::Tcp && packet.tcp_flags & (SYN | ACK | FIN) == SYN;
+    let syn = packet.is_syn();
     let source = sighting.source();
     let is_mirai = is_v4 && syn && is_mirai(scene, sighting);
     if is_mirai && (scene.is_near(source) || is_private(source)) {
         return vec![Tool::MiraiHere];
     }
-    if packet.family == Family::None || scene.is_ours(source) || !scene.is_inbound(sighting) {
+    if packet.family == Family::None || !scene.is_inbound(sighting) {
         return Vec::new();
     }
     let question = is_question(sighting);
@@ -152,7 +150,7 @@ fn discoveries(scene: &Scene<'_>, claims: &Claims, indices: &[usize]) -> Vec<usi
     let mut asked: BTreeMap<IpAddr, BTreeMap<Knock, usize>> = BTreeMap::new();
     for index in claims.free(indices) {
         let sighting = scene.sighting(index);
-        if let Some(knock) = knock(sighting).filter(|_| scene.is_inbound(sighting) && !scene.is_from_around(sighting)) {
+        if let Some(knock) = knock(sighting).filter(|_| scene.is_inbound(sighting)) {
             asked.entry(sighting.destination()).or_default().entry(knock).or_insert(index);
         }
     }

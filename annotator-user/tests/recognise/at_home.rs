@@ -6,7 +6,7 @@ use crate::catalogue::HOME;
 use crate::traffic::*;
 
 /// All of it, by what it is.
-pub const AT_HOME: [(&str, Fill); 7] = [
+pub const AT_HOME: [(&str, Fill); 8] = [
     ("The inner side of a router, whose network is given", inner_side_of_a_router),
     ("A machine in a cloud, with services at link-local addresses", a_machine_in_a_cloud),
     ("Programs and devices of a local network", programs_of_a_local_network),
@@ -14,6 +14,7 @@ pub const AT_HOME: [(&str, Fill); 7] = [
     ("A domain controller and its clients", a_domain_controller),
     ("Devices that answer who searches the network", answers_to_searches),
     ("Answers by RPC to reserved ports", answers_by_rpc),
+    ("A controller that looks for its devices by broadcast", a_controller_of_devices),
 ];
 
 /// A packet that switches a machine on: ones, and sixteen times its hardware address.
@@ -111,6 +112,11 @@ fn a_domain_controller(scenario: &mut Scenario) {
 fn answers_to_searches(scenario: &mut Scenario) {
     live_in(scenario, "93.184.216.0/24");
     let (ssdp, found) = (b"M-SEARCH * HTTP/1.1\r\n", b"HTTP/1.1 200 OK\r\nST: upnp:rootdevice\r\n");
+    // Programs that ask again and again for one name, and for one device.
+    for i in 0..40 {
+        scenario.send(udp("93.184.216.50", 5355, HOME, 40_000 + 7 * i, &[0x84; 60]).ttl(64));
+        scenario.send(udp("93.184.216.51", 32_768, HOME, 40_001 + 7 * i, found).ttl(64)).wait(1.0);
+    }
     for round in 0..30 {
         let from = 49_152 + 131 * round;
         scenario.send(udp(HOME, from, "239.255.255.250", 1900, ssdp).ttl(1));
@@ -138,6 +144,19 @@ fn answers_by_rpc(scenario: &mut Scenario) {
     for i in 0..100 {
         scenario.send(udp(HOME, 700 + 3 * i, "93.184.216.9", 111, &message(0)).ttl(64));
         scenario.send(udp("93.184.216.9", 111, HOME, 700 + 3 * i, &message(1)).ttl(64)).wait(15.0);
+    }
+}
+
+fn a_controller_of_devices(scenario: &mut Scenario) {
+    live_in(scenario, "93.184.216.0/24");
+    for round in 0..20 {
+        let from = 49_152 + 131 * round;
+        scenario.send(udp(HOME, from, "255.255.255.255", 10_001, &[1, 0, 0, 0]).ttl(64));
+        for device in 0..3 {
+            let answer = udp(&format!("93.184.216.{}", 60 + device), 10_001, HOME, from, &[1; 140]).ttl(64);
+            scenario.send(answer);
+        }
+        scenario.wait(60.0);
     }
 }
 

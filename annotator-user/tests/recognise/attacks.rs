@@ -494,19 +494,23 @@ fn a_flood_of_pings() {
 /// Those of a download come as fast, and nobody resets them.
 #[test]
 fn a_flood_of_acknowledgements() {
-    let flood = |answer: u8, rate: u32| {
+    let flood = |target: &str, flags: u8, answer: u8, rate: u32| {
         let mut scenario = Scenario::at(&[HOME]);
+        let sender = if target == HOME { AWAY } else { HOME };
         for i in 0..4 * rate {
             let port = 1024 + i as u16;
-            scenario.send(tcp(AWAY, port, HOME, 80, ACK)).wait(-0.0099).send(tcp(HOME, 80, AWAY, port, answer));
-            scenario.wait(1.0 / f64::from(rate) - 0.0101);
+            scenario.send(tcp(sender, port, target, 80, flags)).wait(-0.0099);
+            scenario.send(tcp(target, 80, sender, port, answer)).wait(1.0 / f64::from(rate) - 0.0101);
         }
         scenario.recognise()
     };
-    let found = flood(RST, 2000);
+    let found = flood(HOME, ACK, RST, 2000);
     assert_eq!((one(&found, "flood.ack").packets, found.len()), (8000, 1), "{found:#?}");
-    none(&flood(ACK, 2000), "flood.ack");
-    none(&flood(RST, 200), "flood.ack");
+    none(&flood(HOME, ACK, ACK, 2000), "flood.ack");
+    none(&flood(HOME, ACK, RST, 200), "flood.ack");
+    none(&flood(AWAY, ACK, RST, 2000), "flood.ack");
+    // A balancer ends the connections that it has kept.
+    none(&flood(HOME, FIN | ACK, FIN | ACK, 10_000), "flood.ack");
 }
 
 /// Where what leaves is not seen: clients begin what they end, be it long ago, and who is answered is a client.
@@ -514,6 +518,8 @@ fn a_flood_of_acknowledgements() {
 fn a_flood_of_segments_of_any_kind() {
     let flood = |kinds: &[u8], port: u16, packets: u32| {
         let mut scenario = Scenario::live();
+        // It looks first whether the port is there.
+        scenario.send(syn(AWAY, 1023, HOME, port)).send(udp(AWAY, 1023, HOME, port, &[]));
         for i in 0..packets {
             for flags in kinds {
                 scenario.send(tcp(AWAY, (1024 + i) as u16, HOME, port, *flags)).wait(-0.01);
@@ -525,9 +531,13 @@ fn a_flood_of_segments_of_any_kind() {
     for (flags, packets) in [(FIN, 8000), (SYN | ACK, 8000), (RST, 40_000), (RST | ACK, 40_000), (FIN | ACK, 40_000)] {
         assert_eq!(one(&flood(&[flags], 80, packets), "flood.ack").packets, u64::from(packets), "{flags}");
     }
+    // As `hping3 -F -d 64 --flood` sends them.
+    let mut filled = Scenario::live();
+    masses(|i| with_data(tcp(AWAY, 1024 + i as u16, HOME, 80, FIN)), 2000, &mut filled);
+    assert_eq!(one(&filled.recognise(), "flood.ack").packets, 8000);
     // What no system sends is a flood at any port, once there is too much of it for a scan.
     for flags in [0, FIN, PSH, FIN | PSH | URG] {
-        assert_eq!(ids(&flood(&[flags], 9000, 300)), ["flood.ack"], "{flags}");
+        assert_eq!(one(&flood(&[flags], 9000, 300), "flood.ack").packets, 300, "{flags}");
         none(&flood(&[flags], 9000, 200), "flood.ack");
     }
     none(&flood(&[FIN | ACK], 80, 8000), "flood.ack");

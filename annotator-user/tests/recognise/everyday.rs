@@ -58,7 +58,7 @@ fn tunnels(scenario: &mut Scenario) {
 
 fn browsing_over_quic(scenario: &mut Scenario) {
     for i in 0..150 {
-        let (server, port) = (crowd(i % 40), 33_000 + 7 * i as u16);
+        let (server, port) = (crowd(i % 8), 33_000 + 7 * i as u16);
         for _ in 0..6 {
             both(scenario, (HOME, port), (&server, 443), [80, 1252]);
         }

@@ -510,22 +510,31 @@ fn a_fin_scan_from_a_web_servers_port_is_no_late_fin() {
         mixed.send(tcp("116.90.231.80", 80, HOME, port, FIN | ACK));
     }
     none(&mixed.recognise(), "pattern.late-fin");
-    let quick = |flags: u8, ports: &[u16]| {
+    let from_443 = |pings: usize, flags: u8, ports: &[u16], pause: f64| {
         let mut scenario = Scenario::live();
+        for _ in 0..pings {
+            scenario.send(ping("116.90.231.80", HOME));
+        }
         for port in ports {
-            scenario.send(tcp("116.90.231.80", 443, HOME, *port, flags));
+            scenario.send(tcp("116.90.231.80", 443, HOME, *port, flags)).wait(pause);
         }
         scenario.recognise()
     };
-    // Services, one after the other, or more of them than are sampled.
-    let services = quick(FIN | ACK, &[1433, 3306, 5432, 6379, 8080, 9200, 27017, 47123]);
-    let row = quick(FIN, &(5000..5010).collect::<Vec<_>>());
-    let long_row = quick(FIN, &(5000..5025).collect::<Vec<_>>());
-    for (found, id) in [(services, "scan.maimon"), (row, "scan.fin"), (long_row, "scan.fin")] {
-        none(&found, "pattern.late-fin");
-        one(&found, id);
+    // Services, one after the other, or more of them than are sampled; nmap asks first whether the host is there.
+    let row: Vec<u16> = (5000..5025).collect();
+    for pings in [0, 1] {
+        for (flags, ports, pause, id) in [
+            (FIN | ACK, &[1433, 3306, 5432, 6379, 8080, 9200, 27017, 47123][..], 0.0, "scan.maimon"),
+            (FIN, &row[..10], 0.0, "scan.fin"),
+            (FIN, &row, 0.0, "scan.fin"),
+            (FIN | PSH | URG, &row[..10], 0.4, "scan.xmas"),
+        ] {
+            let found = from_443(pings, flags, ports, pause);
+            none(&found, "pattern.late-fin");
+            one(&found, id);
+        }
     }
-    one(&quick(FIN | ACK, &[40100, 40101, 40105, 40110, 40112]), "pattern.late-fin");
+    one(&from_443(0, FIN | ACK, &[40100, 40101, 40105, 40110, 40112], 0.0), "pattern.late-fin");
     let mut prober = Scenario::live();
     for i in 0..7 {
         prober.send(tcp("116.90.231.80", 80, HOME, 2632 + i, FIN | ACK));

@@ -22,7 +22,7 @@ const ORDINARY: [(&str, Fill); 21] = [
     ("A NAT gateway with many clients behind it", a_gateway_with_many_clients_behind_it),
     ("Mail, with servers that ask by ident", mail_with_ident),
     ("Many files by FTP in active mode", a_transfer_of_many_files),
-    ("Many files by FTP in passive mode", passive_transfers_from_a_server_here),
+    ("Many files by FTP in passive mode", passive_transfers),
     ("A name server", a_name_server),
     ("A resolver that asks all over the world", a_resolver),
     ("A browser of game servers", a_browser_of_game_servers),
@@ -96,10 +96,12 @@ fn a_transfer_of_many_files(scenario: &mut Scenario) {
     }
 }
 
-fn passive_transfers_from_a_server_here(scenario: &mut Scenario) {
-    scenario.connection("116.90.231.5", 40000, HOME, 21);
-    for i in 0..100 {
-        scenario.connection("116.90.231.5", 40001 + i, HOME, 50000 + 13 * i);
+fn passive_transfers(scenario: &mut Scenario) {
+    for (client, server) in [("116.90.231.5", HOME), (HOME, "116.90.231.21")] {
+        scenario.connection(client, 40000, server, 21);
+        for i in 0..100 {
+            scenario.connection(client, 40001 + i, server, 50000 + 13 * i);
+        }
     }
 }
 

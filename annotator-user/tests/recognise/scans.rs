@@ -131,6 +131,11 @@ fn a_scanner_that_hangs_up_scans() {
     let ports = [21, 22, 23, 25, 80, 110, 139, 143, 443, 445];
     let open = [22, 25, 80, 110, 443];
     let arriving = || Scenario::live_at(&[HOME]);
+    // Where something stands before the hosts that answers for them.
+    let all: Vec<u16> = (1..60).collect();
+    let mut shielded = arriving();
+    half_open(&mut shielded, HOME, &all, &all);
+    assert_eq!(ids(&shielded.recognise()), ["scan.vertical", "scan.syn"]);
     for mut scenario in [Scenario::default(), Scenario::at(&[HOME]), arriving(), arriving().listening(&open)] {
         half_open(&mut scenario, HOME, &ports, &open);
         let found = scenario.recognise();
@@ -381,6 +386,33 @@ fn kinds_that_no_system_sends() {
     }
 }
 
+/// At a port that few know of: nothing is known of how its connections began, but they are used, or ended as a system does it.
+#[test]
+fn a_server_that_stops_ends_its_connections() {
+    let ends = |mut scenario: Scenario, used: bool, options: &[u8], first: u16| {
+        for i in 0..8 {
+            let (there, back) = ((HOME, first + 3 * i), (AWAY, 6443));
+            if used {
+                scenario.send(with_data(tcp(there.0, there.1, back.0, back.1, PSH | ACK)));
+                scenario.send(with_data(tcp(back.0, back.1, there.0, there.1, PSH | ACK))).wait(0.5);
+            }
+        }
+        for i in 0..8 {
+            scenario.send(tcp(AWAY, 6443, HOME, first + 3 * i, FIN | ACK).options(options));
+        }
+        scenario.recognise()
+    };
+    let timestamps = [1, 1, 8, 10, 0, 0, 0, 1, 0, 0, 0, 1];
+    for scenario in [|| Scenario::at(&[HOME]), || Scenario::live_at(&[HOME])] {
+        for (used, options) in [(true, &[][..]), (true, &timestamps), (false, &timestamps)] {
+            let found = ends(scenario(), used, options, 40_000);
+            assert!(found.is_empty(), "{found:#?}");
+        }
+        one(&ends(scenario(), false, &[], 40_000), "scan.maimon");
+        one(&ends(scenario(), false, &timestamps, 5000), "scan.maimon");
+    }
+}
+
 #[test]
 fn datagrams_to_many_ports() {
     let mut scenario = Scenario::live();
@@ -425,21 +457,23 @@ fn rows_from_a_services_port_that_nobody_asked_for() {
         scenario
     };
     // A ping that is answered invites nothing else.
-    let mut greeted = refused(|port| udp(AWAY, 123, HOME, port, &[7; 60]));
+    let mut greeted = refused(|port| udp(AWAY, 443, HOME, port, &[0xc3; 60]));
     greeted.send(icmp(HOME, AWAY, 0, 0, &[0; 32]));
     one(&greeted.recognise(), "scan.udp");
     one(&refused(|port| tcp(AWAY, 80, HOME, port, ACK)).recognise(), "scan.ack");
     // Others may have asked in our name.
     none(&refused(|port| udp(AWAY, 53, HOME, port, &[0, 1, 0x81, 0x80, 0, 1, 0, 1])).recognise(), "scan.udp");
     // The answers of a server that is late come to closed ports, too.
-    let mut late = Scenario::at(&[HOME]);
-    for i in 0..41 {
-        late.send(udp(HOME, 40_000 + i, AWAY, 53, &[0, 1, 1, 0, 0, 1, 0, 0]));
+    for port in [53, 443] {
+        let mut late = Scenario::at(&[HOME]);
+        for i in 0..41 {
+            late.send(udp(HOME, 40_000 + i, AWAY, port, &[0, 1, 1, 0, 0, 1, 0, 0]));
+        }
+        for i in 0..41 {
+            refused_by(&mut late, udp(AWAY, port, HOME, 20_000 + i, &[0, 1, 0x81, 0x80, 0, 1, 0, 1]));
+        }
+        none(&late.recognise(), "scan.udp");
     }
-    for i in 0..41 {
-        refused_by(&mut late, udp(AWAY, 53, HOME, 20_000 + i, &[0, 1, 0x81, 0x80, 0, 1, 0, 1]));
-    }
-    none(&late.recognise(), "scan.udp");
     // A server that keeps connections alive of which a host here knows nothing any more.
     let mut lost = Scenario::at(&[HOME]);
     for i in 0..41 {
@@ -893,10 +927,34 @@ fn datagrams_from_one_port_are_answers_or_a_scan() {
         long.send(udp(AWAY, 27015, HOME, 33_000 + i, &[7; 60])).wait(0.09);
     }
     one(&long.recognise(), "scan.udp");
+    // As `hping3 --udp -i 3 -p ++33000` sends them, each from the next port of its own.
+    let mut slow = Scenario::live_at(&[HOME]);
+    for i in 0..40 {
+        slow.send(udp(AWAY, 2000 + i, HOME, 33_000 + i, &[7; 60])).wait(3.0);
+    }
+    one(&slow.recognise(), "scan.udp");
     one(&row(20.0, &[7; 60], |i| 10_000 + i).recognise(), "scan.udp");
     let mut known = row(20.0, &[7; 60], client);
     known.outbound = Some(Vec::new());
     one(&known.recognise(), "scan.udp");
+}
+
+/// Neighbours answer searches and calls, from the ports for it or in the words for it; strangers do not.
+#[test]
+fn datagrams_that_look_like_answers_of_neighbours() {
+    let reply = [&[9, 9, 9, 9, 0, 0, 0, 1][..], &[0; 32]].concat();
+    for (source, port, payload) in [
+        (AWAY, 5353, &[0x84; 60][..]),
+        (AWAY, 40321, b"HTTP/1.1 200 OK\r\n"),
+        (AWAY, 40321, &reply),
+        ("93.184.216.77", 40321, &[7; 60]),
+    ] {
+        let mut scenario = Scenario::live_at(&[HOME]);
+        for i in 0..40 {
+            scenario.send(udp(source, port, HOME, 2000 + 13 * i, payload).ttl(64));
+        }
+        assert!(ids(&scenario.recognise()).contains(&"scan.udp"), "{source} {port}");
+    }
 }
 
 /// A neighbour's datagrams to services here count for no scan, nor does what else he uses; a stranger's do.

@@ -33,7 +33,9 @@ fn mirai_that_leaves_is_ours() {
             scenario.send(probe(source, i));
         }
         let found = scenario.recognise();
-        assert_eq!(one(&found, "tool.mirai.from-here").sources, [ip(source)]);
+        let mirai = one(&found, "tool.mirai.from-here");
+        let sure = if source == HOME { None } else { Some(Confidence::Possible) };
+        assert_eq!((mirai.sources.as_slice(), mirai.confidence), ([ip(source).into()].as_slice(), sure));
         none(&found, "tool.mirai");
         none(&found, "pattern.self");
     }
@@ -80,20 +82,30 @@ fn zmap_writes_54321() {
     let mut chance = Scenario::live();
     chance.send(syn(AWAY, 40000, HOME, 443).id(54321)).send(syn(AWAY, 40000, HOME, 443).id(54322));
     none(&chance.recognise(), "tool.zmap");
+    for (icmp_type, is_found) in [(8, true), (0, false)] {
+        let mut pings = Scenario::live();
+        for host in [HOME, "93.184.216.11"] {
+            pings.send(icmp(AWAY, host, icmp_type, 0, &[0; 8]).id(54321));
+        }
+        assert_eq!(ids(&pings.recognise()).contains(&"tool.zmap"), is_found, "{icmp_type}");
+    }
 }
 
 #[test]
 fn newer_zmap_copies_linux_but_for_one_bit() {
     let options = [2, 4, 5, 180, 4, 2, 8, 10, 0, 0, 0, 1, 0, 0, 0, 0, 1, 3, 3, 7];
     let probe = |port: u16| syn(AWAY, 40000, HOME, port).window(65_535).options(&options).id(port);
-    let mut scenario = Scenario::live();
-    let mut linux = Scenario::live();
-    for port in [22, 80, 443] {
-        scenario.send(probe(port));
-        linux.send(probe(port).window(64_240).dont_fragment());
-    }
-    one(&scenario.recognise(), "tool.zmap-4.1");
-    none(&linux.recognise(), "tool.zmap-4.1");
+    let told = |change: fn(Packet) -> Packet| {
+        let mut scenario = Scenario::live();
+        for port in [22, 80, 443] {
+            scenario.send(change(probe(port)));
+        }
+        scenario.recognise()
+    };
+    assert_eq!(one(&told(|syn| syn), "tool.zmap-4.1").confidence, Some(Confidence::Possible));
+    // Linux, and Linux without path MTU discovery.
+    none(&told(|syn| syn.dont_fragment()), "tool.zmap-4.1");
+    none(&told(|syn| syn.window(64_240)), "tool.zmap-4.1");
 }
 
 #[test]
@@ -104,11 +116,24 @@ fn masscan_derives_the_identification() {
     };
     let mut scenario = Scenario::live();
     scenario.send(probe(22, 0x1234_5678)).send(probe(80, 0x9abc_def0));
-    let found = scenario.recognise();
-    assert_eq!(one(&found, "tool.masscan").facts[0], ("detail", "masscan up to 1.3.2".to_string()));
+    one(&scenario.recognise(), "tool.masscan");
     let mut chance = Scenario::live();
     chance.send(probe(22, 0x1234_5678)).send(probe(80, 0x9abc_def0).id(99));
     none(&chance.recognise(), "tool.masscan");
+    let segment_size = [2, 4, 5, 180];
+    for (ttl, window, options, version) in [
+        (240, 1024, &[][..], "masscan up to 1.3.2"),
+        (240, 1025, &segment_size, "masscan since late 2023"),
+        (60, 1024, &[], "masscan, with changed settings"),
+        (240, 1025, &[], "masscan, with changed settings"),
+        (240, 1024, &segment_size, "masscan, with changed settings"),
+    ] {
+        let mut scenario = Scenario::live();
+        for (port, sequence) in [(22, 0x1234_5678), (80, 0x9abc_def0)] {
+            scenario.send(probe(port, sequence).ttl(ttl).window(window).options(options));
+        }
+        assert_eq!(one(&scenario.recognise(), "tool.masscan").facts[0].1, version);
+    }
 }
 
 /// Who forges decoys writes each packet once for all: one that bears the mark by chance bears it in every name.
@@ -131,15 +156,18 @@ fn a_mark_that_all_decoys_share_is_chance() {
 
 #[test]
 fn nmap_has_few_windows_and_one_option() {
-    let mut scenario = Scenario::live();
-    let mut system = Scenario::live();
-    for port in [22, 80, 443, 8080] {
-        let probe = syn(AWAY, 40000, HOME, port).window(1024).options(&[2, 4, 5, 180]).ttl(45);
-        scenario.send(probe.clone());
-        system.send(probe.dont_fragment());
+    let told = |change: fn(Packet) -> Packet| {
+        let mut scenario = Scenario::live();
+        for port in [22, 80, 443, 8080] {
+            scenario.send(change(syn(AWAY, 40000, HOME, port).window(1024).options(&[2, 4, 5, 180]).ttl(45)));
+        }
+        ids(&scenario.recognise()).contains(&"tool.nmap")
+    };
+    assert!(told(|syn| syn));
+    // Small systems write as few options, too.
+    for system in [|syn: Packet| syn.dont_fragment(), |syn: Packet| syn.window(5840), |syn: Packet| syn.ttl(62)] {
+        assert!(!told(system));
     }
-    one(&scenario.recognise(), "tool.nmap");
-    none(&system.recognise(), "tool.nmap");
 }
 
 /// What nmap's OS detection sends, but for its pings.
@@ -210,6 +238,15 @@ fn a_mark_that_many_sources_show_once_is_no_chance() {
         scenario.send(udp(&format!("185.60.112.{i}"), 40000, HOME, 47808, &[0; 17]));
     }
     assert_eq!(one(&scenario.recognise(), "tool.zmap").packets, 6);
+    // Two of thousands have it by chance.
+    let ask: fn(&str) -> Packet = |source| syn(source, 40000, HOME, 443);
+    for question in [ask, |source| udp(source, 40000, HOME, 443, &[0xc3; 60])] {
+        let mut clients = Scenario::at(&[HOME]);
+        for i in 0..2500 {
+            clients.send(question(&crowd(i)).id(if i % 1300 == 7 { 54321 } else { i as u16 }));
+        }
+        none(&clients.recognise(), "tool.zmap");
+    }
 }
 
 /// Answers, what leaves and what goes by bear the marks by chance, and over IPv6 there is no bit that Linux could set.
@@ -259,6 +296,11 @@ fn nmap_asks_whether_a_host_is_there() {
     let (echo, time) = (ping(AWAY, HOME), icmp(AWAY, HOME, 13, 0, &[0; 16]));
     let (https, http) = (syn(AWAY, 40000, HOME, 443), tcp(AWAY, 40000, HOME, 80, ACK));
     let elsewhere = icmp(AWAY, "93.184.216.11", 13, 0, &[0; 16]);
+    let ours: Vec<Packet> = [&echo, &time, &https]
+        .map(|packet| Packet { source: packet.destination, destination: packet.source, ..packet.clone() })
+        .into();
+    let neighbours: Vec<Packet> =
+        [&echo, &time, &https].map(|packet| Packet { source: ip("93.184.216.77"), ..packet.clone() }).into();
     let other_knocks = [syn(AWAY, 40000, HOME, 80), tcp(AWAY, 40000, HOME, 443, ACK), tcp(AWAY, 40000, HOME, 80, RST)];
     for (title, packets, pause, is_found) in [
         ("all", vec![&echo, &time, &https, &http], 0.1, true),
@@ -269,8 +311,10 @@ fn nmap_asks_whether_a_host_is_there() {
         ("other knocks", [&echo, &time].into_iter().chain(&other_knocks).collect(), 0.1, false),
         ("of two hosts", vec![&echo, &elsewhere, &https, &http], 0.1, false),
         ("one by one", vec![&echo, &time, &https, &http], 3.0, false),
+        ("of a neighbour", neighbours.iter().collect(), 0.1, true),
+        ("from here", ours.iter().collect(), 0.1, false),
     ] {
-        let mut scenario = Scenario::live();
+        let mut scenario = Scenario::at(&[HOME]);
         for packet in packets {
             scenario.send(packet.clone()).wait(pause);
         }

@@ -30,8 +30,6 @@ const SSDP_ANSWER: &[u8] = b"HTTP/1.1 200";
 const RPC_KIND: usize = 4;
 const RPC_REPLY: [u8; 4] = [0, 0, 0, 1];
 const RPC_HEADER: u32 = 24;
-/// Clients of RPC ask from reserved ports, these and above.
-const FIRST_RESERVED_CLIENT_PORT: u16 = 512;
 
 /// Kind of a probe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -90,20 +88,14 @@ impl Kind {
         };
         let to_service = scene.thresholds.contact.is_service(half.destination_port);
         let invited = is_server_to_client(scene, half) && !scene.only_ends(half.source) && !uninvited.contains(&index);
-        (is_out_of_connection(scene, half) && (kind == Kind::Fin || to_service || !invited)).then_some(kind)
+        (scene.is_out_of_connection(&half) && (kind == Kind::Fin || to_service || !invited)).then_some(kind)
     }
-}
-
-/// Whether the packet belongs to no connection that was seen.
-fn is_out_of_connection(scene: &Scene<'_>, half: Half) -> bool {
-    let (there, back) = (scene.carried(&half), scene.carried(&half.reverse()));
-    !there.syn && !there.syn_ack && !back.syn && !back.syn_ack && !back.running
 }
 
 /// What a row of packets looks like, that one port of a source sends to one host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Row {
-    /// Acknowledgements from a server's port to clients' ports.
+    /// Acknowledgements.
     Acks,
     /// Datagrams that each are an answer by their ports or by what they say.
     Answers,
@@ -119,15 +111,14 @@ pub fn uninvited(scene: &Scene<'_>, indices: &[usize]) -> HashSet<usize> {
         let sighting = scene.sighting(*index);
         let Some(half) = Half::of(sighting) else { continue };
         let is_udp = half.transport == Transport::Udp;
-        let is_bare_ack = !is_udp
-            && sighting.packet.tcp_flags & (FIN | SYN | RST | PSH | ACK | URG) == ACK
+        let is_bare_ack = sighting.packet.tcp_flags & (FIN | SYN | RST | PSH | ACK | URG) == ACK
             && sighting.payload_length() == 0
             && sighting.tcp_options().is_empty()
-            && is_out_of_connection(scene, half);
+            && scene.is_out_of_connection(&half);
         let row = match is_udp {
             true if is_server_to_client(scene, half) || is_neighbours_answer(scene, sighting) => Row::Answers,
             true => Row::Datagrams,
-            false if is_bare_ack && is_server_to_client(scene, half) => Row::Acks,
+            false if is_bare_ack => Row::Acks,
             false => continue,
         };
         if scene.is_inbound(sighting) {
@@ -182,13 +173,11 @@ fn is_of_answers(scene: &Scene<'_>, row: &[usize]) -> bool {
 
 /// Whether a neighbour answers who searched the network, or called a procedure of his.
 fn is_neighbours_answer(scene: &Scene<'_>, sighting: &Sighting) -> bool {
-    let (packet, payload) = (&sighting.packet, sighting.payload());
+    let payload = sighting.payload();
     let is_of_search = scene.is_searched_for(sighting)
-        || (packet.destination_port >= FIRST_CLIENT_PORT
-            && (scene.thresholds.contact.discovery_ports.contains(&packet.source_port)
-                || payload.starts_with(SSDP_ANSWER)));
-    let is_of_call = packet.destination_port >= FIRST_RESERVED_CLIENT_PORT
-        && payload.get(RPC_KIND..).is_some_and(|kind| kind.starts_with(&RPC_REPLY))
+        || scene.thresholds.contact.discovery_ports.contains(&sighting.packet.source_port)
+        || payload.starts_with(SSDP_ANSWER);
+    let is_of_call = payload.get(RPC_KIND..).is_some_and(|kind| kind.starts_with(&RPC_REPLY))
         && sighting.payload_length() >= RPC_HEADER;
     (is_of_search || is_of_call) && scene.is_from_around(sighting)
 }

@@ -76,7 +76,7 @@ pub fn recognise(scene: &Scene<'_>, source: IpAddr, indices: &[usize]) -> Vec<Re
 fn is_client(scene: &Scene<'_>, source: IpAddr, probes: &Probes, is_user: bool) -> bool {
     match (probes.kind, scene.view(source)) {
         (Kind::Syn, _) => is_user || finds_mail(scene, source, probes) || checks(scene, source, probes),
-        (Kind::Maimon, _) => takes_leave(scene, probes),
+        (Kind::Maimon, _) => takes_leave(scene, source, probes),
         (Kind::Udp, Some(view)) => sends_on(scene, view, probes),
         _ => false,
     }
@@ -114,8 +114,12 @@ fn checks(scene: &Scene<'_>, source: IpAddr, probes: &Probes) -> bool {
         && scene.watches(source, &probes.members, scene.thresholds.scan.rounds, learns)
 }
 
-/// Whether FIN/ACKs end old connections to services here: each comes from another port, as a system writes it, or goes where something listens.
-fn takes_leave(scene: &Scene<'_>, probes: &Probes) -> bool {
+/// Whether FIN/ACKs end old connections: to services here, where each comes from another port, as a system writes it, or goes where something listens;
+/// or with clients here, whose connections go on, or that are written by a system.
+fn takes_leave(scene: &Scene<'_>, source: IpAddr, probes: &Probes) -> bool {
+    if !probes.hosts_at_port.keys().any(|port| scene.is_foreign(*port)) {
+        return scene.goes_on(source, &probes.members) || probes.seen(scene).all(is_by_system);
+    }
     let halves: HashSet<Half> = probes.seen(scene).filter_map(Half::of).collect();
     let own_ports: HashSet<u16> = halves.iter().map(|half| half.source_port).collect();
     let is_for_service = |sighting: &Sighting| {
