@@ -1,6 +1,7 @@
 //! Headless Chromium, driven as a person would: what is shown, what is clicked, and what the browser has to complain of.
 
 use std::io::{BufRead as _, BufReader};
+use std::os::unix::fs::{MetadataExt as _, chown};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
@@ -132,10 +133,16 @@ impl Browser {
 
     /// Keeps a picture of what is in the window below `target/`, for people to look at.
     pub async fn picture(&self, name: &str) -> Result<PathBuf> {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).with_file_name("target").join("screenshots");
+        let target = Path::new(env!("CARGO_MANIFEST_DIR")).with_file_name("target");
+        let folder = target.join("screenshots");
         std::fs::create_dir_all(&folder)?;
         let path = folder.join(name);
         self.driver.screenshot(&path).await?;
+        // They are of whom the folder is, who may have started the tests through sudo and wants to delete it.
+        let owner = target.metadata()?;
+        for made in [&folder, &path] {
+            chown(made, Some(owner.uid()), Some(owner.gid()))?;
+        }
         ensure!(path.metadata()?.len() > 5000, "{} shows nothing", path.display());
         Ok(path)
     }
