@@ -63,17 +63,9 @@ impl Match {
             pace.to_owned()
         }));
         words.extend(self.received.map(|bytes| format!("whose source acknowledges {bytes} bytes and more in return")));
-        words.extend(self.admitted.map(|admitted| {
-            let whom = if admitted {
-                "from one who signs on and is let in, or keeps a line open"
-            } else {
-                "from one who was not seen to be let in"
-            };
+        words.extend(self.guesses.map(|guesses| {
+            let whom = if guesses { "from one who guesses" } else { "from one who does not guess" };
             whom.to_owned()
-        }));
-        words.extend(self.varied.map(|varied| {
-            let what = if varied { "with ever other contents" } else { "with the same contents each time" };
-            what.to_owned()
         }));
         words.join(" ")
     }

@@ -43,12 +43,10 @@ pub mod condition {
     pub const LISTENING: u32 = 1 << 15;
     /// `regular`
     pub const REGULAR: u32 = 1 << 16;
-    /// `varied`
-    pub const VARIED: u32 = 1 << 17;
+    /// `guesses`
+    pub const GUESSES: u32 = 1 << 17;
     /// `received`
     pub const RECEIVED: u32 = 1 << 18;
-    /// `admitted`
-    pub const ADMITTED: u32 = 1 << 19;
 }
 
 impl Match {
@@ -72,9 +70,8 @@ impl Match {
             | bit(self.answered.is_some(), condition::ANSWERED)
             | bit(self.listening.is_some(), condition::LISTENING)
             | bit(self.regular.is_some(), condition::REGULAR)
-            | bit(self.varied.is_some(), condition::VARIED)
+            | bit(self.guesses.is_some(), condition::GUESSES)
             | bit(self.received.is_some(), condition::RECEIVED)
-            | bit(self.admitted.is_some(), condition::ADMITTED)
     }
 
     /// Whether it has no other conditions than these.
@@ -154,9 +151,8 @@ impl Match {
             && self.answered.is_none_or(|answered| answered == self.is_answered(seen))
             && self.listening.is_none_or(|listening| seen.listening == Some(listening))
             && self.regular.is_none_or(|regular| regular == seen.regular)
-            && self.varied.is_none_or(|varied| varied == seen.varied)
+            && self.guesses.is_none_or(|guesses| guesses == seen.guesses)
             && self.received.is_none_or(|bytes| seen.received >= bytes)
-            && self.admitted.is_none_or(|admitted| admitted == seen.admitted)
     }
 
     /// A match that asks for a port or a payload means the program that was addressed, others the host.

@@ -4,13 +4,13 @@
 //! by how narrow it is; [`tell`] goes through the exact counters and the sightings and decides which entry speaks for how many
 //! packets; [`words`] makes findings of that.
 
-mod admission;
 mod answers;
 mod builtin;
 pub mod check;
 mod companions;
 mod describe;
 mod fits;
+mod guesses;
 pub mod load;
 pub mod lookup;
 mod named;

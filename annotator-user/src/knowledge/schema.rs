@@ -184,15 +184,12 @@ pub struct Match {
     /// what it was sent; or did behind another packet of the kind.
     #[serde(default)]
     pub received: Option<u32>,
-    /// Whether the source signs on to the same port by SIP and is let in, lets us in, or keeps a line open.
-    #[serde(default)]
-    pub admitted: Option<bool>,
     /// Whether the source says the same to the same port again and again, or looks after the same zone, at even intervals: with a payload.
     #[serde(default)]
     pub regular: Option<bool>,
-    /// Whether the source says several different things of that shape to the same port: it guesses. With a payload.
+    /// Whether the source tries communities, extensions or passwords at the same port one after the other, by SNMP or SIP.
     #[serde(default)]
-    pub varied: Option<bool>,
+    pub guesses: Option<bool>,
 }
 
 /// What an ICMP error says of the packet that it is about.

@@ -49,13 +49,11 @@ pub struct Seen<'a> {
     pub listening: Option<bool>,
     /// Whether its source says the same to the same port again and again, at even intervals.
     pub regular: bool,
-    /// Whether its source says several different things to the same port.
-    pub varied: bool,
+    /// Whether its source tries communities, extensions or passwords at the same port.
+    pub guesses: bool,
     /// Bytes that its source acknowledges behind it on the TCP connection, beyond as many as it carries itself, as far as samples tell, and no more than
     /// the port was seen to send; or on another connection, behind a packet of the kind.
     pub received: u32,
-    /// Whether its source signs on to the same port and is let in, or keeps a line open with it.
-    pub admitted: bool,
 }
 
 /// One end of an exchange.
@@ -197,9 +195,8 @@ impl<'a> Seen<'a> {
                 .or_else(|| directions.listening(&sighting.packet))
                 .or_else(|| is_used(&sighting.packet, observations.counters).then_some(true)),
             regular: false,
-            varied: false,
+            guesses: false,
             received: sent.map_or(acknowledged, |bytes| acknowledged.min(bytes.try_into().unwrap_or(u32::MAX))),
-            admitted: false,
         }
     }
 
@@ -252,39 +249,28 @@ pub fn share_received(all: &mut [Seen<'_>]) {
     }
 }
 
-/// Sightings by what they say.
-type Contents<'s> = HashMap<Vec<&'s str>, Vec<usize>>;
-
 /// What a payload says. Who keeps a copy of a zone asks for its SOA or for what has changed (RFC 1995), and now and then for all: always the same zone.
 fn contents(shape: &Shape) -> &str {
     let is_of_zone = is_of_transfer(shape) || shape.attribute("qtype") == Some("6");
     shape.attribute("name").filter(|_| is_of_zone).unwrap_or(&shape.detail)
 }
 
-/// Marks what comes in rounds and says the same in each, and what says something else again and again.
-pub fn mark_habits(all: &mut [Seen<'_>], limits: &thresholds::Rounds) {
-    let mut said: HashMap<(Address, End), Contents<'_>> = HashMap::new();
+/// Marks what comes in rounds and says the same in each.
+pub fn mark_regular(all: &mut [Seen<'_>], limits: &thresholds::Rounds) {
+    let mut said: HashMap<(Address, End, Vec<&str>), Vec<usize>> = HashMap::new();
     for (index, seen) in all.iter().enumerate().filter(|(_, seen)| !seen.shapes.is_empty()) {
         let packet = &seen.sighting.packet;
         let mut words: Vec<&str> = seen.shapes.iter().map(contents).collect();
         words.dedup();
-        let said = said.entry((packet.source, ends(packet).1)).or_default();
-        said.entry(words).or_default().push(index);
+        said.entry((packet.source, ends(packet).1, words)).or_default().push(index);
     }
     let are_regular = |indices: &[usize]| {
         let moments: Vec<Moment> = indices.iter().map(|index| all[*index].sighting.at).collect();
         are_rounds(&moments, limits)
     };
-    let mut habits: Vec<(usize, bool, bool)> = Vec::new();
-    for contents in said.into_values() {
-        let varied = contents.len() >= limits.guesses;
-        for indices in contents.into_values() {
-            let regular = are_regular(&indices);
-            habits.extend(indices.into_iter().map(|index| (index, regular, varied)));
-        }
-    }
-    for (index, regular, varied) in habits {
-        (all[index].regular, all[index].varied) = (regular, varied);
+    let regular: Vec<usize> = said.into_values().filter(|indices| are_regular(indices)).flatten().collect();
+    for index in regular {
+        all[index].regular = true;
     }
 }
 

@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use annotator_common::packet::port::FIRST_CLIENT_PORT;
 use annotator_common::{Count, Family, Flag, Flags, Transport};
 
-use super::admission::mark_admitted;
 use super::fits::condition;
+use super::guesses::mark_guesses;
 use super::schema::{Destination, FamilyNumber, Match, Segment};
-use super::seen::{Directions, Seen, excuse_fast_open, mark_habits, share_received};
+use super::seen::{Directions, Seen, excuse_fast_open, mark_regular, share_received};
 use super::share::{Account, Share, share};
 use super::tally::{Row, Tallies};
 use super::topics::{Candidate, Topic};
@@ -49,8 +49,8 @@ pub(super) fn tell(
     let mut seen: Vec<Seen<'_>> = observations.sightings.iter().map(decode).collect();
     excuse_fast_open(&mut seen, observations.counters);
     share_received(&mut seen);
-    mark_habits(&mut seen, &thresholds.rounds);
-    mark_admitted(&mut seen, &thresholds.rounds);
+    mark_regular(&mut seen, &thresholds.rounds);
+    mark_guesses(&mut seen, &thresholds.guesses);
     let mut explained = vec![None; observations.sightings.len()];
     for (index, recognition) in recognitions.iter().enumerate() {
         for &sighting in &recognition.explains {

@@ -74,16 +74,9 @@ pub fn smtp(payload: &Payload<'_>, shapes: &mut Vec<Shape>) {
     }
 }
 
-/// SIP requests (RFC 3261 §7.1): `METHOD sip:… SIP/2.0`, and answers (§7.2): `SIP/2.0 200 OK`.
+/// SIP requests (RFC 3261 §7.1): `METHOD sip:… SIP/2.0`.
 pub fn sip(payload: &Payload<'_>, shapes: &mut Vec<Shape>) {
     let line = first_line(payload.bytes);
-    if let Some(status) = line.strip_prefix(b"SIP/2.0 ").and_then(|rest| rest.get(..3)) {
-        if status.iter().all(u8::is_ascii_digit) {
-            let status = escaped(status);
-            shapes.push(Shape::new("sip-answer", format!("answer {status}")).with("status", status));
-        }
-        return;
-    }
     let mut words = line.split(|byte| *byte == b' ');
     let (Some(method), Some(target), version) = (words.next(), words.next(), words.next()) else { return };
     let is_uri = starts_with(target, b"sip:") || starts_with(target, b"sips:") || starts_with(target, b"tel:");
@@ -100,6 +93,16 @@ pub fn sip(payload: &Payload<'_>, shapes: &mut Vec<Shape>) {
         if let Some(from) = header(payload.bytes, b"From:") {
             let name = from.split(|byte| *byte == b'<').next().unwrap_or_default().trim_ascii();
             shape = shape.with("caller", escaped(name).trim_matches('"'));
+        }
+        let caller = header(payload.bytes, b"From:").and_then(user);
+        let extension = match shape.attribute("method") {
+            Some("REGISTER") => caller,
+            // Who calls others has a number of his own.
+            Some("INVITE") => caller.filter(|caller| user(target) == Some(caller)),
+            _ => user(target),
+        };
+        if let Some(extension) = extension {
+            shape = shape.with("extension", escaped(extension));
         }
         shapes.push(shape);
     }
@@ -137,6 +140,12 @@ pub fn iiop(payload: &Payload<'_>, shapes: &mut Vec<Shape>) {
     if payload.bytes.windows(4).any(|letters| letters == b"IIOP") || payload.bytes.starts_with(b"GIOP\x01") {
         shapes.push(Shape::new("iiop", "the letters IIOP"));
     }
+}
+
+/// The user of a SIP address (RFC 3261 §19.1.1), if it is whole.
+fn user(address: &[u8]) -> Option<&[u8]> {
+    let rest = address.split(|byte| *byte == b':').nth(1)?;
+    rest.iter().position(|byte| *byte == b'@').map(|at| &rest[..at])
 }
 
 /// The value of a header, whose name ends with a colon.

@@ -16,6 +16,9 @@ use crate::observation::{Moment, Sighting};
 use crate::quantity::number;
 
 const NTP: u16 = 123;
+/// Modes of NTP (RFC 5905 §7.3): questions about the server itself, as monitoring asks them too, and those of ntpd alone.
+const NTP_CONTROL: u8 = 6;
+const NTP_PRIVATE: u8 = 7;
 /// The question type ANY (RFC 1035 §3.2.3) in class IN.
 const ANY_IN: [u8; 4] = [0, 255, 0, 1];
 /// Bytes at either end of a question by which it is compared with others.
@@ -81,7 +84,7 @@ fn is_question(scene: &Scene<'_>, sighting: &Sighting) -> bool {
         return false;
     }
     match packet.destination_port {
-        NTP => sighting.payload().first().is_some_and(|first| matches!(first & 7, 6 | 7)),
+        NTP => matches!(ntp_mode(sighting), Some(NTP_CONTROL | NTP_PRIVATE)),
         // Neighbours without a memory for names ask for the same ones all day.
         DNS => {
             let asks = sighting.payload().len() > DNS_HEADER && !says_nothing(scene, sighting);
@@ -107,7 +110,15 @@ fn is_everyday(scene: &Scene<'_>, sighting: &Sighting) -> bool {
 /// Whether honest clients ask the same: one such question says nothing, nor do some.
 fn has_clients(scene: &Scene<'_>, sighting: &Sighting) -> bool {
     let port = sighting.packet.destination_port;
-    port == DNS || scene.thresholds.amplification.answered_is_normal.contains(&port)
+    match port {
+        DNS => true,
+        NTP => ntp_mode(sighting) == Some(NTP_CONTROL),
+        _ => scene.thresholds.amplification.answered_is_normal.contains(&port),
+    }
+}
+
+fn ntp_mode(sighting: &Sighting) -> Option<u8> {
+    sighting.payload().first().map(|first| first & 7)
 }
 
 /// Whether each target is asked at even intervals, with rests in between, as a monitor asks.

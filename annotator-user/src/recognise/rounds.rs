@@ -15,11 +15,6 @@ pub fn are_rounds(moments: &[Moment], limits: &thresholds::Rounds) -> bool {
     even as f64 >= limits.share * intervals.len() as f64
 }
 
-/// How many rounds packets at some moments, in order, would make.
-pub fn count(moments: &[Moment], limits: &thresholds::Rounds) -> usize {
-    intervals(moments, limits.pause).len() + 1
-}
-
 /// Seconds from the beginning of each round to that of the next.
 fn intervals(moments: &[Moment], pause: f64) -> Vec<f64> {
     let begins = |pair: &&[Moment]| pair[1].seconds_since(pair[0]) >= pause;

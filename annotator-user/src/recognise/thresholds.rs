@@ -47,12 +47,17 @@ thresholds! {
         tolerance: f64,
         /// Share of the times that must not differ more.
         share: f64,
-        /// Different contents from which on a source guesses.
-        guesses: usize,
-        /// Refusals for each time that one who signs on is let in.
-        refusals: usize,
-        /// Shortest time between two rounds of one who signs on.
-        renewal: f64,
+    }
+    /// Passwords and names that are tried one after the other.
+    guesses: Guesses {
+        /// Communities of SNMP that a source tries at one port.
+        communities: usize,
+        /// Extensions of a telephone system that one program names once each in haste.
+        extensions: usize,
+        /// How often one program signs on as one extension in haste.
+        sign_ons: usize,
+        /// Seconds within which that is haste.
+        within: f64,
     }
     /// Answers by DNS to one question from two servers.
     answers: Answers {

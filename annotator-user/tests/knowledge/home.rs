@@ -175,7 +175,7 @@ fn neighbours_use_services() {
             "payload.http-proxy.local",
             "payload.http-proxy",
         ),
-        (over_tcp(11211, b"get session:1234\r\n"), "payload.memcached.local", "payload.memcached.tcp"),
+        (over_tcp(11211, b"flush_all\r\n"), "payload.memcached.local", "payload.memcached.flush"),
         (frames::udp(40000, 11211, b"\0\x01\0\0\0\x01\0\0stats\r\n"), "payload.memcached.local", "payload.memcached"),
         (frames::udp(40000, 69, b"\0\x01undionly.kpxe\0octet\0"), "payload.tftp.local", "payload.tftp"),
         (frames::udp(40000, 389, ldap), "payload.cldap.local", "payload.cldap"),
@@ -183,11 +183,7 @@ fn neighbours_use_services() {
         (frames::udp(700, 111, &rpc(100_000, 3, 100_005)), "payload.rpc-program.local", "payload.rpc-program.100005"),
         (frames::udp(700, 20048, &rpc(100_005, 1, 0)), "payload.rpc-program.local", "payload.rpc-program.100005"),
         (frames::udp(700, 111, &rpc(100_000, 3, 100_068)), "payload.rpc-program.100068", "payload.rpc-program.100068"),
-        (
-            frames::udp(40000, 123, &[0x16, 2, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0]),
-            "payload.ntp-control.local",
-            "payload.ntp-control",
-        ),
+        (frames::udp(40000, 123, &[0x17, 0, 3, 0, 0, 0, 0, 0]), "payload.ntp-control.local", "payload.ntp-control"),
         (frames::udp(40000, 123, &[0x17, 0, 3, 42, 0, 0, 0, 0]), "payload.ntp-monlist.local", "payload.ntp-monlist"),
         (
             frames::udp(40000, 53, &dns(0, 16, 3, "version.bind")),
@@ -212,7 +208,7 @@ fn neighbours_use_services() {
     }
 }
 
-/// A collector is sent reports; where none is, they go to the wrong address.
+/// A collector is sent reports; where there is none, they go to the wrong address.
 #[test]
 fn reports_are_for_those_who_collect_them() {
     let trap = [
@@ -224,16 +220,18 @@ fn reports_are_for_those_who_collect_them() {
         ],
     ];
     let packets = [frames::udp(40000, 162, &trap.concat()), frames::udp(40001, 514, b"<134>Nov 22 router: link up")];
-    let told = |ports: &[u16]| {
-        let listening = Some(ports.iter().map(|port| (PortProto::Udp, *port)).collect());
+    let told = |ports: Option<&[u16]>| {
+        let listening = ports.map(|ports| ports.iter().map(|port| (PortProto::Udp, *port)).collect());
         findings(&packets, &Locality { listening, ..owning(frames::US) })
     };
-    let found = told(&[162, 514]);
-    assert_eq!(loud(&found), [""; 0]);
-    for id in ["port.162.listening", "quiet.514.listening", "payload.snmp.trap"] {
-        assert!(tells(&found, id), "{id} is not among {found:?}");
+    for ports in [None, Some(&[162, 514][..])] {
+        let found = told(ports);
+        assert_eq!(loud(&found), [""; 0]);
+        for id in ["port.162", "quiet.514", "payload.snmp.trap"] {
+            assert!(tells(&found, id), "{id} is not among {found:?}");
+        }
     }
-    assert_eq!(loud(&told(&[22])), ["port.162", "quiet.514"]);
+    assert_eq!(loud(&told(Some(&[22]))), ["port.162.misdirected", "quiet.514.misdirected"]);
 }
 
 /// Who shows the cookie of an earlier connection may ask in his first packet; an empty option is no cookie.

@@ -208,13 +208,14 @@ fn snmp(community: &[u8]) -> Vec<u8> {
 
 /// Monitoring and telephones, by who speaks and whether they are answered.
 #[test]
-fn those_who_are_answered_are_no_strangers() {
+fn monitoring_and_telephones_are_ordinary() {
     let options = b"OPTIONS sip:ping@198.19.1.20 SIP/2.0\r\n".to_vec();
     let register = b"REGISTER sip:198.19.1.20 SIP/2.0\r\n".to_vec();
     // Who asks, port and payload; what it is from the local network, answered, and neither.
     let table = [
         (161, snmp(b"public"), ["payload.snmp.local", "payload.snmp.answered", "payload.snmp.default-community"]),
         (161, snmp(b"s3cr3t"), ["payload.snmp.local", "payload.snmp.answered", "payload.snmp"]),
+        (161, b"\x30\x29".to_vec(), ["port.161.local", "port.161.answered", "port.161"]),
         (5060, options, ["payload.sip.local", "payload.sip.answered", "payload.sip"]),
         (5060, register, ["payload.sip.local", "payload.sip", "payload.sip"]),
     ];
@@ -230,49 +231,48 @@ fn those_who_are_answered_are_no_strangers() {
         ] {
             let found = findings(&packets, &us());
             assert!(tells(&found, id), "{port}: {id} is not among {found:?}");
-            assert_eq!(loud(&found).is_empty(), id.ends_with(".local") || id.ends_with(".answered"), "{port}: {id}");
+            assert_eq!(loud(&found), [""; 0], "{port}: {id}");
         }
     }
 }
 
-/// Of arriving packets alone: who comes at even intervals watches, who asks what listens may be a client, and who guesses is neither.
+/// Of arriving packets alone: who comes at even intervals watches, who asks for little may be a client, and who guesses, or says what he is, is neither.
 #[test]
-fn those_who_come_regularly_are_no_strangers() {
+fn searches_tell_themselves() {
     let at = |port: u16, seconds: f64, payload: &[u8]| frames::udp(40000, port, payload).at(seconds);
     let every = |port: u16, pause: f64, payload: &[u8]| -> Vec<_> {
         (0..12).map(|i| at(port, f64::from(i) * pause, payload)).collect()
     };
-    let guesses: Vec<_> =
-        (0..12).map(|i| at(161, f64::from(i) * 60.0, &snmp(format!("secret{i:02}").as_bytes()))).collect();
-    let list: Vec<_> =
-        (0..24).map(|i| at(161, f64::from(i / 6 * 30 + i % 6), &snmp(format!("secret{}", i % 6).as_bytes()))).collect();
+    let communities = |pause: f64, community: &dyn Fn(u32) -> String| -> Vec<_> {
+        (0..12).map(|i| at(161, f64::from(i) * pause, &snmp(community(i).as_bytes()))).collect()
+    };
     let options =
         |caller: &str| format!("OPTIONS sip:100@198.19.1.20 SIP/2.0\r\nFrom: {caller}<sip:a@b>\r\n").into_bytes();
     let scanner = b"OPTIONS sip:100@198.19.1.20 SIP/2.0\r\nUser-Agent: sipcli/v1.8\r\n";
     let register = b"REGISTER sip:198.19.1.20 SIP/2.0\r\n";
-    // What comes, and what it is where nothing is known of the port, where something listens, and where nothing does.
+    let answered = |questions: Vec<frames::Packet>| -> Vec<_> {
+        let answer =
+            |at: usize| frames::udp(161, 40000, b"0").from(frames::US).to(frames::STRANGER).at(at as f64 + 0.1);
+        questions.into_iter().enumerate().flat_map(|(at, question)| [question, answer(at)]).collect()
+    };
     let table = [
-        (every(161, 60.0, &snmp(b"public")), ["payload.snmp.regular"; 3]),
-        (every(161, 0.5, &snmp(b"public")).split_off(6), ["payload.snmp.default-community"; 3]),
-        (vec![at(161, 0.0, &snmp(b"public"))], ["payload.snmp.default-community"; 3]),
-        (vec![at(161, 0.0, &snmp(b"s3cr3t"))], ["payload.snmp", "payload.snmp.listening", "payload.snmp"]),
-        (guesses, ["payload.snmp"; 3]),
-        (list, ["payload.snmp"; 3]),
-        (every(5060, 30.0, &options("\"trunk\" ")), ["payload.sip.regular"; 3]),
-        (every(5060, 30.0, &options("\"sipvicious\"")), ["payload.sip.scanner"; 3]),
-        (every(5060, 30.0, scanner), ["payload.sip.scanner"; 3]),
-        (every(5060, 30.0, register), ["payload.sip"; 3]),
-        (vec![at(5060, 0.0, &options(""))], ["payload.sip", "payload.sip.listening", "payload.sip"]),
+        (every(161, 60.0, &snmp(b"public")), "payload.snmp.regular", false),
+        (every(161, 0.5, &snmp(b"public")).split_off(6), "payload.snmp.default-community", false),
+        (communities(1.0, &|i| ["read", "write"][i as usize % 2].into()), "payload.snmp", false),
+        (communities(1.0, &|i| format!("read@{i}")), "payload.snmp", false),
+        (communities(1.0, &|i| format!("secret{}", i % 3)), "payload.snmp.guesses", true),
+        (communities(60.0, &|i| format!("secret{i}")), "payload.snmp.guesses", true),
+        (answered(communities(1.0, &|i| format!("secret{i}"))), "payload.snmp.guesses", true),
+        (vec![at(161, 0.0, &snmp(b"private"))], "payload.snmp.write-community", true),
+        (every(5060, 30.0, &options("\"trunk\" ")), "payload.sip.regular", false),
+        (every(5060, 30.0, &options("\"sipvicious\"")), "payload.sip.scanner", true),
+        (every(5060, 30.0, scanner), "payload.sip.scanner", true),
+        (every(5060, 30.0, register), "payload.sip", false),
     ];
-    let listening = [None, Some(vec![161, 5060]), Some(vec![53])];
-    for (packets, ids) in table {
-        for (ports, id) in listening.iter().zip(ids) {
-            let ports = ports.as_ref().map(|ports| ports.iter().map(|port| (PortProto::Udp, *port)).collect());
-            let found = findings_live(&packets, &Locality { listening: ports, ..us() });
-            assert!(found.iter().any(|finding| finding.id == id), "{listening:?}: {id} is not among {found:?}");
-            let calm = id.ends_with(".regular") || id.ends_with(".listening");
-            assert_eq!(loud(&found).is_empty(), calm, "{listening:?}: {id}");
-        }
+    for (packets, id, is_loud) in table {
+        let found = findings(&packets, &us());
+        assert!(tells(&found, id), "{id} is not among {found:?}");
+        assert_eq!(!loud(&found).is_empty(), is_loud, "{id}");
     }
 }
 

@@ -1,5 +1,6 @@
 //! What was given tells more than what was asked for.
 
+use annotator::counters::PortProto;
 use annotator::finding::{Finding, Verdict};
 use annotator::observation::Locality;
 
@@ -164,61 +165,63 @@ fn answers_that_meet_by_chance_have_no_two_sources() {
     assert!(told(&(0..40).flat_map(|id| [answer(1, id), answer(2, id)]).collect::<Vec<_>>()));
 }
 
-/// Who signs on, and what he is told, in turn.
-fn telephone(answers: &[&str]) -> Vec<Packet> {
-    let send = |method: &str| {
-        let text = format!("{method} sip:198.19.1.20 SIP/2.0\r\nUser-Agent: Yealink\r\n\r\n");
-        frames::udp(5062, 5060, text.as_bytes())
+/// Telephones sign on again and again, also to an exchange that is down, and offices for all of theirs. Who names one extension after the other, or tries
+/// passwords, does not.
+#[test]
+fn telephones_sign_on_and_scanners_guess() {
+    type From = fn(u32) -> (u16, u32);
+    let told = |count: u32, gap: f64, method: &str, called: &str, from: From| {
+        let send = |number: u32| {
+            let (port, own) = from(number);
+            let called = called.replace("own", &own.to_string());
+            let text =
+                format!("{method} sip:{called}198.19.1.20 SIP/2.0\r\nFrom: \"x\" <sip:{own}@198.19.1.20>\r\n\r\n");
+            frames::udp(port, 5060, text.as_bytes()).at(f64::from(number) * gap)
+        };
+        loud(&findings(&(0..count).map(send).collect::<Vec<_>>(), &Locality::default())).join(" ")
     };
-    let answer = |status: &str| {
-        let text = format!("SIP/2.0 {status}\r\n");
-        frames::udp(5060, 5062, text.as_bytes()).from(frames::US).to(frames::STRANGER)
-    };
-    let mut packets = Vec::new();
-    for status in answers {
-        packets.extend([send("REGISTER"), answer("100 Trying"), answer(status)]);
+    let telephones: [(&str, u32, f64, From); 5] = [
+        ("telephones of an office, each of which gives its password", 80, 0.05, |i| {
+            (20_000 + i as u16 / 2, 100 + i / 2)
+        }),
+        ("an exchange for its telephones", 80, 0.05, |i| (5060, 100 + i / 2)),
+        ("an exchange that renews for them", 80, 4.0, |i| (5060, 100 + i)),
+        ("two lines, without an answer", 22, 1.4, |i| (5060, 100 + i % 2)),
+        ("one that renews", 100, 3.0, |_| (5060, 100)),
+    ];
+    for (who, count, gap, from) in telephones {
+        assert_eq!(told(count, gap, "REGISTER", "", from), "", "{who}");
     }
-    packets.extend([send("OPTIONS"), answer("200 OK"), send("INVITE"), answer("200 OK")]);
-    packets
+    let (one, many): (From, From) = (|_| (5060, 100), |i| (5060, 100 + i));
+    assert_eq!(told(40, 0.1, "INVITE", "7@", many), "", "calls of many");
+    assert_eq!(told(40, 0.1, "OPTIONS", "100@", one), "", "is the line alive?");
+    for (method, called, from) in
+        [("REGISTER", "", many), ("OPTIONS", "own@", many), ("INVITE", "own@", many), ("REGISTER", "", one)]
+    {
+        assert_eq!(told(40, 0.1, method, called, from), "payload.sip.guesses", "{method}");
+    }
 }
 
+/// Services with clients far away that are asked from outside: what listens, or answers, is used; of others nothing is known.
 #[test]
-fn telephones_that_are_let_in_are_no_scanners() {
-    let told = |answers: &[&str]| loud(&findings(&telephone(answers), &Locality::default())).join(" ");
-    let password = "401 Unauthorized";
-    assert_eq!(told(&[password, "200 OK", password, "200 OK"]), "");
-    assert!(tells(&findings(&telephone(&[password, "200 OK"]), &Locality::default()), "payload.sip.admitted"));
-    for guesses in [&[password][..], &[password, "403 Forbidden", "403 Forbidden", password, "200 OK"], &[]] {
-        assert_eq!(told(guesses), "payload.sip", "{guesses:?}");
+fn services_that_listen_have_clients() {
+    let ldap: &[u8] = &[0x30, 0x0c, 2, 1, 1, 0x63, 7, 4, 0, 0x0a, 1, 0, 0x0a, 1];
+    let control: &[u8] = &[0x16, 2, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0];
+    let rows = [
+        (frames::udp(40000, 389, ldap), "payload.cldap.served", "payload.cldap"),
+        (frames::udp(40000, 5683, &[0x40, 1, 0, 1]), "amplifier.5683.served", "amplifier.5683"),
+        (frames::udp(40000, 123, control), "payload.ntp-control.query", ""),
+        (frames::tcp(40000, 11211, flag::PSH | flag::ACK, b"stats\r\n"), "payload.memcached.tcp", ""),
+    ];
+    for (question, client, unknown) in rows {
+        let told = |listening: Option<Vec<u16>>| {
+            let listening = listening.map(|ports| ports.into_iter().map(|port| (PortProto::Udp, port)).collect());
+            findings(std::slice::from_ref(&question), &Locality { listening, ..Locality::default() })
+        };
+        let served = told(Some(vec![123, 389, 5683]));
+        assert!(tells(&served, client), "{client} is not among {served:?}");
+        assert_eq!((loud(&served).join(" ").as_str(), loud(&told(None)).join(" ").as_str()), ("", unknown));
     }
-}
-
-/// Where answers are not seen, even intervals tell a telephone from who guesses; where they are, our own signing on tells a provider.
-#[test]
-fn lines_are_kept_open() {
-    let send = |method: &str, at: f64| {
-        let text = format!("{method} sip:198.19.1.20 SIP/2.0\r\nUser-Agent: Yealink\r\n\r\n");
-        frames::udp(5062, 5060, text.as_bytes()).at(at)
-    };
-    let signs_on = |rounds: u32, times: u32| {
-        let mut packets: Vec<_> = (0..rounds * times)
-            .map(|number| send("REGISTER", f64::from(number / times * 290) + f64::from(number % times) * 0.1))
-            .collect();
-        packets.push(send("INVITE", f64::from(rounds * 290) + 30.0));
-        loud(&findings(&packets, &Locality::default())).join(" ")
-    };
-    assert_eq!(signs_on(5, 2), "");
-    for (rounds, times) in [(2, 2), (5, 8)] {
-        assert_eq!(signs_on(rounds, times), "payload.sip", "{times} times in each of {rounds} rounds");
-    }
-    let provider = |status: &str| {
-        let ours = send("REGISTER", 0.0).from(frames::US).to(frames::STRANGER);
-        let answer = format!("SIP/2.0 {status}\r\n");
-        let answer = frames::udp(5060, 5062, answer.as_bytes()).at(0.1);
-        let call = frames::udp(5060, 5062, b"INVITE sip:100@198.19.1.20 SIP/2.0\r\n\r\n").at(9.0);
-        loud(&findings(&[ours, answer, call], &Locality::default())).join(" ")
-    };
-    assert_eq!((provider("200 OK").as_str(), provider("403 Forbidden").as_str()), ("", "payload.sip"));
 }
 
 /// A game's port that answers is in use, whoever was here before: here, elsewhere, or on loan for another question.

@@ -908,7 +908,7 @@ fn amplifiers_are_hunted() {
 fn questions_of_honest_clients() {
     let hunt = |pause: f64, question: fn(u8) -> (u16, Vec<u8>)| {
         let mut scenario = Scenario::live();
-        scenario.locality.listening = Some([(PortProto::Udp, 53), (PortProto::Udp, 161)].into());
+        scenario.locality.listening = Some([53, 123, 161].map(|port| (PortProto::Udp, port)).into());
         for i in 0..20 {
             let (port, payload) = question(i);
             scenario.send(udp(AWAY, 40_000, HOME, port, &payload)).wait(pause);
@@ -920,6 +920,9 @@ fn questions_of_honest_clients() {
     assert_eq!(hunt(10.0, any), None);
     assert_eq!(hunt(0.1, |_| (161, snmp("public", 1))), Some(Some(Confidence::Certain)));
     assert_eq!(hunt(0.1, |i| (161, snmp("public", i))), None, "a table");
+    let control = |number: u8| (123, vec![0x16, 2, 0, number, 0, 0, 0, 0, 0, 0, 0, 0]);
+    assert_eq!(hunt(0.1, |_| (123, vec![0x16, 2, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0])), Some(Some(Confidence::Certain)));
+    assert_eq!(hunt(0.1, control), None, "ntpq");
     assert_eq!(hunt(0.1, |i| (161, snmp(&format!("secret{i:02}"), 1))), None, "guesses");
 }
 

@@ -3,6 +3,8 @@
 use annotator::finding::{Confidence, Finding, Recognition, Verdict};
 use annotator::knowledge::schema;
 
+use crate::catalogue::PREFIX;
+use crate::ordinary::calm;
 use crate::traffic::*;
 
 const HOME: &str = "93.184.216.10";
@@ -542,6 +544,21 @@ fn clients_ask_servers_far_and_wide() {
     assert!(asks(|host, _| syn(AWAY, 51_000, host, 23), stranger), "a device that spreads something");
 }
 
+/// Arriving packets of a monitor whose connections are too many to be sampled whole: of those with name servers only the ends are.
+#[test]
+fn ends_of_connections_whose_beginnings_were_not_sampled() {
+    let mut monitor = Scenario::default();
+    monitor.locality.prefixes = vec![PREFIX];
+    for host in (100..150).map(|last| format!("93.184.216.{last}")) {
+        for port in 40..60 {
+            for flags in [SYN, ACK, FIN | ACK, ACK] {
+                monitor.send(tcp(AWAY, 30_000 + port, &host, port, flags));
+            }
+        }
+    }
+    calm("a monitor", &monitor.findings());
+}
+
 #[test]
 fn a_scanner_of_udp_ports_may_repeat_itself() {
     let scan = |each: usize, more: usize| {
@@ -650,7 +667,10 @@ fn a_sweep_is_found_however_large() {
     for hosts in [12, 200, 1500] {
         swept(hosts, "scan.ping-sweep", |host| ping(AWAY, host));
         swept(hosts, "scan.horizontal", |host| syn(AWAY, 40_321, host, 3389));
-        swept(hosts, "scan.horizontal", |host| udp(AWAY, 40_321, host, 5060, b"OPTIONS"));
+        // A scanner of telephone systems asks from the port of one.
+        for port in [40_321, 5060] {
+            swept(hosts, "scan.horizontal", |host| udp(AWAY, port, host, 5060, b"OPTIONS"));
+        }
     }
 }
 

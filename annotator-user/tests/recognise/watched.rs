@@ -6,9 +6,10 @@ use crate::traffic::*;
 const AWAY: &str = "116.90.231.77";
 
 /// All of it, by what it is.
-pub const WATCHED: [(&str, Fill); 8] = [
+pub const WATCHED: [(&str, Fill); 9] = [
     ("A monitor elsewhere that asks by SNMP", a_monitor_elsewhere),
     ("A provider that looks whether the telephone system is there", a_provider_of_calls),
+    ("A monitor, devices and a telephone elsewhere, for the first time", those_who_begin),
     ("Old mail software that asks the name server for everything", any_questions),
     ("A film over QUIC", a_film),
     ("A tunnel at full speed", a_full_tunnel),
@@ -58,6 +59,30 @@ fn a_provider_of_calls(scenario: &mut Scenario) {
     for _ in 0..40 {
         scenario.send(udp(AWAY, 5060, HOME, 5060, &options("\"asterisk\" ")));
         scenario.send(udp(HOME, 5060, AWAY, 5060, b"SIP/2.0 200 OK\r\n")).wait(30.0);
+    }
+}
+
+fn those_who_begin(scenario: &mut Scenario) {
+    for (row, pdu) in (0..40).zip([0xa0, 0xa1].into_iter().cycle()) {
+        let mut question = snmp("public", row);
+        question[13] = pdu;
+        scenario.send(udp(AWAY, 40_000, HOME, 161, &question)).send(udp(HOME, 161, AWAY, 40_000, &question));
+    }
+    for (number, device) in (0..5).map(|number| (number, stranger(number))) {
+        scenario.send(udp(&device, 50_000, HOME, 514, format!("<134>router: link {number} is up").as_bytes()));
+        let mut trap = snmp("report", number as u8);
+        trap[13] = 0xa7;
+        scenario.send(udp(&device, 50_001, HOME, 162, &trap));
+    }
+    for number in 1..5 {
+        let question = [0x16, 2, 0, number, 0, 0, 0, number, 0, 0, 0, 0];
+        scenario.send(udp(AWAY, 40_001, HOME, 123, &question)).send(udp(HOME, 123, AWAY, 40_001, &[0x96; 300]));
+    }
+    let telephone = crowd(1);
+    for (request, answer) in [("REGISTER", "401 Unauthorized"), ("REGISTER", "200 OK"), ("INVITE", "180 Ringing")] {
+        let request = format!("{request} sip:{HOME} SIP/2.0\r\nFrom: <sip:100@{HOME}>\r\n");
+        scenario.send(udp(&telephone, 5062, HOME, 5060, request.as_bytes()));
+        scenario.send(udp(HOME, 5060, &telephone, 5062, format!("SIP/2.0 {answer}\r\n").as_bytes()));
     }
 }
 

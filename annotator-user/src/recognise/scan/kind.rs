@@ -1,6 +1,6 @@
 //! The kind of a probe: which packet is sent to learn whether a port is open.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::net::IpAddr;
 
 use annotator_common::Transport;
@@ -106,6 +106,16 @@ enum Row {
 /// What a source sends although nobody asked for it: datagrams, unless they look like answers, and rows of what looks like answers, but such as no
 /// server sends, or that are refused.
 pub fn uninvited(scene: &Scene<'_>, indices: &[usize]) -> HashSet<usize> {
+    // Tools take the port of what they look for as their own: from service to service, to one host after the other.
+    let mut hosts: HashMap<u16, HashSet<IpAddr>> = HashMap::new();
+    let halves = indices.iter().filter_map(|index| Half::of(scene.sighting(*index)));
+    for half in halves.filter(|half| half.transport == Transport::Udp) {
+        hosts.entry(half.destination_port).or_default().insert(half.destination);
+    }
+    let is_searched = |half: Half| {
+        let limits = &scene.thresholds;
+        limits.contact.is_service(half.destination_port) && hosts[&half.destination_port].len() >= limits.scan.own_hosts
+    };
     let mut rows: BTreeMap<(IpAddr, u16, Row), Vec<usize>> = BTreeMap::new();
     for index in indices {
         let sighting = scene.sighting(*index);
@@ -116,7 +126,8 @@ pub fn uninvited(scene: &Scene<'_>, indices: &[usize]) -> HashSet<usize> {
             && sighting.tcp_options().is_empty()
             && scene.is_out_of_connection(&half);
         let row = match is_udp {
-            true if is_server_to_client(scene, half) || is_neighbours_answer(scene, sighting) => Row::Answers,
+            true if is_server_to_client(scene, half) && !is_searched(half) => Row::Answers,
+            true if is_neighbours_answer(scene, sighting) => Row::Answers,
             true => Row::Datagrams,
             false if is_bare_ack => Row::Acks,
             false => continue,

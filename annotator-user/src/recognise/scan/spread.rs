@@ -72,11 +72,14 @@ pub fn recognise(scene: &Scene<'_>, source: IpAddr, indices: &[usize]) -> Vec<Re
 }
 
 /// Whether the source is a client whose connections mostly came about: it ends them, too. Or one that looks for the ports of its mail server, a neighbour
-/// that looks again and again whether the same ports answer, one that ends old connections to services, or one that sends on and on to a few ports.
+/// that looks again and again whether the same ports answer, one that ends connections of its own or old ones to services, or one that sends on and on to a
+/// few ports.
 fn is_client(scene: &Scene<'_>, source: IpAddr, probes: &Probes, is_user: bool) -> bool {
     match (probes.kind, scene.view(source)) {
         (Kind::Syn, _) => is_user || finds_mail(scene, source, probes) || checks(scene, source, probes),
-        (Kind::Maimon, _) => takes_leave(scene, source, probes),
+        (Kind::Maimon, view) => {
+            takes_leave(scene, source, probes) || view.is_some_and(|view| may_have_begun(scene, view, probes))
+        }
         (Kind::Udp, Some(view)) => sends_on(scene, view, probes),
         _ => false,
     }
@@ -112,6 +115,11 @@ fn checks(scene: &Scene<'_>, source: IpAddr, probes: &Probes) -> bool {
     all(|outcome| outcome != Outcome::Silent)
         && probes.seen(scene).all(|sighting| scene.is_from_around(sighting))
         && scene.watches(source, &probes.members, scene.thresholds.scan.rounds, learns)
+}
+
+/// Whether as many SYNs of the source went unsampled as FIN/ACKs were: those may be the beginnings of the connections that these end.
+fn may_have_begun(scene: &Scene<'_>, view: &SourceView, probes: &Probes) -> bool {
+    view.syn.saturating_sub(scene.sampled(view.address).syn) >= probes.members.len() as u64
 }
 
 /// Whether FIN/ACKs end old connections: to services here, where each comes from another port, as a system writes it, or goes where something listens;
