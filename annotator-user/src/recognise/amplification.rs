@@ -8,11 +8,10 @@ use annotator_common::Transport;
 use super::datagram_flood::{is_in_masses, says_nothing};
 use super::half::Half;
 use super::packets::is_to_many;
-use super::rounds::are_rounds;
 use super::{Case, Claims, DNS, Scene, words};
 use crate::counters::{PortProto, Side};
 use crate::finding::{Confidence, PortPackets, Recognition, Verdict};
-use crate::observation::{Moment, Sighting};
+use crate::observation::Sighting;
 use crate::quantity::number;
 
 const NTP: u16 = 123;
@@ -52,7 +51,7 @@ fn hunts(scene: &Scene<'_>, claims: &Claims) -> Vec<Recognition> {
             true => !insistent(scene, source, &members, limits.insistent).is_empty(),
             false => {
                 (scene.targets(&members).len() >= limits.requests || members.len() >= limits.repeats)
-                    && !in_rounds(scene, &members)
+                    && !scene.asks_in_rounds(&members)
             }
         };
         if !enough {
@@ -119,15 +118,6 @@ fn has_clients(scene: &Scene<'_>, sighting: &Sighting) -> bool {
 
 fn ntp_mode(sighting: &Sighting) -> Option<u8> {
     sighting.payload().first().map(|first| first & 7)
-}
-
-/// Whether each target is asked at even intervals, with rests in between, as a monitor asks.
-fn in_rounds(scene: &Scene<'_>, members: &[usize]) -> bool {
-    let mut asked: HashMap<(IpAddr, u16), Vec<Moment>> = HashMap::new();
-    for sighting in members.iter().map(|index| scene.sighting(*index)) {
-        asked.entry(sighting.target()).or_default().push(sighting.at);
-    }
-    asked.values().all(|moments| are_rounds(moments, &scene.thresholds.rounds))
 }
 
 /// The questions that come over and over, so many of them within the time as no client repeats.

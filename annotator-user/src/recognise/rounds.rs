@@ -1,6 +1,9 @@
 //! Who comes back in rounds: a program that watches a service, or keeps a line open, asks at even intervals and rests in between, for as long as it runs.
 
-use super::thresholds;
+use std::collections::HashMap;
+use std::net::IpAddr;
+
+use super::{Scene, thresholds};
 use crate::observation::Moment;
 
 /// Whether packets at some moments, in order, make rounds.
@@ -13,6 +16,17 @@ pub fn are_rounds(moments: &[Moment], limits: &thresholds::Rounds) -> bool {
     let usual = intervals[intervals.len() / 2];
     let even = intervals.iter().filter(|interval| (*interval - usual).abs() <= limits.tolerance * usual).count();
     even as f64 >= limits.share * intervals.len() as f64
+}
+
+impl Scene<'_> {
+    /// Whether most targets of some packets get them at even intervals, with rests in between, as a monitor asks.
+    pub fn asks_in_rounds(&self, members: &[usize]) -> bool {
+        let mut asked: HashMap<(IpAddr, u16), Vec<Moment>> = HashMap::new();
+        for sighting in members.iter().map(|index| self.sighting(*index)) {
+            asked.entry(sighting.target()).or_default().push(sighting.at);
+        }
+        asked.values().filter(|moments| are_rounds(moments, &self.thresholds.rounds)).count() * 2 > asked.len()
+    }
 }
 
 /// Seconds from the beginning of each round to that of the next.

@@ -520,6 +520,18 @@ fn datagrams_to_one_port_of_many_hosts() {
     };
     let crowd = ["116.90.231.5", "185.60.112.9", "8.8.4.4", "9.9.9.9", "1.1.1.1"];
     assert!(sweep(&[AWAY], false));
+    // Who comes back a minute later, and again, looks after them.
+    let rounds = |pause: f64| {
+        let mut scenario = Scenario::live_at(&own);
+        for _ in 0..4 {
+            for host in &own {
+                scenario.send(question(AWAY, host));
+            }
+            scenario.wait(pause);
+        }
+        scenario.findings().iter().any(|finding| finding.id == "scan.horizontal")
+    };
+    assert_eq!([rounds(60.0), rounds(2.0)], [false, true]);
     // What so many ask for is a service, unless they are refused; and so may be what a neighbour asks for.
     assert!(!sweep(&crowd, false) && sweep(&crowd, true));
     assert!(!sweep(&["93.184.216.77"], false));

@@ -72,15 +72,15 @@ pub fn recognise(scene: &Scene<'_>, source: IpAddr, indices: &[usize]) -> Vec<Re
 }
 
 /// Whether the source is a client whose connections mostly came about: it ends them, too. Or one that looks for the ports of its mail server, a neighbour
-/// that looks again and again whether the same ports answer, one that ends connections of its own or old ones to services, or one that sends on and on to a
-/// few ports.
+/// that looks again and again whether the same ports answer, one that ends connections of its own or old ones to services, one that sends on and on to a
+/// few ports, or that asks in rounds.
 fn is_client(scene: &Scene<'_>, source: IpAddr, probes: &Probes, is_user: bool) -> bool {
     match (probes.kind, scene.view(source)) {
         (Kind::Syn, _) => is_user || finds_mail(scene, source, probes) || checks(scene, source, probes),
         (Kind::Maimon, view) => {
             takes_leave(scene, source, probes) || view.is_some_and(|view| may_have_begun(scene, view, probes))
         }
-        (Kind::Udp, Some(view)) => sends_on(scene, view, probes),
+        (Kind::Udp, Some(view)) => sends_on(scene, view, probes) || scene.asks_in_rounds(&probes.members),
         _ => false,
     }
 }
