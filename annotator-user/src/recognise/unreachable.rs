@@ -25,8 +25,8 @@ pub fn recognise(scene: &Scene<'_>, claims: &Claims) -> Vec<Recognition> {
         }
     }
     for (target, members) in &mut by_target {
-        let callers = callers(scene, *target);
-        members.retain(|(_, quote)| quote.protocol != protocol::TCP || !callers.contains(&quote.source));
+        let asked = asked(scene, *target);
+        members.retain(|(_, quote)| !asked.contains(&(quote.source, port_asked(quote.protocol, quote.source_port))));
     }
     let (mut found, mut scattered) = (Vec::new(), Vec::new());
     for (target, members) in by_target {
@@ -39,10 +39,20 @@ pub fn recognise(scene: &Scene<'_>, claims: &Claims) -> Vec<Recognition> {
     found
 }
 
-/// Who of us was sent SYNs by a host: what goes to it from there, a refusal for one, answers these, whoever forged them.
-fn callers(scene: &Scene<'_>, target: IpAddr) -> BTreeSet<IpAddr> {
+/// Who of us was sent SYNs by a host, or datagrams, and at which port: what goes to it from there, a refusal for one, answers these, whoever forged them.
+fn asked(scene: &Scene<'_>, target: IpAddr) -> BTreeSet<(IpAddr, Option<u16>)> {
     let sent = scene.from(target).iter().map(|index| scene.sighting(*index));
-    sent.filter(|sighting| sighting.packet.is_syn()).map(Sighting::destination).collect()
+    let asks = |sighting: &&Sighting| sighting.packet.is_syn() || sighting.packet.transport == Transport::Udp;
+    let part = |sighting: &Sighting| {
+        let packet = &sighting.packet;
+        (sighting.destination(), port_asked(packet.protocol, packet.destination_port))
+    };
+    sent.filter(asks).map(part).collect()
+}
+
+/// The port that answers must come from: datagrams are answered by the one that was asked.
+fn port_asked(transport: u8, port: u16) -> Option<u16> {
+    (transport == protocol::UDP).then_some(port)
 }
 
 /// Complaints about several hosts, from ports of ours at which nothing else arrives: nobody here uses them.

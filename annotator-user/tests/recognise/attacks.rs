@@ -232,6 +232,20 @@ fn backscatter_goes_where_no_client_was() {
     assert!(high.recognise().is_empty(), "these go on");
 }
 
+/// Clients that are gone when the answer comes complain of it.
+#[test]
+fn complaints_about_answers() {
+    let told = |asked: u16| {
+        let mut scenario = Scenario::live_at(&[HOME]);
+        for i in 0..6 {
+            scenario.send(udp(AWAY, 40_000 + 97 * i, HOME, asked, &[0x23; 48]));
+            scenario.send(error(AWAY, 3, 3, &udp(HOME, 123, AWAY, 40_000 + 97 * i, &[0x24; 48])));
+        }
+        ids(&scenario.recognise()).contains(&"pattern.unreachable-unknown-host")
+    };
+    assert_eq!([told(123), told(124)], [false, true]);
+}
+
 /// Of a flood far away each victim may answer us once; a browser is answered by many servers, too, at the ports that clients take.
 #[test]
 fn backscatter_of_many_victims_is_told_once() {
