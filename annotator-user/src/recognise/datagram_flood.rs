@@ -13,6 +13,7 @@ use super::half::Half;
 use super::masses::{Masses, by_place, fast, is_as_fast, pace, port_of_site};
 use super::packets::{is_ping, is_to_many};
 use super::questions::counted;
+use super::scene::Outcome;
 use super::{Case, Claims, FIRST_CLIENT_PORT, Scene, words};
 use crate::counters::{PortProto, Side};
 use crate::finding::{Confidence, Recognition, Verdict};
@@ -155,7 +156,22 @@ fn is_closed(scene: &Scene<'_>, target: IpAddr, port: u16, members: &[usize]) ->
     let live = scene.observations.live;
     let passed_on = live && (!scene.is_ours(target) || scene.thresholds.flood.passed_on.contains(&port));
     let tunnel = members.iter().all(|i| scene.sighting(*i).packet.source_port == port);
-    scene.is_listening(PortProto::Udp, target, port) == Some(false) && scene.is_foreign(port) && !tunnel && !passed_on
+    scene.is_listening(PortProto::Udp, target, port) == Some(false)
+        && scene.is_foreign(port)
+        && !tunnel
+        && !passed_on
+        && !is_measured(scene, target, port, members)
+}
+
+/// Whether each sender called a program at the same port by TCP, which is known for no other service: iperf measures a line so, and takes the port for
+/// datagrams only meanwhile.
+fn is_measured(scene: &Scene<'_>, target: IpAddr, port: u16, members: &[usize]) -> bool {
+    let called = |source: &IpAddr| {
+        let answered = |syn: &usize| scene.outcome(*syn) == Outcome::Answered;
+        scene.syns_of(*source).iter().any(|syn| scene.sighting(*syn).target() == (target, port) && answered(syn))
+    };
+    let senders: BTreeSet<IpAddr> = members.iter().map(|i| scene.sighting(*i).source()).collect();
+    !scene.thresholds.contact.is_service(port) && senders.iter().all(called)
 }
 
 /// Datagrams of one source to any port there is.

@@ -607,7 +607,8 @@ fn echo_replies_in_masses() {
     none(&replies(20, 1000, asked), "flood.echo-reply");
 }
 
-/// Only where it is known that nobody wants them: a port that listens, one that programs take for themselves, a tunnel's, and one behind us may be wanted.
+/// Only where it is known that nobody wants them: a port that listens, one that programs take for themselves, a tunnel's, one behind us, and that of a
+/// program by which a line is measured may be wanted.
 #[test]
 fn a_flood_of_datagrams_to_a_closed_port() {
     let flood = |to: &str, listening: u16, source_port: u16, port: u16| {
@@ -634,6 +635,13 @@ fn a_flood_of_datagrams_to_a_closed_port() {
     crowd_behind.live = true;
     masses(|i| udp(&crowd(i % 20), 40_000, HOME, 9000, &content(i, 64)), 2000, &mut crowd_behind);
     none(&crowd_behind.recognise(), "flood.udp");
+    let measured = |port: u16, caller: &str| {
+        let mut scenario = Scenario::live_at(&[HOME]).listening(&[port]);
+        scenario.send(syn(caller, 41_000, HOME, port));
+        masses(|i| udp(AWAY, 40_000, HOME, port, &content(i, 64)), 2000, &mut scenario);
+        ids(&scenario.recognise()).contains(&"flood.udp")
+    };
+    assert_eq!([measured(5201, AWAY), measured(5201, "116.90.231.99"), measured(80, AWAY)], [false, true, true]);
     let mut refused = Scenario::at(&[HOME]);
     let datagram = udp(AWAY, 40_000, HOME, 51_000, &content(1, 64));
     masses(|_| datagram.clone(), 2000, &mut refused);
