@@ -8,7 +8,7 @@ use std::net::IpAddr;
 use super::clients::{Callers, members, rate, sent, syns};
 use super::flood::is_fast;
 use super::forged::signs;
-use super::half::Half;
+use super::half::{Carried, Half};
 use super::{Case, Claims, Scene, words};
 use crate::counters::{PortProto, Side};
 use crate::finding::{Confidence, Recognition};
@@ -41,8 +41,7 @@ pub fn recognise(scene: &Scene<'_>, claims: &Claims) -> Vec<Recognition> {
 
 fn explain(scene: &Scene<'_>, target: (IpAddr, u16), mut callers: Callers) -> Option<Recognition> {
     let limits = &scene.thresholds;
-    callers
-        .retain(|source, syns| !scene.connects(*source) && !is_answered(scene, syns) && is_slow(scene, *source, syns));
+    callers.retain(|source, syns| !scene.connects(*source) && is_slow(scene, *source, syns));
     let reaction = reaction(scene, target, &callers)?;
     let (again, once): (Vec<&Vec<usize>>, Vec<&Vec<usize>>) =
         callers.values().partition(|syns| tries_again(scene, syns, reaction));
@@ -60,12 +59,6 @@ fn explain(scene: &Scene<'_>, target: (IpAddr, u16), mut callers: Callers) -> Op
     enough.then(|| tell(scene, target, &callers, (syn, again), reaction, members))
 }
 
-/// Whether most SYNs of a source are answered: then it is not refused.
-fn is_answered(scene: &Scene<'_>, syns: &[usize]) -> bool {
-    let halves = syns.iter().filter_map(|index| Half::of(scene.sighting(*index)));
-    halves.filter(|half| scene.carried(&half.reverse()).syn_ack).count() * 2 > syns.len()
-}
-
 /// Whether a source asks no faster than programs do that try again; nearby, those which do not wait in between are fast.
 fn is_slow(scene: &Scene<'_>, source: IpAddr, syns: &[usize]) -> bool {
     let limits = &scene.thresholds;
@@ -81,16 +74,16 @@ fn most_together(scene: &Scene<'_>, callers: &Callers) -> f64 {
     if near { limits.near_rate } else { limits.rate }
 }
 
-/// `None` where the port is not down: it is seen to answer, as much as it is asked, and refuses nothing.
+/// `None` where the port is not down: it is seen to answer some of the callers, sends as much as it is asked, and refuses nothing.
 fn reaction(scene: &Scene<'_>, (host, port): (IpAddr, u16), callers: &Callers) -> Option<Reaction> {
-    let sightings = || callers.values().flatten().map(|index| scene.sighting(*index));
-    let is_refused = |half: Half| scene.carried(&half.reverse()).reset;
+    let asked = callers.values().flatten().filter_map(|index| Half::of(scene.sighting(*index)));
+    let got: Vec<Carried> = asked.map(|half| scene.carried(&half.reverse())).collect();
     let answers = scene.port(PortProto::Tcp, Side::Src, port).all.packets;
     Some(match scene.is_listening(PortProto::Tcp, host, port) {
-        _ if sightings().filter_map(Half::of).any(is_refused) => Reaction::Refuses,
+        _ if got.iter().any(|back| back.reset) => Reaction::Refuses,
         Some(false) => Reaction::Refuses,
+        _ if got.iter().any(|back| back.syn_ack) && answers * 2 >= syns(scene, port) => return None,
         _ if scene.hears_all(host) => Reaction::Silent,
-        _ if scene.is_open(host, port) && answers * 2 >= syns(scene, port) => return None,
         Some(true) => Reaction::Listens,
         None => Reaction::Unseen,
     })

@@ -375,19 +375,33 @@ fn one_packet_more_makes_no_client() {
 /// Half of the sources repeat themselves, and each SYN is answered.
 #[test]
 fn a_port_that_answers_is_not_down() {
-    let mut scenario = Scenario::at(&[HOME]);
-    for i in 0..2000 {
-        let question = ask(&crowd(i), i, 443);
-        let port = 32_768 + i as u16;
-        for pause in [0.0, 1.0].into_iter().take(1 + i as usize % 2) {
-            later(&mut scenario, pause, question.clone());
-            later(&mut scenario, pause + 0.0001, tcp(HOME, 443, &crowd(i), port, SYN | ACK));
+    for sources in [300, 2000] {
+        let mut scenario = Scenario::at(&[HOME]);
+        for i in 0..sources {
+            let question = ask(&crowd(i), i, 443);
+            let port = 32_768 + i as u16;
+            for pause in [0.0, 1.0].into_iter().take(1 + i as usize % 2) {
+                later(&mut scenario, pause, question.clone());
+                later(&mut scenario, pause + 0.0001, tcp(HOME, 443, &crowd(i), port, SYN | ACK));
+            }
+            scenario.wait(0.004);
         }
-        scenario.wait(0.004);
+        let found = scenario.recognise();
+        none(&found, "pattern.service-down");
+        one(&found, "flood.forged-sources");
     }
-    let found = scenario.recognise();
-    none(&found, "pattern.service-down");
-    one(&found, "flood.forged-sources");
+}
+
+#[test]
+fn a_service_that_begins_to_hang_is_no_flood() {
+    for found in readings(|scenario| {
+        visitors(scenario, 300);
+        scenario.wait(4.0);
+        visitors_without_answer(scenario);
+    }) {
+        one(&found, "pattern.service-down");
+        assert!(!found.iter().any(|one| one.id.starts_with("flood.")), "{found:#?}");
+    }
 }
 
 /// Hours before and after it somebody came as well.
