@@ -7,7 +7,7 @@ use annotator_common::Transport;
 use annotator_common::packet::tcp;
 
 use super::half::Half;
-use super::packets::{is_syn_ack, is_to_many};
+use super::packets::is_syn_ack;
 use super::{Case, Claims, DNS, Scene, words};
 use crate::counters::{PortProto, Side};
 use crate::finding::{Confidence, Recognition};
@@ -27,7 +27,7 @@ pub fn recognise(scene: &Scene<'_>, claims: &Claims) -> Vec<Recognition> {
                 dns.push(index);
             }
         }
-        if !is_conversation(scene, victim, indices, &tcp) && !asks_itself(scene, victim, &tcp) {
+        if !is_conversation(scene, victim, &tcp) && !asks_itself(scene, victim, &tcp) {
             match is_bystander(scene, &tcp) || are_unasked(scene, &tcp) {
                 true => found.push(explain_tcp(scene, &victim.to_string(), tcp)),
                 false => few.extend(tcp),
@@ -64,7 +64,6 @@ fn is_unasked_dns(scene: &Scene<'_>, sighting: &Sighting) -> bool {
         && sighting.packet.destination_port != DNS
         && is_response
         && scene.is_inbound(sighting)
-        && !is_to_many(sighting)
         && !scene.has_sent(sighting.destination(), sighting.source())
 }
 
@@ -90,7 +89,7 @@ fn is_bystander(scene: &Scene<'_>, answers: &[usize]) -> bool {
 /// Whether one host answers from several ports to most of which nobody sent anything, by the exact counters of a capture that shows what the hosts here
 /// ask for.
 fn are_unasked(scene: &Scene<'_>, answers: &[usize]) -> bool {
-    let asks = |host: IpAddr| scene.hears(host) && scene.view(host).is_some_and(|view| view.syn > 0);
+    let asks = |host: IpAddr| scene.view(host).is_some_and(|view| view.syn > 0);
     let answers = || answers.iter().map(|index| scene.sighting(*index));
     let ports: BTreeSet<u16> = answers().map(|sighting| sighting.packet.source_port).collect();
     let is_unasked = |port: &&u16| scene.port(PortProto::Tcp, Side::Dst, **port).all.packets == 0;
@@ -120,10 +119,8 @@ fn beyond_questions(scene: &Scene<'_>) -> u64 {
 }
 
 /// Whether a source goes on with connections, or ends them, which it must have had then.
-fn is_conversation(scene: &Scene<'_>, source: IpAddr, indices: &[usize], answers: &[usize]) -> bool {
-    indices.iter().any(|i| scene.sighting(*i).packet.tcp_flags & tcp::FIN != 0)
-        || scene.view(source).is_some_and(|view| view.fin > 0)
-        || scene.goes_on(source, answers)
+fn is_conversation(scene: &Scene<'_>, source: IpAddr, answers: &[usize]) -> bool {
+    scene.view(source).is_some_and(|view| view.fin > 0) || scene.goes_on(source, answers)
 }
 
 /// Whether a source sends SYNs as well, which its resets take back then: it scans, and hangs up where it is answered.

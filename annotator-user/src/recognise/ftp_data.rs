@@ -91,7 +91,7 @@ fn deliveries(scene: &Scene<'_>, server: IpAddr, syns: &[usize], warrant: Warran
         Warrant::Control => false,
     };
     let is_scan = syns.iter().any(|i| is_at_service(scene, *i))
-        || (warrant != Warrant::Control && scene.thresholds.contact.are_mostly_services(&ports))
+        || scene.thresholds.contact.are_mostly_services(&ports)
         || (refused * 2 > members.len() && !may_be_refused)
         || members.len() > ports.len() * (1 + scene.thresholds.probe.retries)
         || (is_long && !is_long_transfer(scene, server, &members, ports.len(), warrant));

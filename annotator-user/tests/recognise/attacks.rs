@@ -149,6 +149,43 @@ fn unreachables_from_strangers_are_about_a_scan_of_someone_else() {
         ours.send(question.clone()).send(error(AWAY, 3, 3, &question));
     }
     none(&ours.recognise(), "pattern.unreachable-unknown-host");
+    // Ours to who scans us, in a capture of ICMP alone.
+    let mut leaving = Scenario::at(&[HOME]);
+    for port in [161, 69, 514] {
+        leaving.send(error(HOME, 3, 3, &udp(AWAY, 40000, HOME, port, &[0; 8])));
+    }
+    none(&leaving.recognise(), "pattern.unreachable-unknown-host");
+    // About a traceroute of ours, by a firewall that does not say "port unreachable".
+    let mut traced = Scenario::live();
+    for port in 33437..33440 {
+        traced.send(error(AWAY, 3, 10, &udp(HOME, 40000, AWAY, port, &[0; 32])));
+    }
+    none(&traced.recognise(), "pattern.unreachable-unknown-host");
+}
+
+/// As far as the samples tell: what the quoted packets want, whether we are seen to send, and what else the host sends.
+#[test]
+fn complaints_of_one_host() {
+    let complaints = |heard: bool, quoted: fn(u16) -> Packet, ports: &[u16]| {
+        let mut scenario = Scenario::at(&[HOME]);
+        scenario.send(syn(AWAY, 4000, HOME, 22));
+        if heard {
+            scenario.connection(HOME, 50000, "185.60.112.80", 443);
+        }
+        for port in ports {
+            scenario.send(error(AWAY, 3, 3, &quoted(*port)));
+        }
+        let found = scenario.recognise();
+        let told = found.iter().find(|one| one.id != "pattern.port-probe");
+        told.map_or_else(String::new, |told| format!("{} {:?}", told.id, told.confidence))
+    };
+    let scan: fn(u16) -> Packet = |port| udp(HOME, 40000, AWAY, port, &[0; 8]);
+    let flood: fn(u16) -> Packet = |port| udp(HOME, port, AWAY, 80, &[0; 8]);
+    assert_eq!(complaints(true, scan, &[161, 69, 514]), "pattern.unreachable-unknown-host Some(Likely)");
+    assert_eq!(complaints(false, scan, &[161, 69, 514]), "pattern.unreachable-unknown-host Some(Possible)");
+    assert_eq!(complaints(true, scan, &[80, 443, 8080]), "pattern.unreachable-unknown-host Some(Likely)");
+    assert_eq!(complaints(false, scan, &[80, 443, 8080]), "");
+    assert_eq!(complaints(true, flood, &[40001, 40002, 40003]), "backscatter.icmp None");
 }
 
 #[test]
@@ -158,7 +195,12 @@ fn unreachables_from_many_strangers() {
         let target = format!("185.60.112.{}", i + 1);
         scenario.send(error(&target, 3, 3, &tcp(HOME, 40000, &target, port, SYN)));
     }
-    one(&scenario.recognise(), "pattern.unreachable-unknown-host");
+    assert_eq!(one(&scenario.recognise(), "pattern.unreachable-unknown-host").confidence, Some(Confidence::Possible));
+    let mut dead = Scenario::live();
+    for (host, port) in [("185.60.112.1", 22), ("116.90.231.1", 3306)] {
+        dead.send(error(host, 3, 1, &syn(HOME, 40000 + port, host, port)));
+    }
+    assert!(dead.recognise().is_empty());
     let mut peers = Scenario::live();
     for i in 1..9 {
         let peer = format!("185.60.112.{i}");
@@ -170,10 +212,10 @@ fn unreachables_from_many_strangers() {
 
 #[test]
 fn unreachables_about_one_silent_port_of_ours() {
-    let complaints = |protocol: u8, port: fn(u16) -> u16, alive: bool| {
+    let complaints = |protocol: u8, port: fn(u16) -> u16, hosts: u16, alive: bool| {
         let mut scenario = Scenario::live();
         for i in 0..20 {
-            let target = stranger(u32::from(i));
+            let target = stranger(u32::from(i % hosts));
             let about = match protocol {
                 6 => tcp(HOME, 45000, &target, port(i), SYN),
                 _ => udp(HOME, 45000, &target, port(i), &[0; 8]),
@@ -188,11 +230,11 @@ fn unreachables_about_one_silent_port_of_ours() {
     let alternating = |i: u16| [111, 6000][usize::from(i % 2)];
     for protocol in [6, 17] {
         for port in [alternating, |i| 1000 + 311 * i] {
-            let found = complaints(protocol, port, false);
+            let found = complaints(protocol, port, 20, false);
             assert_eq!(one(&found, "pattern.unreachable-unknown-host").packets, 20);
         }
-        assert!(complaints(protocol, |i| 1000 + 311 * i, true).is_empty(), "a program that somebody answers");
-        assert!(complaints(protocol, |_| 6881, false).is_empty(), "one service of many hosts");
+        assert!(complaints(protocol, |i| 1000 + 311 * i, 20, true).is_empty(), "a program that somebody answers");
+        assert!(complaints(protocol, |_| 6881, 20, false).is_empty(), "one service of many hosts");
     }
 }
 
@@ -225,11 +267,32 @@ fn backscatter_goes_where_no_client_was() {
     for port in [35080, 11092, 46048, 60312, 55381, 2656, 64092, 56809, 48094, 40001] {
         high.send(tcp(AWAY, 80, HOME, port, SYN | ACK));
     }
-    one(&high.recognise(), "backscatter.tcp");
+    assert_eq!(one(&high.recognise(), "backscatter.tcp").confidence, Some(Confidence::Possible));
     for port in [35080, 11092, 46048, 60312, 55381, 2656, 64092] {
         high.send(with_data(tcp(AWAY, 80, HOME, port, PSH | ACK)));
     }
     assert!(high.recognise().is_empty(), "these go on");
+    // Whoever is seen to send would be seen to ask.
+    let mut heard = Scenario::at(&[HOME]);
+    heard.send(udp(HOME, 40_000, "9.9.9.9", 53, &[0; 30]));
+    for port in [40_000, 40_010, 51_000, 52_000] {
+        heard.send(tcp(AWAY, 443, HOME, port, SYN | ACK)).send(tcp(AWAY, 443, HOME, port + 1, RST | ACK).sequence(0));
+    }
+    let found = heard.recognise();
+    let answers = one(&found, "backscatter.tcp");
+    assert_eq!(answers.confidence, Some(Confidence::Likely));
+    assert!(
+        answers.evidence.iter().any(|line| line.starts_with("Of those sampled 4 SYN-ACKs and 4 resets")),
+        "{answers:#?}"
+    );
+    // What a server here answers to whom it does not see ask.
+    let mut leaving = Scenario::at(&[HOME]);
+    for i in 0..30 {
+        let port = 1201 + 1000 * i;
+        leaving.send(tcp(HOME, 443, &crowd(i.into()), port, SYN | ACK));
+        leaving.send(udp(HOME, 53, &crowd(i.into()), port, &[0, 1, 0x81, 0x80, 0, 1, 0, 1]));
+    }
+    assert!(leaving.recognise().is_empty(), "{:#?}", leaving.recognise());
 }
 
 /// Clients that are gone when the answer comes complain of it.
@@ -281,19 +344,20 @@ fn a_reset_of_ours_asks_for_nothing() {
 /// Address translation takes any port; that the connections go on tells them from answers that nobody asked for.
 #[test]
 fn a_gateway_takes_any_port() {
-    let answers = |data: bool| {
+    let answers = |then: Option<u8>| {
         let mut scenario = Scenario::live();
         for port in [1201, 20111, 7777, 48000, 3001, 15000] {
             scenario.send(tcp(AWAY, 443, HOME, port, SYN | ACK));
-            if data {
-                scenario.send(with_data(tcp(AWAY, 443, HOME, port, PSH | ACK)));
+            if let Some(flags) = then {
+                scenario.send(with_data(tcp(AWAY, 443, HOME, port, flags)));
             }
             scenario.send(error("185.60.112.1", 3, 1, &tcp(HOME, port + 1, "185.60.112.9", 443, SYN)));
         }
         scenario.recognise().iter().map(|found| found.id.clone()).collect::<Vec<_>>()
     };
-    assert_eq!(answers(true), Vec::<String>::new());
-    assert_eq!(answers(false), ["backscatter.icmp", "backscatter.tcp"]);
+    assert_eq!(answers(Some(PSH | ACK)), Vec::<String>::new());
+    assert!(!answers(Some(FIN | ACK)).contains(&"backscatter.tcp".into()));
+    assert_eq!(answers(None), ["backscatter.icmp", "backscatter.tcp"]);
 }
 
 #[test]
@@ -503,6 +567,9 @@ fn a_flood_of_pings() {
     let found = pings(5000);
     assert_eq!((one(&found, "flood.icmp").packets, found.len()), (20_001, 1), "{found:#?}");
     assert_eq!(ids(&pings(100)), Vec::<&str>::new());
+    let mut ours = Scenario::at(&[HOME]);
+    masses(|_| ping(HOME, AWAY), 5000, &mut ours);
+    none(&ours.recognise(), "flood.icmp");
 }
 
 /// Those of a download come as fast, and nobody resets them.
@@ -556,7 +623,7 @@ fn a_flood_of_segments_of_any_kind() {
     }
     none(&flood(&[FIN | ACK], 80, 8000), "flood.ack");
     none(&flood(&[SYN, ACK, FIN | ACK], 80, 40_000), "flood.ack");
-    none(&flood(&[ACK], 80, 8000), "flood.ack");
+    none(&flood(&[ACK], 80, 40_000), "flood.ack");
     none(&flood(&[SYN | ACK], 40_000, 8000), "flood.ack");
 }
 
@@ -631,6 +698,11 @@ fn a_flood_of_datagrams_to_a_closed_port() {
     ] {
         assert!(flood(to, listening, source_port, port).is_empty(), "{source_port} to {port} of {to}");
     }
+    // A capture shows it, if somebody behind us wants them.
+    let mut captured = Scenario::at(&[HOME]);
+    captured.locality.listening = Some([(PortProto::Udp, 53)].into());
+    masses(|i| udp(AWAY, 40_000, HOME, 443, &content(i, 64)), 2000, &mut captured);
+    one(&captured.recognise(), "flood.udp");
     let mut crowd_behind = Scenario::at(&[HOME]).listening(&[22]);
     crowd_behind.live = true;
     masses(|i| udp(&crowd(i % 20), 40_000, HOME, 9000, &content(i, 64)), 2000, &mut crowd_behind);
@@ -672,6 +744,12 @@ fn a_flood_of_datagrams_with_nothing_in_them() {
     none(&flood(161, 200, &|_| Vec::new()), "flood.udp");
     none(&flood(443, 1, &|i| [&[4; 16][..], &content(i, 16)].concat()), "flood.udp");
     none(&flood(19, 1, &|_| vec![1]), "flood.udp");
+    // Who measures a line, from here or near by.
+    for (source, target) in [(HOME, AWAY), ("93.184.216.30", HOME)] {
+        let mut measured = Scenario::at(&[HOME]);
+        masses(|_| udp(source, 40_000, target, 5001, &[0; 1400]), 2000, &mut measured);
+        none(&measured.recognise(), "flood.udp");
+    }
     // Who answers may be flooded; who asked, if for nothing but zeros, is not.
     let with_ours = |ours: f64| {
         let mut scenario = Scenario::at(&[HOME]);
@@ -714,7 +792,8 @@ fn a_flood_of_datagrams_to_any_port() {
     };
     let by_chance = |i: u32| (u64::from(i).wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_pow(3) >> 40) as u32;
     let once = |i: u32| i * 40_503;
-    assert_eq!(one(&flood(2000, 1000, by_chance), "flood.udp").verdict, None);
+    let found = flood(2000, 1000, by_chance);
+    assert_eq!((one(&found, "flood.udp").verdict, found[0].packets), (None, 8000));
     assert_eq!(one(&flood(2000, 1000, once), "flood.udp").verdict, None);
     assert_eq!(one(&flood(2000, 20, by_chance), "flood.udp").verdict, None);
     assert_eq!(one(&flood(2000, 20, once), "flood.udp").verdict, Some(Verdict::Reconnaissance));
@@ -1168,4 +1247,14 @@ fn what_is_too_much_to_tell_one_by_one_is_told_as_one() {
     let lasted = rest.extent.last.zip(rest.extent.first).map_or(0.0, |(last, first)| last.seconds_since(first));
     assert_eq!((findings.len(), rest.packets, rest.sources.len()), (32, (21..=29).sum(), 9), "{rest:#?}");
     assert!((8.0 * 3600.0..8.1 * 3600.0).contains(&lasted), "{rest:#?}");
+    // What was not sampled of the rest belongs to it as well.
+    let mut large = Scenario::live();
+    for i in 0..40 {
+        for port in 0..600 {
+            large.send(syn(&stranger(i), 40_000, HOME, 2000 + 3 * port)).wait(-0.009);
+        }
+        large.wait(60.0);
+    }
+    let told = large.findings().into_iter().filter(|one| one.verdict > Verdict::Normal).map(|one| one.id);
+    assert_eq!(told.collect::<std::collections::BTreeSet<_>>(), ["scan.vertical".to_string()].into());
 }

@@ -118,7 +118,9 @@ fn ftp_data_is_likely_from_answers_and_possible_from_rising_ports() {
     answered.send(tcp("116.90.231.21", 21, HOME, 2630, SYN | ACK));
     mget(&mut answered);
     assert_eq!(one(&answered.recognise(), "pattern.ftp-active-data").confidence, Some(Confidence::Likely));
+    // The server asks by ident, and brings its mail.
     let mut alone = Scenario::live();
+    alone.send(syn("116.90.231.21", 51_000, HOME, 113)).connection("116.90.231.21", 40_000, HOME, 25);
     mget(&mut alone);
     assert_eq!(one(&alone.recognise(), "pattern.ftp-active-data").confidence, Some(Confidence::Possible));
 }
@@ -245,6 +247,9 @@ fn deliveries_that_were_ordered_may_be_quick_or_refused() {
     let found = ordered.recognise();
     assert_eq!(data(&found), Some(Confidence::Certain));
     assert_eq!(found.len(), 1, "{found:#?}");
+    // Behind a firewall that drops them they come twice.
+    let twice = after_login(|_| 20, (2632..2670).flat_map(|port| [port, port]), 0.0);
+    assert_eq!(data(&twice.recognise()), Some(Confidence::Certain));
     // More than anybody orders, of one port, or of services.
     for found in [
         after_login(|_| 20, 2000..3000, -0.009).recognise(),
@@ -410,8 +415,20 @@ fn late_fins_are_no_fin_scan() {
         scenario.send(tcp("116.90.231.80", 80, HOME, 2632 + i, FIN)).wait(1.0);
     }
     let found = scenario.recognise();
-    assert_eq!(one(&found, "pattern.late-fin").explains.len(), 7);
+    let late = one(&found, "pattern.late-fin");
+    assert_eq!((late.explains.len(), late.confidence), (7, Some(Confidence::Likely)));
     none(&found, "scan.fin");
+    // That the client asked the server is known, or its ports fall.
+    for (opened, sure) in [(true, Confidence::Certain), (false, Confidence::Possible)] {
+        let mut falling = Scenario::live();
+        if opened {
+            falling.open(HOME, "116.90.231.80", 80).wait(5.0);
+        }
+        for i in 0..7 {
+            falling.send(tcp("116.90.231.80", 80, HOME, 2650 - i, FIN | ACK)).wait(1.0);
+        }
+        assert_eq!(one(&falling.recognise(), "pattern.late-fin").confidence, Some(sure));
+    }
 }
 
 /// Nine short sessions with a web server, ended by the client or not, and by the server after a pause; both directions or what arrives.

@@ -121,6 +121,12 @@ fn a_resolver(scenario: &mut Scenario) {
         let (server, port) = (crowd(i % 400), 1024 + (i * 7919 % 60_000) as u16);
         scenario.send(udp(HOME, port, &server, 53, &[0, 1, 1, 0, 0, 1, 0, 0]));
         scenario.send(udp(&server, 53, HOME, port, &[[0x81; 600], [0x84; 600]].concat()[..500 + i as usize % 700]));
+        // For whom it asks.
+        if i % 10 == 0 {
+            let (client, port) = (format!("93.184.216.{}", 100 + i % 7), 40_000 + i as u16);
+            scenario.send(udp(&client, port, HOME, 53, &[0, 1, 1, 0, 0, 1, 0, 0]).ttl(64));
+            scenario.send(udp(HOME, 53, &client, port, &[0, 1, 0x81, 0x80, 0, 1, 0, 1]));
+        }
     }
 }
 

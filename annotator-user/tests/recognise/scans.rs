@@ -1,5 +1,6 @@
 //! Scans by shape and kind, and what shares their outline.
 
+use annotator::counters::PortProto;
 use annotator::finding::{Confidence, Finding, Recognition, Verdict};
 use annotator::knowledge::schema;
 
@@ -138,6 +139,9 @@ fn a_scanner_that_hangs_up_scans() {
     let mut shielded = arriving();
     half_open(&mut shielded, HOME, &all, &all);
     assert_eq!(ids(&shielded.recognise()), ["scan.vertical", "scan.syn"]);
+    shielded.live = false;
+    let arrives = shielded.findings_of(&shielded.arriving(HOME), shielded.now);
+    assert!(!arrives.iter().any(|finding| finding.id.starts_with("backscatter.")), "{arrives:#?}");
     for mut scenario in [Scenario::default(), Scenario::at(&[HOME]), arriving(), arriving().listening(&open)] {
         half_open(&mut scenario, HOME, &ports, &open);
         let found = scenario.recognise();
@@ -188,6 +192,33 @@ fn connect(scenario: &mut Scenario, ports: impl Iterator<Item = u16>, is_open: f
             scenario.send(back(RST | ACK));
         }
     }
+}
+
+/// FINs that are probes end nothing, however busy the ports are.
+#[test]
+fn who_scans_by_syns_and_by_fins_is_no_client() {
+    for (flags, id) in [(FIN, "scan.fin"), (FIN | ACK, "scan.maimon")] {
+        let mut scenario = Scenario::live_at(&[HOME]);
+        for i in 0..60 {
+            scenario.connection(&crowd(i), 50_000, HOME, 443);
+        }
+        for (i, port) in PORTS.into_iter().enumerate() {
+            scenario.send(syn(AWAY, 40_000, HOME, port));
+            scenario.send(tcp(AWAY, 41_000, HOME, 6001 + 7 * i as u16, flags));
+        }
+        let found = scenario.recognise();
+        one(&found, "scan.vertical");
+        one(&found, id);
+    }
+}
+
+#[test]
+fn who_tries_the_ports_of_mail_in_vain_is_no_mail_program() {
+    let mut scenario = Scenario::live_at(&[HOME]);
+    for port in [25, 110, 143, 465, 587, 993, 995] {
+        scenario.send(syn(AWAY, 40_000, HOME, port));
+    }
+    one(&scenario.recognise(), "scan.vertical");
 }
 
 /// Every port that the source table can tell apart has been seen by then.
@@ -1125,6 +1156,19 @@ fn decoys_of_a_udp_scan() {
         }
     }
     none(&company.recognise(), "pattern.decoy-scan");
+    // Where the ports listen, or carry connections: programs elsewhere and their database.
+    let servers = [53, 88, 389, 500];
+    one(&scan(&servers, 1, clients).recognise(), "pattern.decoy-scan");
+    let mut listens = scan(&servers, 1, clients);
+    listens.locality.listening = Some(servers.map(|port| (PortProto::Udp, port)).into());
+    none(&listens.recognise(), "pattern.decoy-scan");
+    let mut database = Scenario::at(&[HOME]);
+    for port in [5432, 6379, 9042, 27017] {
+        for i in 0..10 {
+            database.connection(&crowd(i), clients(i, port), HOME, port);
+        }
+    }
+    none(&database.recognise(), "pattern.decoy-scan");
     let mut answered = scan(&PORTS[..4], 1, clients);
     for port in &PORTS[..4] {
         answered.send(udp(HOME, *port, &crowd(3), clients(3, *port), &[0; 60]));
@@ -1372,15 +1416,24 @@ fn our_own_attempts_are_ours() {
 
 #[test]
 fn two_shared_ports_are_a_set_unless_they_are_the_webs() {
-    let visits = |ports: [u16; 2]| {
+    let visits = |ports: &[u16], own_port: fn(u16) -> u16, ttl: fn(u16) -> u8| {
         let mut scenario = Scenario::live();
         for port in ports {
-            for source in ["116.90.231.4", "185.60.112.9", "8.8.4.4", "9.9.9.9", "1.1.1.1"] {
-                scenario.send(syn(source, 50000, HOME, port));
+            for (i, source) in ["116.90.231.4", "185.60.112.9", "8.8.4.4", "9.9.9.9", "1.1.1.1"].iter().enumerate() {
+                scenario.send(syn(source, own_port(i as u16), HOME, *port).ttl(ttl(i as u16)));
             }
         }
         scenario.recognise()
     };
-    one(&visits([21, 23]), "pattern.decoy-scan");
-    none(&visits([80, 443]), "pattern.decoy-scan");
+    for own_port in [|_| 50_000, |i| 50_000 + 977 * i] {
+        one(&visits(&[21, 23], own_port, |_| 52), "pattern.decoy-scan");
+        none(&visits(&[80, 443], own_port, |_| 52), "pattern.decoy-scan");
+    }
+    // Of three ports, with one that comes another way.
+    let found = visits(&[21, 22, 23], |i| 50_000 + 977 * i, |i| if i == 2 { 60 } else { 52 });
+    let decoy = one(&found, "pattern.decoy-scan");
+    assert_eq!(decoy.confidence, Some(Confidence::Likely));
+    assert!(decoy.evidence.iter().any(|line| line.starts_with("All but 8.8.4.4 arrived")), "{decoy:#?}");
+    let found = visits(&[21, 22, 23], |i| 50_000 + 977 * i, |i| 52 + i as u8);
+    assert_eq!(one(&found, "pattern.decoy-scan").confidence, None);
 }
