@@ -150,6 +150,8 @@ pub struct Journal {
     flags: [[Cell; COMBINATIONS]; FLAG_GROUPS],
     reasons: [Cell; REASON_ROWS],
     tallies: [u64; TALLIES],
+    // By port as it stands in the frame.
+    tcp_fin: [u64; PORTS],
 }
 
 /// Counters by ICMP type and code, and by EtherType.
@@ -169,7 +171,7 @@ pub struct Books {
     pub journal: Journal,
 }
 
-const _: () = assert!(size_of::<Ledger>() == 3_699_008 && size_of::<Types>() == 3 << 19);
+const _: () = assert!(size_of::<Ledger>() == 4_223_296 && size_of::<Types>() == 3 << 19);
 // Kernels up to 6.x refuse array map values above KMALLOC_MAX_SIZE, 4 MiB with pages of 4 KiB. Elements follow each other, and each is to start
 // with a cache line.
 const _: () = assert!(size_of::<Books>() <= 4 << 20 && size_of::<Books>().is_multiple_of(64));
@@ -209,6 +211,13 @@ impl Journal {
     pub(crate) fn count_tcp(&mut self, packet: &Packet, one: Cell) {
         let ports = if packet.is_syn() { &mut self.tcp_syn } else { &mut self.tcp };
         ports[packet.wire_destination_port as usize].add(one);
+    }
+
+    /// Counts, besides, a TCP packet that ends a connection.
+    #[inline(always)]
+    pub(crate) fn count_tcp_fin(&mut self, packet: &Packet) {
+        let ends = &mut self.tcp_fin[packet.wire_destination_port as usize];
+        *ends = ends.wrapping_add(1);
     }
 
     /// Counts a TCP packet whose source port is below [`LOW_PORTS`].
@@ -282,6 +291,11 @@ impl Ledger {
     /// TCP SYNs (without ACK) to a destination port.
     pub fn tcp_syn(&self, port: u16) -> Count {
         self.journal.tcp_syn[port.to_be() as usize].count()
+    }
+
+    /// How many of the TCP packets to a destination port end a connection, see [`Packet::is_fin`].
+    pub fn tcp_fin(&self, port: u16) -> u64 {
+        self.journal.tcp_fin[port.to_be() as usize]
     }
 
     /// UDP packets to a destination port.

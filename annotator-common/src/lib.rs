@@ -26,7 +26,7 @@ pub mod source;
 
 /// Version of what the engine keeps in memory: the [`Ledger`], the [`Sources`] and the [`Sample`]s, in form and in meaning. Whoever changes either
 /// raises it, because agents take over memory that agents before them have left.
-pub const LAYOUT: u32 = 3;
+pub const LAYOUT: u32 = 4;
 
 pub use address::Address;
 pub use departure::{Departure, Peer};

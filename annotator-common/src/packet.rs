@@ -182,6 +182,12 @@ impl Packet {
         self.tcp_flags & (tcp::SYN | tcp::ACK) == tcp::SYN
     }
 
+    /// Whether this is a TCP FIN as it ends a connection: with ACK, and without what begins or resets one.
+    #[inline(always)]
+    pub const fn is_fin(&self) -> bool {
+        self.tcp_flags & (tcp::SYN | tcp::RST | tcp::FIN | tcp::ACK) == tcp::FIN | tcp::ACK
+    }
+
     /// Bytes behind the TCP header, up to the packet's end.
     #[inline(always)]
     pub const fn tcp_payload_len(&self) -> u32 {

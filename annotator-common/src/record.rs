@@ -100,6 +100,9 @@ pub fn note<F: Frame + ?Sized>(
     journal: &mut Journal,
     now: Ticks,
 ) -> (News, bool) {
+    if rarely(packet.is_fin()) {
+        journal.count_tcp_fin(packet);
+    }
     let epoch = (settings.second(now) >> EPOCH_SHIFT) as u8;
     let mut fresh = false;
     let slot = match sources.place(&packet.source, &settings.seed, now, epoch) {

@@ -294,6 +294,8 @@ proptest! {
             .fold(annotator_common::Count::default(), |sum, count| sum + count);
         prop_assert_eq!(rows.packets, frames.len() as u64);
         prop_assert_eq!(rows.bytes, frames.iter().map(|frame| frame.len() as u64).sum::<u64>());
+        let ends: u64 = (0..=u16::MAX).map(|port| ledger.tcp_fin(port)).sum();
+        prop_assert_eq!(ends, frames.iter().filter(|frame| engine(frame).is_fin()).count() as u64);
         for flag in Flag::ALL {
             let expected = frames.iter().filter(|frame| engine(frame).flags.contains(*flag)).count();
             prop_assert_eq!(ledger.flag(*flag).packets, expected as u64, "{}", flag.name());

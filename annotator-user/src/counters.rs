@@ -72,12 +72,15 @@ pub struct PortCount {
     pub all: Count,
     /// Those that are SYNs without ACK.
     pub syn: Count,
+    /// How many end a connection, of TCP packets to a port.
+    pub fin: u64,
 }
 
 impl std::ops::AddAssign for PortCount {
     fn add_assign(&mut self, other: PortCount) {
         self.all += other.all;
         self.syn += other.syn;
+        self.fin += other.fin;
     }
 }
 
@@ -143,12 +146,19 @@ impl Counters {
             add(&mut counters.flags, flag, ledger.flag(flag));
         }
         for port in 0..=u16::MAX {
-            counters.add_port(PortProto::Tcp, Side::Dst, port, ledger.tcp(port), ledger.tcp_syn(port));
-            counters.add_port(PortProto::Udp, Side::Dst, port, ledger.udp(port), Count::default());
-            counters.add_port(PortProto::Udp, Side::Src, port, ledger.udp_source(port), Count::default());
+            counters.add_port(
+                PortProto::Tcp,
+                Side::Dst,
+                port,
+                ledger.tcp(port),
+                ledger.tcp_syn(port),
+                ledger.tcp_fin(port),
+            );
+            counters.add_port(PortProto::Udp, Side::Dst, port, ledger.udp(port), Count::default(), 0);
+            counters.add_port(PortProto::Udp, Side::Src, port, ledger.udp_source(port), Count::default(), 0);
             if usize::from(port) < LOW_PORTS {
                 let (rest, syn) = (ledger.tcp_low_source(port), ledger.tcp_low_source_syn(port));
-                counters.add_port(PortProto::Tcp, Side::Src, port, rest, syn);
+                counters.add_port(PortProto::Tcp, Side::Src, port, rest, syn, 0);
             }
             let [icmp_type, code] = port.to_be_bytes();
             for family in [Family::V4, Family::V6] {
@@ -163,11 +173,10 @@ impl Counters {
         counters
     }
 
-    fn add_port(&mut self, proto: PortProto, side: Side, port: u16, rest: Count, syn: Count) {
+    fn add_port(&mut self, proto: PortProto, side: Side, port: u16, rest: Count, syn: Count, fin: u64) {
         if rest.packets + syn.packets != 0 {
             let row = self.ports.entry(PortKey { proto, side, port }).or_default();
-            row.all += rest + syn;
-            row.syn += syn;
+            *row += PortCount { all: rest + syn, syn, fin };
         }
     }
 

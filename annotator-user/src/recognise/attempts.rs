@@ -32,7 +32,8 @@ impl Scene<'_> {
             let half = Half::of(self.sighting(index));
             half.is_some_and(|half| {
                 let there = self.carried(&half);
-                let is_used = there.running || (!knows_none && self.is_served(half.destination_port));
+                let is_used =
+                    there.running || (!knows_none && self.is_served((half.destination, half.destination_port)));
                 (there.reset || hangs_up) && !is_used
             })
         };

@@ -98,7 +98,7 @@ impl<'s, 'a> Case<'s, 'a> {
         self
     }
 
-    /// Connections of its sources that came about are none of it: what was not sampled is counted only where it went to other ports than theirs.
+    /// Connections of its sources that came about are none of it: as many as they ended are not counted.
     pub fn in_vain(mut self) -> Self {
         self.in_vain = true;
         self
@@ -169,7 +169,10 @@ impl<'s, 'a> Case<'s, 'a> {
         if let Some((at, ports)) = self.ports_at.zip(self.ports_told()) {
             self.made.evidence.insert(at, ports);
         }
-        self.made.evidence.splice(0..0, pace(&self.made));
+        // When the packets came that are of none of these sources is not known.
+        if self.made.packets <= parts.iter().map(|(source, part)| self.counted_of(*source, part)).sum() {
+            self.made.evidence.splice(0..0, pace(&self.made));
+        }
         self.made.examples = self.members.iter().copied().take(EXAMPLES_MAX).collect();
         let sources = distinct(self.seen().map(Sighting::source));
         let destinations = distinct(self.seen().map(Sighting::destination));
@@ -210,8 +213,8 @@ impl<'s, 'a> Case<'s, 'a> {
     /// Those like them that were not sampled.
     fn unsampled(&self, source: IpAddr, part: &Part) -> PortPackets {
         let like = self.scene.unsampled_like(source, part.sampled);
-        let most = if self.in_vain { self.scene.unsampled_in_vain(source) } else { u64::MAX };
-        PortPackets { syn: like.syn.min(most), ..like }
+        let ended = if self.in_vain { self.scene.view(source).map_or(0, |view| view.fin) } else { 0 };
+        PortPackets { syn: like.syn.saturating_sub(ended), ..like }
     }
 
     /// What the source table counted where the source sent nothing but this, or the sightings and those like them that were not sampled.

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use super::Scene;
 use super::half::Half;
 use crate::counters::{PortProto, Side};
-use crate::observation::{Moment, SourceView};
+use crate::observation::{Moment, Rate, SourceView};
 
 /// Packets that a connection brings behind its SYN at the least: it is acknowledged, and used or ended.
 pub const BEHIND_SYN: u64 = 2;
@@ -54,6 +54,24 @@ pub fn most_within(scene: &Scene<'_>, mut syns: Vec<usize>, seconds: f64) -> usi
         most = most.max(last + 1 - first);
     }
     most
+}
+
+/// How many connections that were begun at a port ended there, by the counters, which miss nobody: as many FINs came, and what belongs to them. Those that
+/// are older make up for those that go on.
+pub fn ended(scene: &Scene<'_>, port: u16) -> u64 {
+    let count = scene.port(PortProto::Tcp, Side::Dst, port);
+    let is_used = count.all.packets - count.syn.packets >= BEHIND_SYN * count.fin;
+    if is_used { count.fin.min(count.syn.packets) } else { 0 }
+}
+
+/// How many SYNs some sources sent, sampled or not, beyond those of the connections that they ended.
+pub fn unended(scene: &Scene<'_>, callers: &Callers) -> u64 {
+    let of_source = |(source, syns): (&IpAddr, &Vec<usize>)| {
+        let all = scene.sampled(*source).syn.max(1);
+        let ends = scene.view(*source).map_or(0, |view| view.fin * syns.len() as u64 / all);
+        scene.syns_like(*source, syns.len()).saturating_sub(ends)
+    };
+    callers.iter().map(of_source).sum()
 }
 
 /// SYNs that came to a port.
@@ -133,9 +151,27 @@ impl Scene<'_> {
         let views: Vec<&SourceView> = sources.into_iter().filter_map(|source| self.view(source)).collect();
         let first = views.iter().map(|view| view.first).min().unwrap_or(Moment(0));
         let last = views.iter().map(|view| view.last).max().unwrap_or(Moment(0));
+        let mut seconds = last.seconds_since(first);
+        // Some are of others, who may have gone on for longer.
+        if packets > views.iter().map(|view| view.packets).sum() {
+            seconds = seconds.max(self.least_seconds(packets));
+        }
         let others = self.observations.counters.total().packets.saturating_sub(packets);
         let stretches = self.observations.rates.iter();
         let busiest = stretches.map(|rate| rate.packets.saturating_sub(others) as f64 / rate.seconds.max(1.0));
-        busiest.fold(packets as f64 / last.seconds_since(first).max(1.0), f64::max)
+        busiest.fold(packets as f64 / seconds.max(1.0), f64::max)
+    }
+
+    /// How long so many packets took at the least: they filled the busiest stretches of time, but for the first and the last.
+    fn least_seconds(&self, packets: u64) -> f64 {
+        let mut stretches: Vec<&Rate> = self.observations.rates.iter().collect();
+        stretches.sort_by_key(|rate| std::cmp::Reverse(rate.packets));
+        let mut left = packets;
+        let filled = stretches.into_iter().take_while(|rate| {
+            let is_needed = left > 0;
+            left = left.saturating_sub(rate.packets);
+            is_needed
+        });
+        filled.skip(2).map(|rate| rate.seconds).sum()
     }
 }

@@ -3,11 +3,11 @@
 //! Where only they are seen, their rate tells. Where the answers are seen as well, it is how many connections they keep half-open: that fills a backlog
 //! however slowly they come.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::net::IpAddr;
 
 use super::addresses::{network, site};
-use super::clients::{BEHIND_SYN, Callers, members, most_within, rate, sent, syns};
+use super::clients::{BEHIND_SYN, Callers, ended, members, most_within, rate, sent, syns, unended};
 use super::forged::are_repeated;
 use super::half::Half;
 use super::{Case, Claims, Scene, words};
@@ -22,18 +22,22 @@ struct Port {
     vain: Callers,
     /// Those whose connections come about.
     clients: Callers,
-    /// How many SYNs of a source were sampled that do not come to us, or that another finding explains.
-    others: HashMap<IpAddr, usize>,
+    /// Those whose SYNs do not come to us, or are explained by another finding.
+    others: Callers,
 }
 
 /// Where a flood goes.
 struct Target {
     hosts: BTreeSet<IpAddr>,
     port: u16,
+    /// How many connections came about there besides.
+    used: u64,
 }
 
 /// SYNs of each source up to which they hardly try again.
 const ONCE: f64 = 1.5;
+/// Less than one of so many samples says nothing of where the rest goes.
+const FEW: u64 = 4;
 
 /// Finds SYN floods, for each port one under forged addresses and one from others.
 pub fn recognise(scene: &Scene<'_>, claims: &Claims) -> Vec<Recognition> {
@@ -45,7 +49,9 @@ pub fn recognise(scene: &Scene<'_>, claims: &Claims) -> Vec<Recognition> {
         }
         let port = ports.entry(port).or_default();
         match scene.connects(source) {
-            _ if !scene.is_inbound(sighting) || !claims.is_free(index) => *port.others.entry(source).or_default() += 1,
+            _ if !scene.is_inbound(sighting) || !claims.is_free(index) => {
+                port.others.entry(source).or_default().push(index)
+            }
             true => port.clients.entry(source).or_default().push(index),
             false => port.vain.entry(source).or_default().push(index),
         }
@@ -57,19 +63,23 @@ fn floods(scene: &Scene<'_>, port: u16, mut callers: Port) -> Vec<Recognition> {
     let limits = &scene.thresholds.flood;
     let count = scene.port(PortProto::Tcp, Side::Dst, port);
     let behind = count.all.packets - count.syn.packets;
-    let mut meant = sent(scene, &callers.clients);
+    let (mut meant, mut used) = (sent(scene, &callers.clients), ended(scene, port) + unended(scene, &callers.clients));
     // Where less came than belongs to connections, that of clients is for show.
     if behind < BEHIND_SYN * meant && !scene.are_ended_there(&scene.targets(&members(&callers.clients))) {
         callers.vain.append(&mut callers.clients);
-        meant = 0;
+        (meant, used) = (0, 0);
     }
+    let (vain, sweepers) = callers.vain.into_iter().partition(|(source, syns)| !sweeps(scene, *source, syns));
+    callers.vain = vain;
+    callers.others.extend(sweepers);
     let Some(hosts) = main_targets(scene, &callers.vain) else { return Vec::new() };
-    let target = Target { hosts, port };
+    let target = Target { hosts, port, used };
     let is_meant = |index: &usize| target.hosts.contains(&scene.sighting(*index).destination());
     callers.vain.values_mut().for_each(|syns| syns.retain(is_meant));
     callers.vain.retain(|_, syns| !syns.is_empty());
-    let others = callers.others.iter().map(|(source, sampled)| scene.syns_like(*source, *sampled)).sum::<u64>();
-    let vain = count.syn.packets.saturating_sub(meant + others);
+    let vain = count.syn.packets.saturating_sub(meant + sent(scene, &callers.others));
+    // The same without the visitors of whom nothing was sampled.
+    let mut counted = count.syn.packets.saturating_sub(used + unended(scene, &callers.others));
     let resets = callers.vain.iter().map(|(source, syns)| resets(scene, *source, syns.len())).sum::<u64>();
     let behind = behind.saturating_sub(resets);
     // A connection that carries anything is three packets and more behind its SYN.
@@ -82,12 +92,13 @@ fn floods(scene: &Scene<'_>, port: u16, mut callers: Port) -> Vec<Recognition> {
     // Where nobody else calls, the counter knows better what came than the samples of what they sent to any port.
     if crowd.is_empty() {
         let all: u64 = fast.keys().filter_map(|source| scene.view(*source)).map(|view| view.syn).sum();
-        of_fast = of_fast.max(vain.min(all));
+        of_fast = of_fast.max(counted.min(all));
     }
     let mut found = Vec::new();
     if is_fast(scene, of_fast, &fast, target.hosts.len()) {
         found.push(from_senders(scene, &target, &fast, of_fast));
         of_crowd = of_crowd.saturating_sub(of_fast);
+        counted = counted.saturating_sub(of_fast);
     } else {
         crowd.extend(fast);
     }
@@ -97,7 +108,8 @@ fn floods(scene: &Scene<'_>, port: u16, mut callers: Port) -> Vec<Recognition> {
     let lacks_clients = networks.len() >= limits.clients && crowd.len() > limits.vain * callers.clients.len();
     let is_flood = is_fast(scene, of_crowd, &crowd, target.hosts.len()) || half_open(scene, &target, &crowd).is_some();
     if (lacks_packets || lacks_clients) && is_flood {
-        let (crowd, of_crowd) = alike(scene, crowd, of_crowd);
+        let counted = counted.min(of_crowd).max(sent(scene, &crowd));
+        let (crowd, of_crowd) = alike(scene, crowd, counted);
         let each = sent(scene, &crowd) as f64 / crowd.len().max(1) as f64;
         let mut flood = match crowd.len() >= limits.forged_sources && each <= limits.per_source {
             true => from_forged(scene, &target, &crowd, of_crowd, each),
@@ -108,6 +120,12 @@ fn floods(scene: &Scene<'_>, port: u16, mut callers: Port) -> Vec<Recognition> {
         found.push(flood);
     }
     found
+}
+
+/// Whether a source sends to more hosts than the table can tell, and few of its samples are of this port: where it sends most to, nobody knows.
+fn sweeps(scene: &Scene<'_>, source: IpAddr, syns: &[usize]) -> bool {
+    scene.view(source).is_some_and(|view| view.destinations == u64::MAX)
+        && syns.len() as u64 * FEW < scene.sampled(source).syn
 }
 
 /// The address to which most of the SYNs go or, if there is none, the addresses of the site: a flood has one target, a sweep sends little to each.
@@ -192,18 +210,26 @@ fn alike(scene: &Scene<'_>, callers: Callers, sent_by_all: u64) -> (Callers, u64
         return (callers, sent_by_all);
     }
     let (alike, others): (Callers, Callers) = callers.into_iter().partition(|(_, syns)| are_bare(scene, syns));
-    let left = sent_by_all.saturating_sub(sent(scene, &others));
+    let left = sent_by_all.saturating_sub(unended(scene, &others)).max(sent(scene, &alike));
     (alike, left)
 }
 
 fn open<'s, 'a>(scene: &'s Scene<'a>, id: &str, target: &Target, callers: &Callers, syn: u64) -> Case<'s, 'a> {
     let rate = rate(scene, syn, callers);
     let (hosts, port) = (words::addresses(&target.hosts), target.port);
+    let about = if target.used > 0 && syn > sent(scene, callers) { "About " } else { "" };
     let case = Case::new(scene, id, members(callers)).packets(syn).evidence(format!(
-        "{} SYNs to port {port} of {hosts}, up to about {} a second, and no connections behind them.",
+        "{about}{} SYNs to port {port} of {hosts}, up to about {} a second, and no connections behind them.",
         number(syn),
         number(rate as u64)
     ));
+    let case = match target.used {
+        0 => case,
+        used => case.evidence(format!(
+            "{} to that port came about as well, and are not counted.",
+            words::count(used, "connection")
+        )),
+    };
     let case = match half_open(scene, target, callers) {
         Some(half_open) => case.evidence(format!(
             "{} connections at the least were half-open at once: the port answered, answered again, and was not heard.",

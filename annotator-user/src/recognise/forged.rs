@@ -8,32 +8,50 @@ use annotator_common::packet::tcp;
 use annotator_common::{Flag, Transport};
 
 use super::addresses::{network, site};
+use super::clients::ended;
 use super::half::Half;
 use super::packets::is_to_many;
+use super::questions::counted;
 use super::quote::Quote;
 use super::{Case, Claims, Scene, words};
+use crate::counters::PortProto;
 use crate::finding::{Confidence, Recognition};
-use crate::observation::{Sighting, SourceView};
+use crate::observation::Sighting;
 use crate::quantity::number;
 
 /// Addresses that a sentence lists.
 const LISTED: usize = 6;
 /// Seconds within which strangers are counted.
 const SECOND: f64 = 1.0;
+/// Segments of a client, at the most, of which the source table takes note beside its SYN: one that acknowledges the answer, one that ends the connection, and
+/// one that acknowledges that it is ended.
+const SEGMENTS_TRACKED: u64 = 3;
 
 /// Finds floods from forged sources, one finding for each site that is flooded.
 pub fn recognise(scene: &Scene<'_>, claims: &Claims) -> Vec<Recognition> {
+    let strangers = strangers(scene);
     let mut by_site: BTreeMap<IpAddr, Vec<usize>> = BTreeMap::new();
-    let mut strangers = Vec::new();
-    for (index, sighting) in scene.sightings().filter(|(_, sighting)| is_of_stranger(scene, sighting)) {
-        strangers.push(sighting);
-        if claims.is_free(index) {
-            by_site.entry(site(sighting.destination())).or_default().push(index);
-        }
+    for index in claims.free(&strangers) {
+        by_site.entry(site(scene.sighting(index).destination())).or_default().push(index);
     }
     let floods: Vec<Flood> = by_site.into_values().filter_map(|members| Flood::of(scene, members)).collect();
-    let unsampled = Unsampled::of(scene, &floods, &strangers);
+    let Some(unsampled) = Unsampled::of(scene, &floods, &strangers) else { return Vec::new() };
     floods.into_iter().map(|flood| flood.tell(scene, &unsampled)).collect()
+}
+
+/// Packets of strangers, without the segments of visitors of whom the source table has lost the beginning.
+fn strangers(scene: &Scene<'_>) -> Vec<usize> {
+    let seen = scene.sightings().filter(|(_, sighting)| is_of_stranger(scene, sighting));
+    let mut strangers: Vec<usize> = seen.map(|(index, _)| index).collect();
+    let segment = |index: &usize| {
+        let packet = &scene.sighting(*index).packet;
+        (packet.transport == Transport::Tcp && !packet.is_syn()).then_some(packet.destination_port)
+    };
+    let mut segments: BTreeMap<u16, u64> = BTreeMap::new();
+    strangers.iter().filter_map(segment).for_each(|port| *segments.entry(port).or_default() += 1);
+    segments.retain(|port, segments| *segments <= SEGMENTS_TRACKED * ended(scene, *port));
+    strangers.retain(|index| segment(index).is_none_or(|port| !segments.contains_key(&port)));
+    strangers
 }
 
 /// Whether a packet comes from somebody who hardly sent more than this, and with whom nobody here had to do.
@@ -131,17 +149,18 @@ impl Flood {
         let Flood { members, signs, target } = self;
         let seen: Vec<&Sighting> = members.iter().map(|index| scene.sighting(*index)).collect();
         let sources: BTreeSet<IpAddr> = seen.iter().map(|sighting| sighting.source()).collect();
-        let sampled = members.len() as u64;
+        let (sampled, unsampled) = (seen.len() as u64, unsampled.share_of(columns(seen.iter().copied())));
         let syns = seen.iter().filter(|sighting| sighting.packet.is_syn()).count();
+        let of_which = if unsampled > 0 { " in the samples" } else { "" };
         let case = Case::new(scene, "flood.forged-sources", members).confidence(Confidence::Likely).evidence(format!(
-            "{} of {} sent to {target}, hardly one of them twice, and none that had to do with it before: {}.",
+            "{} of {} sent to {target}{of_which}, hardly one of them twice, and none that had to do with it before: {}.",
             words::count(sources.len() as u64, "source"),
             words::count(networks(sources.iter().copied()) as u64, "network"),
             kinds(&seen)
         ));
         let case = if syns * 2 > seen.len() { case.also("flood.syn") } else { case };
         let case = signs.into_iter().fold(case, |case, sign| case.evidence(sign.says));
-        case.packets(sampled + unsampled.share_of(sampled)).alone().fact("detail", target).close()
+        case.packets(sampled + unsampled).alone().fact("detail", target).close()
     }
 }
 
@@ -170,7 +189,7 @@ fn one_place(scene: &Scene<'_>, seen: &[&Sighting], clients: &[&Sighting]) -> Op
     let is_client = |sighting: &Sighting| {
         of_clients.as_ref().is_some_and(|ttls| ttls.contains(&sighting.packet.ttl))
             && sighting.packet.transport == Transport::Tcp
-            && scene.is_served(sighting.packet.destination_port)
+            && scene.is_served(sighting.target())
     };
     let telling: Vec<&&Sighting> =
         seen.iter().filter(|sighting| !is_everyday(scene, sighting) && !is_client(sighting)).collect();
@@ -318,35 +337,73 @@ fn kind(sighting: &Sighting) -> &'static str {
     }
 }
 
-/// What strangers sent that was not sampled, while floods went on.
+/// SYNs, datagrams, ICMP messages, and the rest, of which no counter knows.
+type Columns = [u64; 4];
+
+const REST: usize = 3;
+
+fn column(sighting: &Sighting) -> usize {
+    match sighting.packet.transport {
+        Transport::Tcp if sighting.packet.is_syn() => 0,
+        Transport::Udp => 1,
+        Transport::Icmp | Transport::Icmpv6 => 2,
+        _ => REST,
+    }
+}
+
+fn columns<'s>(sightings: impl Iterator<Item = &'s Sighting>) -> Columns {
+    let mut columns = Columns::default();
+    sightings.for_each(|sighting| columns[column(sighting)] += 1);
+    columns
+}
+
+/// What strangers sent that was not sampled.
 struct Unsampled {
-    packets: u64,
-    /// How much of them was.
-    sampled: u64,
+    packets: Columns,
+    /// How much was, while floods went on.
+    sampled: Columns,
 }
 
 impl Unsampled {
-    fn of(scene: &Scene<'_>, floods: &[Flood], strangers: &[&Sighting]) -> Self {
+    fn of(scene: &Scene<'_>, floods: &[Flood], strangers: &[usize]) -> Option<Self> {
         let seen = || floods.iter().flat_map(|flood| &flood.members).map(|index| scene.sighting(*index).at);
-        let (Some(first), Some(last)) = (seen().min(), seen().max()) else {
-            return Unsampled { packets: 0, sampled: 0 };
-        };
-        let during = first..=last;
-        let sampled = || strangers.iter().filter(|sighting| during.contains(&sighting.at));
-        // Some are sampled whether the table has room for them or not.
-        let without_room = sampled().filter(|sighting| scene.view(sighting.source()).is_none()).count() as u64;
-        let untracked = scene.observations.counters.packets_of_untracked_sources.saturating_sub(without_room);
-        let is_seldom = |view: &SourceView| view.packets as f64 <= scene.thresholds.flood.per_source;
-        let sources = scene.observations.sources.iter();
-        let strange = sources.filter(|view| during.contains(&view.first) && is_seldom(view) && view.fin == 0);
-        Unsampled {
-            packets: strange.map(|view| scene.unsampled(view)).sum::<u64>() + untracked,
-            sampled: sampled().count() as u64,
+        let during = seen().min()?..=seen().max()?;
+        let counters = &scene.observations.counters;
+        let icmp = counters.icmp.values().map(|count| count.packets).sum();
+        let [syn, udp] = [PortProto::Tcp, PortProto::Udp].map(|proto| counted(scene, proto));
+        let all: Columns = [syn.map(|(_, packets)| packets).sum(), udp.map(|(_, packets)| packets).sum(), icmp, 0];
+
+        // What others than strangers sent, and what is known of either.
+        let (mut others, mut tracked, mut rest) = (Columns::default(), 0, 0);
+        others[0] = counted(scene, PortProto::Tcp).map(|(port, _)| ended(scene, port)).sum();
+        for view in scene.observations.sources {
+            tracked += view.syn + view.udp + view.icmp;
+            let is_seldom = view.packets as f64 <= scene.thresholds.flood.per_source;
+            if !is_seldom || scene.connects(view.address) {
+                others[0] += view.syn.saturating_sub(view.fin);
+                others[1] += view.udp;
+                others[2] += view.icmp;
+            } else if view.fin == 0 && during.contains(&view.first) {
+                rest += view.others();
+            }
         }
+        // Of the packets for which the table had no room, those in the counters are none of the rest.
+        let untracked = all.iter().sum::<u64>().saturating_sub(tracked);
+        rest += counters.packets_of_untracked_sources.saturating_sub(untracked);
+
+        let strangers = || strangers.iter().map(|index| scene.sighting(*index));
+        let known = columns(strangers());
+        let mut packets = all;
+        packets[REST] = rest;
+        for column in 0..packets.len() {
+            packets[column] = packets[column].saturating_sub(others[column] + known[column]);
+        }
+        Some(Unsampled { packets, sampled: columns(strangers().filter(|sighting| during.contains(&sighting.at))) })
     }
 
-    /// What belongs to so many of those that were sampled: which flood each of the others was of, nobody knows.
-    fn share_of(&self, sampled: u64) -> u64 {
-        (self.packets * sampled).checked_div(self.sampled).unwrap_or_default()
+    /// What belongs to some that were sampled: which flood each of the others was of, nobody knows.
+    fn share_of(&self, members: Columns) -> u64 {
+        let of_column = |i: usize| (self.packets[i] * members[i]).checked_div(self.sampled[i]).unwrap_or_default();
+        (0..members.len()).map(of_column).sum()
     }
 }

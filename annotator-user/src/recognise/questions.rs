@@ -6,7 +6,6 @@ use std::net::IpAddr;
 use annotator_common::Transport;
 
 use super::Scene;
-use super::scene::Outcome;
 use crate::counters::{PortCount, PortProto, Side};
 use crate::observation::{Sighting, SourceView};
 
@@ -84,18 +83,6 @@ impl Scene<'_> {
         let known = own.keys().filter(|port| !is_beyond(**port)).count();
         // Each packet of others that was not sampled may be the only one to a port.
         Some(CountedPorts::AtLeast((questions.ports_beyond + known).saturating_sub(of_others as usize)))
-    }
-
-    /// How many SYNs that were not sampled, whosever they are, went to other ports than those at which a source was answered.
-    pub fn unsampled_in_vain(&self, source: IpAddr) -> u64 {
-        let questions = &self.questions[PortProto::Tcp as usize];
-        let answered = self.from(source).iter().filter(|index| self.outcome(**index) == Outcome::Answered);
-        let ports: BTreeSet<u16> = answered.map(|index| self.sighting(*index).packet.destination_port).collect();
-        let to = |port: &u16| {
-            let syns = self.port(PortProto::Tcp, Side::Dst, *port).syn.packets;
-            syns.saturating_sub(questions.sampled_to(*port))
-        };
-        questions.beyond.saturating_sub(ports.iter().map(to).sum())
     }
 }
 

@@ -58,7 +58,7 @@ pub struct Scene<'a> {
     low_clients: bool,
     outcomes: Vec<Outcome>,
     clients: HashSet<IpAddr>,
-    wanted: HashSet<u16>,
+    wanted: HashSet<(IpAddr, u16)>,
     quotes: Vec<(usize, Quote)>,
     /// SYNs and datagrams by where they go.
     pub(super) questions: [Questions; 2],
@@ -417,20 +417,20 @@ impl<'a> Scene<'a> {
     }
 
     /// Whether a TCP port carries connections, by its counter: a connection is three packets and more behind each SYN, a probe is one
-    /// at most. A scanner may send as many, so somebody else must have asked for the port.
-    pub fn is_served(&self, port: u16) -> bool {
+    /// at most. A scanner may send as many, and the counter is that of all hosts, so somebody else must have asked this one for it.
+    pub fn is_served(&self, (host, port): (IpAddr, u16)) -> bool {
         let count = self.port(PortProto::Tcp, Side::Dst, port);
         let syn = count.syn.packets;
-        self.wanted.contains(&port) && syn > 0 && count.all.packets - syn >= 3 * syn
+        self.wanted.contains(&(host, port)) && syn > 0 && count.all.packets - syn >= 3 * syn
     }
 
-    /// TCP ports for which somebody asked who is a client, or who wants too little to be a scanner.
-    fn find_wanted(&self) -> HashSet<u16> {
+    /// Hosts and their TCP ports for which somebody asked who is a client, or who wants too little to be a scanner.
+    fn find_wanted(&self) -> HashSet<(IpAddr, u16)> {
         let mut wanted = HashSet::new();
         for source in self.by_source.keys().copied() {
             let targets = self.targets(&self.syns_of(source));
             if self.connects(source) || targets.len() < self.thresholds.scan.hosts {
-                wanted.extend(targets.into_iter().map(|(_, port)| port));
+                wanted.extend(targets);
             }
         }
         wanted
@@ -504,7 +504,7 @@ impl<'a> Scene<'a> {
         match self.is_listening(PortProto::Tcp, half.destination, half.destination_port) {
             Some(true) => Outcome::Answered,
             // A port that was served for a while, or for somebody behind this host, is in no list.
-            _ if self.is_served(half.destination_port) => Outcome::Answered,
+            _ if self.is_served(target) => Outcome::Answered,
             Some(false) => Outcome::Refused,
             None if self.hears(half.destination) => Outcome::Silent,
             None => Outcome::Unknown,

@@ -411,7 +411,7 @@ mod tests {
     fn counts_add_up_and_ports_without_an_entry_are_one() {
         let metrics = Metrics::new().unwrap();
         metrics.name_ports([port(22)]);
-        let row = PortCount { all: ONE + ONE, syn: ONE };
+        let row = PortCount { all: ONE + ONE, syn: ONE, fin: 0 };
         let ports = [22, 4711, 4712].map(|number| (port(number), row));
         let new = Counters { ports: ports.into(), ..Counters::default() };
         metrics.count("eth0", &new);
@@ -450,7 +450,7 @@ mod tests {
         let metrics = Metrics::new().unwrap();
         let mut flood = Counters { without_protocol: ONE, ..Counters::default() };
         for number in 0..=u16::MAX {
-            flood.ports.insert(port(number), PortCount { all: ONE, syn: ONE });
+            flood.ports.insert(port(number), PortCount { all: ONE, syn: ONE, fin: 0 });
             flood.protocols.insert(Protocol::EtherType(number), ONE);
             let [icmp_type, code] = number.to_be_bytes();
             flood.icmp.insert(IcmpKey { family: Family::V4, icmp_type, code }, ONE);

@@ -236,6 +236,10 @@ fn what_listens_does_not_refuse() {
 
 /// Connections of visitors, a hundred a second.
 fn visitors(scenario: &mut Scenario, number: u32) {
+    visitors_at(scenario, number, 100.0);
+}
+
+fn visitors_at(scenario: &mut Scenario, number: u32, rate: f64) {
     let start = scenario.now;
     for i in 0..number {
         let question = ask(&crowd(50_000 + i), i, 443);
@@ -247,7 +251,7 @@ fn visitors(scenario: &mut Scenario, number: u32) {
         for _ in 0..8 {
             scenario.send(with_data(there(PSH | ACK))).send(with_data(back(PSH | ACK)));
         }
-        scenario.send(there(FIN | ACK)).send(back(FIN | ACK)).send(there(ACK)).wait(-0.21);
+        scenario.send(there(FIN | ACK)).send(back(FIN | ACK)).send(there(ACK)).wait(1.0 / rate - 0.22);
     }
     scenario.now = start;
 }
@@ -458,6 +462,41 @@ fn visitors_are_not_counted_with_the_flood() {
     }) {
         let flood = one(&found, "flood.forged-sources");
         assert!((3000..3060).contains(&flood.packets), "{flood:#?}");
+    }
+}
+
+/// Nor where there are more of them than samples and the source table have room for: the ends of their connections are counted. Without options the SYNs of a
+/// flood stand out among any number of visitors.
+#[test]
+fn visitors_of_whom_nothing_is_known_are_not_counted_with_the_flood() {
+    for (number, packets, bare) in [(2000, 20_000, false), (8000, 3000, true), (20_000, 3000, true)] {
+        for found in readings(|scenario| {
+            visitors_at(scenario, number, 500.0);
+            for i in 0..packets {
+                let question = ask(&crowd(i), i % 50_000, 443);
+                let question = if bare { syn(&made_up(i), 1024 + i as u16, HOME, 443).ttl(50) } else { question };
+                scenario.send(question).wait(-0.0098);
+            }
+        }) {
+            let flood = one(&found, "flood.forged-sources");
+            assert!(flood.packets.abs_diff(packets.into()) <= u64::from(packets / 100), "{packets}: {flood:#?}");
+            assert!(flood.also.contains(&"flood.syn".to_string()), "{flood:#?}");
+        }
+    }
+}
+
+/// Of the second port of a sweep hardly anything is sampled, and that is not to say that all of it goes to one host.
+#[test]
+fn a_sweep_is_no_flood() {
+    for found in readings(|scenario| {
+        scenario.locality.prefixes.push(annotator::observation::Prefix { bits: 20, ..PREFIX });
+        for i in 0..4096_u32 {
+            let host = format!("93.184.{}.{}", 208 + i % 2048 / 256, i % 256);
+            scenario.send(syn(AWAY, 40_000, &host, [80, 443][i as usize / 2048])).wait(-0.0095);
+        }
+    }) {
+        none(&found, "flood.syn");
+        assert!(one(&found, "scan.horizontal").packets > 4000, "{found:#?}");
     }
 }
 

@@ -811,6 +811,32 @@ fn who_hangs_up_on_many_hosts_sweeps_them() {
     none(&client.recognise(), "scan.horizontal");
 }
 
+/// That one of its ports has visitors says nothing of the other hosts, and the source never ends a connection.
+#[test]
+fn a_sweep_beside_visitors_of_its_port_is_counted() {
+    for mut scenario in [Scenario::at(&[&host(0)]), Scenario::live_at(&[&host(0)])] {
+        scenario.locality.prefixes.push(schema::prefix("93.184.216.0/22").unwrap());
+        for i in 0..2000 {
+            scenario.connection(&crowd(i), 50_000, &host(0), 443).wait(-0.1);
+        }
+        for i in 0..2000 {
+            let port = [443, 80][i % 2];
+            scenario.send(syn(AWAY, 40_321, &host(i / 2), port));
+            if i == 0 {
+                scenario.send(tcp(&host(0), port, AWAY, 40_321, SYN | ACK)).send(tcp(
+                    AWAY,
+                    40_321,
+                    &host(0),
+                    port,
+                    RST,
+                ));
+            }
+        }
+        let found = scenario.recognise();
+        assert!(one(&found, "scan.horizontal").packets.abs_diff(2000) < 10, "{found:#?}");
+    }
+}
+
 #[test]
 fn data_that_nobody_asked_for_opens_no_port() {
     let junk = |mut scenario: Scenario, hosts: usize, ports: &[u16], sources: usize| {
