@@ -1,16 +1,17 @@
 //! Tallies and recognitions → findings.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::net::IpAddr;
 
 use super::tally::{Row, Tally};
 use super::tell::Teller;
 use super::text::{Facts, fill};
 use super::{Knowledge, Texts, Voice, answers, companions, is_of, zen};
-use crate::counters::{IcmpKey, Side};
+use crate::counters::{IcmpKey, PortProto, Side};
 use crate::example::{EXAMPLES_MAX, Example};
 use crate::extent::Extent;
-use crate::finding::{ADDRESSES_MAX, Confidence, Finding, Recognition, Verdict, unlisted};
+use crate::finding::{ADDRESSES_MAX, Confidence, Finding, PortPackets, Recognition, Verdict, unlisted};
 use crate::names;
 use crate::payload::route::routes;
 use crate::quantity::{count, number};
@@ -21,6 +22,9 @@ const LISTED_MAX: usize = 12;
 const SILENCED_MAX: usize = 24;
 /// Of a recognition that stands alone only those that would have spoken for this part of it, at least: one in so many packets.
 const ALONE_PART: usize = 20;
+
+/// Packets of unknown sources are told of from one in so many on.
+const UNKNOWN_PART: u64 = 20;
 
 /// Where something is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,11 +45,19 @@ struct Fold {
 pub(super) struct Words<'a> {
     teller: &'a Teller<'a>,
     knowledge: &'a Knowledge,
+    /// How many SYNs and datagrams of a source of which some packet was sampled were not.
+    unsampled: HashMap<IpAddr, u64>,
 }
 
 impl<'a> Words<'a> {
     pub fn new(teller: &'a Teller<'a>) -> Self {
-        Words { teller, knowledge: teller.knowledge }
+        let mut sampled: HashMap<IpAddr, PortPackets> = HashMap::new();
+        teller.seen.iter().for_each(|seen| sampled.entry(seen.sighting.source()).or_default().note(seen.sighting));
+        let unsampled = teller.observations.sources.iter().filter_map(|view| {
+            let sampled = sampled.get(&view.address)?;
+            Some((view.address, view.syn.saturating_sub(sampled.syn) + view.udp.saturating_sub(sampled.udp)))
+        });
+        Words { teller, knowledge: teller.knowledge, unsampled: unsampled.collect() }
     }
 
     /// Every finding, gravest first.
@@ -111,8 +123,10 @@ impl<'a> Words<'a> {
         for (voice, fold) in folded.iter().filter(|(_, fold)| fold.into == place) {
             add_ids(finding, self.ids(*voice));
             // The counters of what was folded are exact where sightings are not.
-            if fold.whole {
-                finding.packets = finding.packets.max(self.teller.tallies[voice].packets());
+            let tally = &self.teller.tallies[voice];
+            if fold.whole && tally.packets() > finding.packets {
+                finding.packets = tally.packets();
+                finding.evidence.extend(self.others(tally));
             }
         }
     }
@@ -132,6 +146,7 @@ impl<'a> Words<'a> {
             finding.title.push_str(&format!(" (and {})", count(tally.rows.len() as u64 - 1, "more port")));
         }
         self.add_addresses(&mut finding, &tally.sightings);
+        finding.evidence.extend(self.others(tally));
         finding.extent = Extent::of(tally.sightings.iter().map(|index| self.teller.seen[*index].sighting));
         finding.examples = self.examples(tally.sightings.iter().copied());
         finding.sightings = tally.sightings.iter().copied().collect();
@@ -198,6 +213,29 @@ impl<'a> Words<'a> {
             finding.evidence.extend(unlisted(what, addresses.len()));
             *list = addresses.into_iter().take(ADDRESSES_MAX).collect();
         }
+    }
+
+    /// What is to be said where some packets cannot be of the sources that were sampled.
+    fn others(&self, tally: &Tally) -> Option<String> {
+        let mut sampled = PortPackets::default();
+        let sightings = || tally.sightings.iter().map(|index| self.teller.seen[*index].sighting);
+        sightings().for_each(|sighting| sampled.note(sighting));
+        let is_datagrams = |row: &Row| matches!(row, Row::Port(PortProto::Udp, Side::Dst, _));
+        let datagrams: u64 = tally.rows.iter().filter(|(row, _)| is_datagrams(row)).map(|(_, packets)| packets).sum();
+        let unsampled = (tally.syn + datagrams).saturating_sub(sampled.syn + sampled.udp);
+        let sources: BTreeSet<IpAddr> = sightings().map(|sighting| sighting.source()).collect();
+        let known = sources.iter().filter_map(|source| self.unsampled.get(source));
+        // All of those without room in the table may be of one of them.
+        let untracked = match known.clone().count() < sources.len() {
+            true => self.teller.observations.counters.packets_of_untracked_sources,
+            false => 0,
+        };
+        let theirs = known.sum::<u64>() + untracked;
+        let others = unsampled.saturating_sub(theirs);
+        let is_much = !sources.is_empty() && others * UNKNOWN_PART >= tally.packets();
+        (is_much && others > 0).then(|| {
+            format!("At least {} came from other sources, of whom nothing was sampled.", count(others, "packet"))
+        })
     }
 
     fn facts(&self, tally: &Tally) -> (Facts, Vec<String>) {

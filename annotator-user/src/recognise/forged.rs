@@ -15,7 +15,7 @@ use super::questions::counted;
 use super::quote::Quote;
 use super::{Case, Claims, Scene, words};
 use crate::counters::PortProto;
-use crate::finding::{Confidence, Recognition};
+use crate::finding::{Confidence, PortPackets, Recognition};
 use crate::observation::Sighting;
 use crate::quantity::number;
 
@@ -149,18 +149,24 @@ impl Flood {
         let Flood { members, signs, target } = self;
         let seen: Vec<&Sighting> = members.iter().map(|index| scene.sighting(*index)).collect();
         let sources: BTreeSet<IpAddr> = seen.iter().map(|sighting| sighting.source()).collect();
-        let (sampled, unsampled) = (seen.len() as u64, unsampled.share_of(columns(seen.iter().copied())));
-        let syns = seen.iter().filter(|sighting| sighting.packet.is_syn()).count();
-        let of_which = if unsampled > 0 { " in the samples" } else { "" };
+        let sampled = columns(seen.iter().copied());
+        let unsampled = unsampled.share_of(sampled);
+        let (sum, [syn, udp, _, rest]) = (unsampled.iter().sum::<u64>(), unsampled);
+        let is_segment =
+            |sighting: &&&Sighting| column(sighting) == REST && sighting.packet.transport == Transport::Tcp;
+        let other_tcp = rest * seen.iter().filter(is_segment).count() as u64 / sampled[REST].max(1);
+        let of_which = if sum > 0 { " in the samples" } else { "" };
         let case = Case::new(scene, "flood.forged-sources", members).confidence(Confidence::Likely).evidence(format!(
             "{} of {} sent to {target}{of_which}, hardly one of them twice, and none that had to do with it before: {}.",
             words::count(sources.len() as u64, "source"),
             words::count(networks(sources.iter().copied()) as u64, "network"),
             kinds(&seen)
         ));
-        let case = if syns * 2 > seen.len() { case.also("flood.syn") } else { case };
+        let case = if sampled[0] * 2 > seen.len() as u64 { case.also("flood.syn") } else { case };
         let case = signs.into_iter().fold(case, |case, sign| case.evidence(sign.says));
-        case.packets(sampled + unsampled).alone().fact("detail", target).close()
+        let mut flood = case.packets(seen.len() as u64 + sum).alone().fact("detail", target).close();
+        flood.unsampled += PortPackets { syn, other_tcp, udp };
+        flood
     }
 }
 
@@ -402,8 +408,7 @@ impl Unsampled {
     }
 
     /// What belongs to some that were sampled: which flood each of the others was of, nobody knows.
-    fn share_of(&self, members: Columns) -> u64 {
-        let of_column = |i: usize| (self.packets[i] * members[i]).checked_div(self.sampled[i]).unwrap_or_default();
-        (0..members.len()).map(of_column).sum()
+    fn share_of(&self, members: Columns) -> Columns {
+        std::array::from_fn(|i| (self.packets[i] * members[i]).checked_div(self.sampled[i]).unwrap_or_default())
     }
 }

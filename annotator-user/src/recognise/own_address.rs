@@ -93,6 +93,7 @@ fn explain(scene: &Scene<'_>, source: IpAddr, own: Own, members: Vec<usize>) -> 
         return case.with_ttls().evidence(sentence).close_open();
     }
     let case = case
+        .in_vain()
         .confidence(Confidence::Certain)
         .evidence(format!("{source} is one of the addresses that were said to be yours: this machine sent them."));
     let case = match (attempts, refused) {

@@ -905,6 +905,43 @@ fn a_flood_from_forged_sources_over_anything() {
     }
 }
 
+/// Nothing else speaks for what was only counted.
+#[test]
+fn what_was_not_sampled_of_a_flood_is_told_with_it() {
+    for (what, packet) in MADE_UP.into_iter().filter(|(what, _)| ["UDP", "ACKs", "SYNs"].contains(what)) {
+        let mut scenario = Scenario::live();
+        for i in 0..12_000 {
+            scenario.send(packet(i, &made_up(i)).ttl(50)).wait(-0.0099);
+        }
+        let findings = scenario.findings();
+        let flood = findings.iter().find(|one| one.id == "flood.forged-sources").expect("it is a flood");
+        assert!(flood.packets.abs_diff(12_000) < 120, "{what}: {flood:#?}");
+        let others = findings
+            .iter()
+            .filter(|one| ["port.", "leftover.", "trojan.", "quiet."].iter().any(|id| one.id.starts_with(id)));
+        assert_eq!(others.map(|one| one.id.as_str()).collect::<Vec<_>>(), Vec::<&str>::new(), "{what}");
+    }
+}
+
+/// Who sent what was not sampled is not said to be one of those who were.
+#[test]
+fn sources_of_whom_nothing_was_sampled_are_told_of() {
+    let told = |sources: u32| {
+        let mut scenario = Scenario::live();
+        for i in 0..4000 {
+            let ttl = 40 + (i % sources % 24) as u8;
+            scenario.send(udp(&crowd(i % sources), 40_000, HOME, 161, &snmp("public", 1)).ttl(ttl)).wait(-0.0099);
+        }
+        let findings = scenario.findings();
+        let lines = findings.iter().flat_map(|finding| &finding.evidence);
+        lines
+            .filter_map(|line| line.strip_suffix(" packets came from other sources, of whom nothing was sampled."))
+            .count()
+    };
+    assert_eq!(told(4000), 1);
+    assert_eq!(told(100), 0);
+}
+
 #[test]
 fn forged_sources_show_by_the_way_they_come() {
     let flood = |ttl: fn(u32) -> u8, pause: f64| {

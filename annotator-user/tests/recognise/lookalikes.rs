@@ -773,3 +773,17 @@ fn a_knock_at_a_closed_port_is_background() {
     connection.connection("116.90.231.3", 4000, HOME, 4444);
     assert!(connection.recognise().is_empty());
 }
+
+/// Connections of ours that came about are no failed attempts.
+#[test]
+fn attempts_of_our_own_are_counted_without_what_came_about() {
+    let mut scenario = Scenario::at(&[HOME]);
+    for i in 0..60 {
+        scenario.send(syn(HOME, 40_000, &stranger(i), 8080));
+    }
+    for i in 0..600 {
+        scenario.connection(HOME, 41_000 + i, &stranger(1000), 443);
+    }
+    let packets = one(&scenario.recognise(), "pattern.self").packets;
+    assert!((60..70).contains(&packets), "{packets}");
+}
