@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use super::scene::Scene;
+use super::scene::{Outcome, Scene};
 use super::words;
 use crate::example::EXAMPLES_MAX;
 use crate::extent::{Extent, destination_ports};
@@ -213,8 +213,10 @@ impl<'s, 'a> Case<'s, 'a> {
     /// Those like them that were not sampled.
     fn unsampled(&self, source: IpAddr, part: &Part) -> PortPackets {
         let like = self.scene.unsampled_like(source, part.sampled);
-        let ended = if self.in_vain { self.scene.view(source).map_or(0, |view| view.fin) } else { 0 };
-        PortPackets { syn: like.syn.saturating_sub(ended), ..like }
+        // Else it may be a server, and what it ends was opened by others.
+        let connects = |index: &usize| self.scene.outcome(*index) == Outcome::Answered;
+        let ended = self.scene.view(source).filter(|_| self.in_vain && self.scene.from(source).iter().any(connects));
+        PortPackets { syn: like.syn.saturating_sub(ended.map_or(0, |view| view.fin)), ..like }
     }
 
     /// What the source table counted where the source sent nothing but this, or the sightings and those like them that were not sampled.
