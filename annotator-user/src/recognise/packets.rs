@@ -9,6 +9,13 @@ use crate::observation::{Locality, Sighting};
 /// TTLs with which systems send.
 const INITIAL_TTLS: [u8; 3] = [64, 128, 255];
 
+/// Ports that both ends of an exchange have (IANA).
+const NTP: u16 = 123;
+const IKE: u16 = 500;
+const IPSEC: u16 = 4500;
+const SIP: u16 = 5060;
+const WIREGUARD: u16 = 51820;
+
 /// Whether a packet comes from the local network: from a network of ours, from the link, from a private address, which has no business with a public one of
 /// ours, or unrouted from the site that it goes to.
 pub fn is_local(sighting: &Sighting, locality: &Locality) -> bool {
@@ -45,4 +52,26 @@ pub fn is_echo_reply(sighting: &Sighting) -> bool {
 pub fn is_to_many(sighting: &Sighting) -> bool {
     const MANY: Flags = Flags::of(&[Flag::LimitedBroadcast, Flag::DirectedBroadcast, Flag::Multicast]);
     sighting.packet.flags.intersects(MANY)
+}
+
+/// Whether a datagram between two equal ports says that it answers, or belongs to what both ends have agreed on: so clocks, telephone systems and the ends of
+/// tunnels speak with each other.
+pub fn is_between_peers(sighting: &Sighting) -> bool {
+    let (packet, payload) = (&sighting.packet, sighting.payload());
+    let first = payload.first().copied().unwrap_or_default();
+    // From the first answer on both name the SPI of the responder (RFC 7296 §3.1).
+    let is_agreed = |ike: &[u8]| ike.get(8..16).is_some_and(|responder| responder != [0; 8]);
+    packet.transport == Transport::Udp
+        && packet.source_port == packet.destination_port
+        && match packet.source_port {
+            // Passive partner, server, and broadcast (RFC 5905 §7.3).
+            NTP => matches!(first & 7, 2 | 4 | 5),
+            IKE => is_agreed(payload),
+            // IKE stands behind four zeros, where ESP has its SPI (RFC 3948 §2).
+            IPSEC => payload.strip_prefix(&[0; 4]).map_or(!payload.is_empty(), is_agreed),
+            SIP => payload.starts_with(b"SIP/2.0 "),
+            // All but the beginning of a handshake (Donenfeld 2017, WireGuard §5.4).
+            WIREGUARD => matches!(first, 2..=4),
+            _ => false,
+        }
 }

@@ -717,6 +717,35 @@ fn a_sweep_is_found_however_large() {
     }
 }
 
+/// Of a site of which only arriving packets are seen: what its time server, its telephone provider and the other end of its tunnels send to many hosts.
+#[test]
+fn peers_of_a_site_search_nothing() {
+    let spis = |responder: u8| [[1; 8], [responder; 8], [0x21; 8]].concat();
+    let behind_zeros = |ike: Vec<u8>| [vec![0; 4], ike].concat();
+    let rows: [(u16, Vec<u8>, Vec<u8>); 6] = [
+        (123, vec![0x24; 48], vec![0x23; 48]),
+        (500, spis(2), spis(0)),
+        (4500, behind_zeros(spis(2)), behind_zeros(spis(0))),
+        (4500, vec![0xc1; 120], vec![]),
+        (5060, b"SIP/2.0 200 OK\r\n".into(), b"OPTIONS sip:a SIP/2.0\r\n".into()),
+        (51820, vec![4; 80], vec![1; 148]),
+    ];
+    for (port, answer, question) in rows {
+        let sent = |payloads: &[&[u8]]| {
+            let mut scenario = Scenario::default();
+            for i in 0..20 {
+                for payload in payloads {
+                    scenario.send(udp(AWAY, port, &host(i), port, payload)).wait(0.7);
+                }
+            }
+            scenario.recognise()
+        };
+        one(&sent(&[&question]), "scan.horizontal");
+        none(&sent(&[&answer]), "scan.horizontal");
+        none(&sent(&[&question, &answer]), "scan.horizontal");
+    }
+}
+
 #[test]
 fn who_only_repeats_his_pings_is_no_monitor() {
     let pings = |hosts: usize, rounds: usize, pause: f64| {

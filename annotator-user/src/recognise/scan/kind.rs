@@ -9,7 +9,7 @@ use annotator_common::packet::tcp::{ACK, FIN, PSH, RST, SYN, URG};
 use crate::counters::{PortProto, Side};
 use crate::observation::Sighting;
 use crate::recognise::half::Half;
-use crate::recognise::packets::is_to_many;
+use crate::recognise::packets::{is_between_peers, is_to_many};
 use crate::recognise::scene::Scene;
 use crate::recognise::{DNS, FIRST_CLIENT_PORT};
 
@@ -116,6 +116,10 @@ pub fn uninvited(scene: &Scene<'_>, indices: &[usize]) -> HashSet<usize> {
         let limits = &scene.thresholds;
         limits.contact.is_service(half.destination_port) && hosts[&half.destination_port].len() >= limits.scan.own_hosts
     };
+    // Of a port at which it answers some, the rest is not all sampled.
+    let between_peers = indices.iter().map(|index| scene.sighting(*index)).filter(|one| is_between_peers(one));
+    let peers: HashSet<u16> = between_peers.map(|sighting| sighting.packet.source_port).collect();
+    let is_of_peer = |half: Half| half.source_port == half.destination_port && peers.contains(&half.source_port);
     let mut rows: BTreeMap<(IpAddr, u16, Row), Vec<usize>> = BTreeMap::new();
     for index in indices {
         let sighting = scene.sighting(*index);
@@ -127,7 +131,7 @@ pub fn uninvited(scene: &Scene<'_>, indices: &[usize]) -> HashSet<usize> {
             && scene.is_out_of_connection(&half);
         let row = match is_udp {
             true if is_server_to_client(scene, half) && !is_searched(half) => Row::Answers,
-            true if is_neighbours_answer(scene, sighting) => Row::Answers,
+            true if is_neighbours_answer(scene, sighting) || is_of_peer(half) => Row::Answers,
             true => Row::Datagrams,
             false if is_bare_ack => Row::Acks,
             false => continue,
