@@ -149,6 +149,7 @@ fn answers_by_rpc(scenario: &mut Scenario) {
 
 fn a_controller_of_devices(scenario: &mut Scenario) {
     live_in(scenario, "93.184.216.0/24");
+    scenario.connection(HOME, 40_000, &crowd(0), 443);
     for round in 0..20 {
         let from = 49_152 + 131 * round;
         scenario.send(udp(HOME, from, "255.255.255.255", 10_001, &[1, 0, 0, 0]).ttl(64));

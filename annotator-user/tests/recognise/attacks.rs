@@ -562,6 +562,8 @@ fn a_flood_of_pings() {
         let mut scenario = Scenario::live();
         scenario.send(ping(AWAY, HOME)).wait(120.0);
         masses(|_| ping(AWAY, HOME), rate, &mut scenario);
+        let tells_pings = scenario.findings().iter().any(|finding| finding.id == "icmp.8");
+        assert_eq!(tells_pings, rate < 1000, "pings are told once");
         scenario.recognise()
     };
     let found = pings(5000);

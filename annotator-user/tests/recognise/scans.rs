@@ -1131,6 +1131,7 @@ fn neighbours_share_the_work() {
     let found = many(false);
     let scan = one(&found, "scan.distributed");
     assert_eq!((scan.packets, scan.sources.len(), found.len()), (90, 3, 1), "{found:#?}");
+    assert_eq!(scan.confidence, Some(Confidence::Likely));
     assert_eq!(ids(&many(true)).iter().filter(|id| **id == "scan.vertical").count(), 3, "each for itself");
 }
 
@@ -1481,7 +1482,8 @@ fn two_shared_ports_are_a_set_unless_they_are_the_webs() {
         scenario.recognise()
     };
     for own_port in [|_| 50_000, |i| 50_000 + 977 * i] {
-        one(&visits(&[21, 23], own_port, |_| 52), "pattern.decoy-scan");
+        let found = visits(&[21, 23], own_port, |_| 52);
+        assert_eq!(one(&found, "pattern.decoy-scan").confidence, Some(Confidence::Likely));
         none(&visits(&[80, 443], own_port, |_| 52), "pattern.decoy-scan");
     }
     // Of three ports, with one that comes another way.
