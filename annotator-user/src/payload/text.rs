@@ -96,7 +96,8 @@ pub fn sip(payload: &Payload<'_>, shapes: &mut Vec<Shape>) {
         }
         let caller = header(payload.bytes, b"From:").and_then(user);
         let extension = match shape.attribute("method") {
-            Some("REGISTER") => caller,
+            // Both name whom it signs on (RFC 3261 §10.2), and a long way may stand before the one.
+            Some("REGISTER") => caller.or_else(|| header(payload.bytes, b"To:").and_then(user)),
             // Who calls others has a number of his own.
             Some("INVITE") => caller.filter(|caller| user(target) == Some(caller)),
             _ => user(target),

@@ -163,15 +163,14 @@ fn is_closed(scene: &Scene<'_>, target: IpAddr, port: u16, members: &[usize]) ->
         && !is_measured(scene, target, port, members)
 }
 
-/// Whether each sender called a program at the same port by TCP, which is known for no other service: iperf measures a line so, and takes the port for
-/// datagrams only meanwhile.
+/// Whether each sender called a program at the same port by TCP: iperf measures a line so, and takes the port for datagrams only meanwhile.
 fn is_measured(scene: &Scene<'_>, target: IpAddr, port: u16, members: &[usize]) -> bool {
     let called = |source: &IpAddr| {
         let answered = |syn: &usize| scene.outcome(*syn) == Outcome::Answered;
         scene.syns_of(*source).iter().any(|syn| scene.sighting(*syn).target() == (target, port) && answered(syn))
     };
     let senders: BTreeSet<IpAddr> = members.iter().map(|i| scene.sighting(*i).source()).collect();
-    !scene.thresholds.contact.is_service(port) && senders.iter().all(called)
+    scene.thresholds.flood.measured.contains(&port) && senders.iter().all(called)
 }
 
 /// Datagrams of one source to any port there is.

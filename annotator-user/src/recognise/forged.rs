@@ -16,7 +16,7 @@ use super::quote::Quote;
 use super::{Case, Claims, Scene, words};
 use crate::counters::PortProto;
 use crate::finding::{Confidence, PortPackets, Recognition};
-use crate::observation::Sighting;
+use crate::observation::{Sighting, SourceView};
 use crate::quantity::number;
 
 /// Addresses that a sentence lists.
@@ -39,18 +39,20 @@ pub fn recognise(scene: &Scene<'_>, claims: &Claims) -> Vec<Recognition> {
     floods.into_iter().map(|flood| flood.tell(scene, &unsampled)).collect()
 }
 
-/// Packets of strangers, without the segments of visitors of whom the source table has lost the beginning.
+/// Packets of strangers, without their segments where no more came than belongs to visitors of whom the source table has lost the beginning.
 fn strangers(scene: &Scene<'_>) -> Vec<usize> {
     let seen = scene.sightings().filter(|(_, sighting)| is_of_stranger(scene, sighting));
     let mut strangers: Vec<usize> = seen.map(|(index, _)| index).collect();
-    let segment = |index: &usize| {
-        let packet = &scene.sighting(*index).packet;
-        (packet.transport == Transport::Tcp && !packet.is_syn()).then_some(packet.destination_port)
-    };
-    let mut segments: BTreeMap<u16, u64> = BTreeMap::new();
-    strangers.iter().filter_map(segment).for_each(|port| *segments.entry(port).or_default() += 1);
-    segments.retain(|port, segments| *segments <= SEGMENTS_TRACKED * ended(scene, *port));
-    strangers.retain(|index| segment(index).is_none_or(|port| !segments.contains_key(&port)));
+    let sources = scene.observations.sources;
+    let lost = totals(scene)[0].saturating_sub(sources.iter().map(|view| view.syn).sum());
+    let without_syn = sources.iter().filter(|view| view.syn == 0 && is_seldom(scene, view));
+    let segments = without_syn.map(SourceView::others).sum::<u64>() + untracked_rest(scene);
+    if segments <= SEGMENTS_TRACKED * all_ended(scene).min(lost) {
+        strangers.retain(|index| {
+            let packet = &scene.sighting(*index).packet;
+            packet.transport != Transport::Tcp || packet.is_syn()
+        });
+    }
     strangers
 }
 
@@ -363,6 +365,30 @@ fn columns<'s>(sightings: impl Iterator<Item = &'s Sighting>) -> Columns {
     columns
 }
 
+/// Whether a source sent so little that it may be made up.
+fn is_seldom(scene: &Scene<'_>, view: &SourceView) -> bool {
+    view.packets as f64 <= scene.thresholds.flood.per_source
+}
+
+/// What came in all, by the counters.
+fn totals(scene: &Scene<'_>) -> Columns {
+    let [syn, udp] = [PortProto::Tcp, PortProto::Udp].map(|proto| counted(scene, proto));
+    let icmp = scene.observations.counters.icmp.values().map(|count| count.packets).sum();
+    [syn.map(|(_, packets)| packets).sum(), udp.map(|(_, packets)| packets).sum(), icmp, 0]
+}
+
+/// How many connections ended at any port.
+fn all_ended(scene: &Scene<'_>) -> u64 {
+    counted(scene, PortProto::Tcp).map(|(port, _)| ended(scene, port)).sum()
+}
+
+/// The rest of the packets for which the source table had no room: those in the counters are none of it.
+fn untracked_rest(scene: &Scene<'_>) -> u64 {
+    let tracked = scene.observations.sources.iter().map(|view| view.syn + view.udp + view.icmp).sum();
+    let untracked = totals(scene).iter().sum::<u64>().saturating_sub(tracked);
+    scene.observations.counters.packets_of_untracked_sources.saturating_sub(untracked)
+}
+
 /// What strangers sent that was not sampled.
 struct Unsampled {
     packets: Columns,
@@ -374,32 +400,22 @@ impl Unsampled {
     fn of(scene: &Scene<'_>, floods: &[Flood], strangers: &[usize]) -> Option<Self> {
         let seen = || floods.iter().flat_map(|flood| &flood.members).map(|index| scene.sighting(*index).at);
         let during = seen().min()?..=seen().max()?;
-        let counters = &scene.observations.counters;
-        let icmp = counters.icmp.values().map(|count| count.packets).sum();
-        let [syn, udp] = [PortProto::Tcp, PortProto::Udp].map(|proto| counted(scene, proto));
-        let all: Columns = [syn.map(|(_, packets)| packets).sum(), udp.map(|(_, packets)| packets).sum(), icmp, 0];
-
         // What others than strangers sent, and what is known of either.
-        let (mut others, mut tracked, mut rest) = (Columns::default(), 0, 0);
-        others[0] = counted(scene, PortProto::Tcp).map(|(port, _)| ended(scene, port)).sum();
+        let (mut others, mut rest) = (Columns::default(), untracked_rest(scene));
+        others[0] = all_ended(scene);
         for view in scene.observations.sources {
-            tracked += view.syn + view.udp + view.icmp;
-            let is_seldom = view.packets as f64 <= scene.thresholds.flood.per_source;
-            if !is_seldom || scene.connects(view.address) {
+            if !is_seldom(scene, view) || scene.connects(view.address) {
                 others[0] += view.syn.saturating_sub(view.fin);
                 others[1] += view.udp;
                 others[2] += view.icmp;
-            } else if view.fin == 0 && during.contains(&view.first) {
+            } else if (view.fin == 0 || !scene.ends_are_used) && during.contains(&view.first) {
                 rest += view.others();
             }
         }
-        // Of the packets for which the table had no room, those in the counters are none of the rest.
-        let untracked = all.iter().sum::<u64>().saturating_sub(tracked);
-        rest += counters.packets_of_untracked_sources.saturating_sub(untracked);
 
         let strangers = || strangers.iter().map(|index| scene.sighting(*index));
         let known = columns(strangers());
-        let mut packets = all;
+        let mut packets = totals(scene);
         packets[REST] = rest;
         for column in 0..packets.len() {
             packets[column] = packets[column].saturating_sub(others[column] + known[column]);

@@ -125,7 +125,7 @@ fn tries_services(scene: &Scene<'_>, indices: &[usize], members: &[usize]) -> bo
     let Some(first) = members.first().map(|index| scene.sighting(*index)) else { return false };
     indices.iter().map(|index| scene.sighting(*index)).any(|sighting| {
         let packet = &sighting.packet;
-        packet.tcp_flags & tcp::SYN == 0
+        packet.tcp_flags & (tcp::SYN | tcp::FIN) == tcp::FIN
             && packet.source_port == first.packet.source_port
             && packet.destination_port < FIRST_CLIENT_PORT
             && sighting.destination() == first.destination()

@@ -13,6 +13,7 @@ const INITIAL_TTLS: [u8; 3] = [64, 128, 255];
 const NTP: u16 = 123;
 const IKE: u16 = 500;
 const IPSEC: u16 = 4500;
+const OPENVPN: u16 = 1194;
 const SIP: u16 = 5060;
 const WIREGUARD: u16 = 51820;
 
@@ -69,6 +70,8 @@ pub fn is_between_peers(sighting: &Sighting) -> bool {
             IKE => is_agreed(payload),
             // IKE stands behind four zeros, where ESP has its SPI (RFC 3948 §2).
             IPSEC => payload.strip_prefix(&[0; 4]).map_or(!payload.is_empty(), is_agreed),
+            // All but a client's reset, by which it begins; tunnels with a key of their own have nothing before their contents.
+            OPENVPN => !payload.is_empty() && !matches!(first >> 3, 1 | 7 | 10),
             SIP => payload.starts_with(b"SIP/2.0 "),
             // All but the beginning of a handshake (Donenfeld 2017, WireGuard §5.4).
             WIREGUARD => matches!(first, 2..=4),

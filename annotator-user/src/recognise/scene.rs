@@ -63,6 +63,8 @@ pub struct Scene<'a> {
     /// SYNs and datagrams by where they go.
     pub(super) questions: [Questions; 2],
     ours: BTreeSet<IpAddr>,
+    /// Whether most FINs are of sources that do more than end connections.
+    pub(super) ends_are_used: bool,
 }
 
 impl<'a> Scene<'a> {
@@ -95,6 +97,7 @@ impl<'a> Scene<'a> {
             quotes: Vec::new(),
             questions: Default::default(),
             ours: observations.locality.addresses.iter().copied().collect(),
+            ends_are_used: ends_are_used(observations.sources),
         };
         if let Some(outbound) = observations.outbound {
             scene.contacts.remember(outbound, &thresholds.contact);
@@ -526,4 +529,10 @@ impl<'a> Scene<'a> {
         let sighting = self.sighting(index);
         sighting.packet.is_syn() && self.outcome(index) != Outcome::Answered && self.is_inbound(sighting)
     }
+}
+
+/// Whether most FINs are of sources that do more than end connections.
+fn ends_are_used(sources: &[SourceView]) -> bool {
+    let idle = sources.iter().filter(|view| view.fin == view.packets).map(|view| view.fin).sum::<u64>();
+    2 * idle <= sources.iter().map(|view| view.fin).sum()
 }

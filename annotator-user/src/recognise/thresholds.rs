@@ -303,6 +303,8 @@ thresholds! {
         datagrams: f64,
         /// Ports of datagrams that gateways pass on to a service behind them.
         passed_on: Vec<u16>,
+        /// Ports at which a line is measured.
+        measured: Vec<u16>,
         /// Pings a second.
         pings: f64,
         /// Acknowledgements a second that are reset.

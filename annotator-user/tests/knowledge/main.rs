@@ -264,6 +264,7 @@ fn searches_tell_themselves() {
         (communities(60.0, &|i| format!("secret{i}")), "payload.snmp.guesses", true),
         (answered(communities(1.0, &|i| format!("secret{i}"))), "payload.snmp.guesses", true),
         (vec![at(161, 0.0, &snmp(b"private"))], "payload.snmp.write-community", true),
+        (every(161, 60.0, &snmp(b"private")), "payload.snmp.regular", false),
         (every(5060, 30.0, &options("\"trunk\" ")), "payload.sip.regular", false),
         (every(5060, 30.0, &options("\"sipvicious\"")), "payload.sip.scanner", true),
         (every(5060, 30.0, scanner), "payload.sip.scanner", true),

@@ -171,11 +171,13 @@ fn answers_that_meet_by_chance_have_no_two_sources() {
 fn telephones_sign_on_and_scanners_guess() {
     type From = fn(u32) -> (u16, u32);
     let told = |count: u32, gap: f64, method: &str, called: &str, from: From| {
+        // A long way stands before the sender, who is not sampled then.
+        let way = if called == "far" { "x".repeat(180) } else { String::new() };
         let send = |number: u32| {
             let (port, own) = from(number);
-            let called = called.replace("own", &own.to_string());
-            let text =
-                format!("{method} sip:{called}198.19.1.20 SIP/2.0\r\nFrom: \"x\" <sip:{own}@198.19.1.20>\r\n\r\n");
+            let called = called.replace("own", &own.to_string()).replace("far", "");
+            let from = format!("From: \"x\" <sip:{own}@198.19.1.20>\r\n");
+            let text = format!("{method} sip:{called}198.19.1.20 SIP/2.0\r\nVia: {way}\r\n{from}\r\n");
             frames::udp(port, 5060, text.as_bytes()).at(f64::from(number) * gap)
         };
         loud(&findings(&(0..count).map(send).collect::<Vec<_>>(), &Locality::default())).join(" ")
@@ -192,6 +194,7 @@ fn telephones_sign_on_and_scanners_guess() {
     for (who, count, gap, from) in telephones {
         assert_eq!(told(count, gap, "REGISTER", "", from), "", "{who}");
     }
+    assert_eq!(told(80, 0.05, "REGISTER", "far", |i| (5060, 100 + i / 2)), "", "one whose senders lie too far");
     let (one, many): (From, From) = (|_| (5060, 100), |i| (5060, 100 + i));
     assert_eq!(told(40, 0.1, "INVITE", "7@", many), "", "calls of many");
     assert_eq!(told(40, 0.1, "OPTIONS", "100@", one), "", "is the line alive?");

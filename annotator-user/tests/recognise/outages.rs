@@ -239,7 +239,7 @@ fn visitors(scenario: &mut Scenario, number: u32) {
     visitors_at(scenario, number, 100.0);
 }
 
-fn visitors_at(scenario: &mut Scenario, number: u32, rate: f64) {
+pub fn visitors_at(scenario: &mut Scenario, number: u32, rate: f64) {
     let start = scenario.now;
     for i in 0..number {
         let question = ask(&crowd(50_000 + i), i, 443);

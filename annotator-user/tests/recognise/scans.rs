@@ -400,6 +400,19 @@ fn one_port_of_many_hosts() {
     assert!(client.recognise().is_empty());
 }
 
+/// SYNs to some ports are not how connections began of which others are ended.
+#[test]
+fn syns_elsewhere_excuse_no_ends() {
+    let mut scenario = Scenario::live();
+    for i in 0..1500 {
+        scenario.send(syn(AWAY, 30_000 + i, HOME, [22, 80, 443][usize::from(i % 3)])).wait(-0.008);
+    }
+    for port in 1000..1200 {
+        scenario.send(tcp(AWAY, 40321, HOME, port, FIN | ACK));
+    }
+    one(&scenario.recognise(), "scan.maimon");
+}
+
 #[test]
 fn kinds_that_no_system_sends() {
     for (flags, id) in [
@@ -722,11 +735,12 @@ fn a_sweep_is_found_however_large() {
 fn peers_of_a_site_search_nothing() {
     let spis = |responder: u8| [[1; 8], [responder; 8], [0x21; 8]].concat();
     let behind_zeros = |ike: Vec<u8>| [vec![0; 4], ike].concat();
-    let rows: [(u16, Vec<u8>, Vec<u8>); 6] = [
+    let rows: [(u16, Vec<u8>, Vec<u8>); 7] = [
         (123, vec![0x24; 48], vec![0x23; 48]),
         (500, spis(2), spis(0)),
         (4500, behind_zeros(spis(2)), behind_zeros(spis(0))),
         (4500, vec![0xc1; 120], vec![]),
+        (1194, vec![0x48; 90], vec![0x38; 54]),
         (5060, b"SIP/2.0 200 OK\r\n".into(), b"OPTIONS sip:a SIP/2.0\r\n".into()),
         (51820, vec![4; 80], vec![1; 148]),
     ];
@@ -744,6 +758,10 @@ fn peers_of_a_site_search_nothing() {
         none(&sent(&[&answer]), "scan.horizontal");
         none(&sent(&[&question, &answer]), "scan.horizontal");
     }
+    let mut one_answer = Scenario::default();
+    one_answer.send(udp(AWAY, 5060, &host(0), 5060, b"SIP/2.0 200 OK\r\n"));
+    (0..20).for_each(|i| drop(one_answer.send(udp(AWAY, 5060, &host(i), 5060, b"OPTIONS sip:a SIP/2.0\r\n"))));
+    one(&one_answer.recognise(), "scan.horizontal");
 }
 
 #[test]
@@ -1061,15 +1079,16 @@ fn datagrams_from_one_port_are_answers_or_a_scan() {
 #[test]
 fn datagrams_that_look_like_answers_of_neighbours() {
     let reply = [&[9, 9, 9, 9, 0, 0, 0, 1][..], &[0; 32]].concat();
-    for (source, port, payload) in [
-        (AWAY, 5353, &[0x84; 60][..]),
-        (AWAY, 40321, b"HTTP/1.1 200 OK\r\n"),
-        (AWAY, 40321, &reply),
-        ("93.184.216.77", 40321, &[7; 60]),
+    for (source, port, payload, first) in [
+        (AWAY, 5353, &[0x84; 60][..], 2000),
+        (AWAY, 40321, b"HTTP/1.1 200 OK\r\n", 2000),
+        (AWAY, 40321, &reply, 2000),
+        ("93.184.216.77", 40321, &[7; 60], 2000),
+        ("93.184.216.77", 5353, &[7; 60], 7),
     ] {
         let mut scenario = Scenario::live_at(&[HOME]);
         for i in 0..40 {
-            scenario.send(udp(source, port, HOME, 2000 + 13 * i, payload).ttl(64));
+            scenario.send(udp(source, port, HOME, first + 13 * i, payload).ttl(64));
         }
         assert!(ids(&scenario.recognise()).contains(&"scan.udp"), "{source} {port}");
     }

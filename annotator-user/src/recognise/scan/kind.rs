@@ -31,6 +31,9 @@ const RPC_KIND: usize = 4;
 const RPC_REPLY: [u8; 4] = [0, 0, 0, 1];
 const RPC_HEADER: u32 = 24;
 
+/// One in so many datagrams of a peer at the least is no question.
+const PEERS_ANSWER: usize = 4;
+
 /// Kind of a probe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
@@ -116,10 +119,18 @@ pub fn uninvited(scene: &Scene<'_>, indices: &[usize]) -> HashSet<usize> {
         let limits = &scene.thresholds;
         limits.contact.is_service(half.destination_port) && hosts[&half.destination_port].len() >= limits.scan.own_hosts
     };
-    // Of a port at which it answers some, the rest is not all sampled.
-    let between_peers = indices.iter().map(|index| scene.sighting(*index)).filter(|one| is_between_peers(one));
-    let peers: HashSet<u16> = between_peers.map(|sighting| sighting.packet.source_port).collect();
-    let is_of_peer = |half: Half| half.source_port == half.destination_port && peers.contains(&half.source_port);
+    let between_equals = |half: &Half| half.transport == Transport::Udp && half.source_port == half.destination_port;
+    // How often a port was seen to answer, and how often to send: of one that does both, not all is sampled.
+    let mut speaks: HashMap<u16, [usize; 2]> = HashMap::new();
+    for sighting in indices.iter().map(|index| scene.sighting(*index)) {
+        if Half::of(sighting).is_some_and(|half| between_equals(&half)) {
+            let [answers, all] = speaks.entry(sighting.packet.source_port).or_default();
+            *answers += usize::from(is_between_peers(sighting));
+            *all += 1;
+        }
+    }
+    let is_peer = |port: &u16| speaks.get(port).is_some_and(|[answers, all]| answers * PEERS_ANSWER >= *all);
+    let is_of_peer = |half: Half| between_equals(&half) && is_peer(&half.source_port);
     let mut rows: BTreeMap<(IpAddr, u16, Row), Vec<usize>> = BTreeMap::new();
     for index in indices {
         let sighting = scene.sighting(*index);
@@ -190,8 +201,9 @@ fn is_of_answers(scene: &Scene<'_>, row: &[usize]) -> bool {
 fn is_neighbours_answer(scene: &Scene<'_>, sighting: &Sighting) -> bool {
     let payload = sighting.payload();
     let is_of_search = scene.is_searched_for(sighting)
-        || scene.thresholds.contact.discovery_ports.contains(&sighting.packet.source_port)
-        || payload.starts_with(SSDP_ANSWER);
+        || (sighting.packet.destination_port >= FIRST_CLIENT_PORT
+            && (scene.thresholds.contact.discovery_ports.contains(&sighting.packet.source_port)
+                || payload.starts_with(SSDP_ANSWER)));
     let is_of_call = payload.get(RPC_KIND..).is_some_and(|kind| kind.starts_with(&RPC_REPLY))
         && sighting.payload_length() >= RPC_HEADER;
     (is_of_search || is_of_call) && scene.is_from_around(sighting)

@@ -117,9 +117,14 @@ fn checks(scene: &Scene<'_>, source: IpAddr, probes: &Probes) -> bool {
         && scene.watches(source, &probes.members, scene.thresholds.scan.rounds, learns)
 }
 
-/// Whether as many SYNs of the source went unsampled as FIN/ACKs were: those may be the beginnings of the connections that these end.
+/// Whether as many SYNs of the source, and at the same ports, went unsampled as FIN/ACKs were: those may be the beginnings of the connections that these end.
 fn may_have_begun(scene: &Scene<'_>, view: &SourceView, probes: &Probes) -> bool {
-    view.syn.saturating_sub(scene.sampled(view.address).syn) >= probes.members.len() as u64
+    let at_port = |port: &u16| scene.port(PortProto::Tcp, Side::Dst, *port).syn.packets;
+    let is_there = |sighting: &Sighting| probes.hosts_at_port.contains_key(&sighting.packet.destination_port);
+    let sampled =
+        scene.sightings().filter(|(_, sighting)| sighting.packet.is_syn() && is_there(sighting)).count() as u64;
+    let there = probes.hosts_at_port.keys().map(at_port).sum::<u64>().saturating_sub(sampled);
+    view.syn.saturating_sub(scene.sampled(view.address).syn).min(there) >= probes.members.len() as u64
 }
 
 /// Whether FIN/ACKs end old connections: to services here, where each comes from another port, as a system writes it, or goes where something listens;
