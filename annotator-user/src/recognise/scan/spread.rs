@@ -78,7 +78,7 @@ fn is_client(scene: &Scene<'_>, source: IpAddr, probes: &Probes, is_user: bool) 
     match (probes.kind, scene.view(source)) {
         (Kind::Syn, _) => is_user || finds_mail(scene, source, probes) || checks(scene, source, probes),
         (Kind::Maimon, view) => {
-            takes_leave(scene, source, probes) || view.is_some_and(|view| may_have_begun(scene, view, probes))
+            takes_leave(scene, probes) || view.is_some_and(|view| may_have_begun(scene, view, probes))
         }
         (Kind::Udp, Some(view)) => sends_on(scene, view, probes) || scene.asks_in_rounds(&probes.members),
         _ => false,
@@ -127,11 +127,11 @@ fn may_have_begun(scene: &Scene<'_>, view: &SourceView, probes: &Probes) -> bool
     view.syn.saturating_sub(scene.sampled(view.address).syn).min(there) >= probes.members.len() as u64
 }
 
-/// Whether FIN/ACKs end old connections: to services here, where each comes from another port, as a system writes it, or goes where something listens;
-/// or with clients here, whose connections go on, or that are written by a system.
-fn takes_leave(scene: &Scene<'_>, source: IpAddr, probes: &Probes) -> bool {
+/// Whether FIN/ACKs end old connections: with clients here, among whose ports nobody looks for services; or to services here, where each comes from another
+/// port, as a system writes it, or goes where something listens.
+fn takes_leave(scene: &Scene<'_>, probes: &Probes) -> bool {
     if !probes.hosts_at_port.keys().any(|port| scene.is_foreign(*port)) {
-        return scene.goes_on(source, &probes.members) || probes.seen(scene).all(is_by_system);
+        return true;
     }
     let halves: HashSet<Half> = probes.seen(scene).filter_map(Half::of).collect();
     let own_ports: HashSet<u16> = halves.iter().map(|half| half.source_port).collect();
