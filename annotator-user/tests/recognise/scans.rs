@@ -759,7 +759,9 @@ fn peers_of_a_site_search_nothing() {
     }
     let mut one_answer = Scenario::default();
     one_answer.send(udp(AWAY, 5060, &host(0), 5060, b"SIP/2.0 200 OK\r\n"));
-    (0..20).for_each(|i| drop(one_answer.send(udp(AWAY, 5060, &host(i), 5060, b"OPTIONS sip:a SIP/2.0\r\n"))));
+    for i in 0..20 {
+        one_answer.send(udp(AWAY, 5060, &host(i), 5060, b"OPTIONS sip:a SIP/2.0\r\n"));
+    }
     one(&one_answer.recognise(), "scan.horizontal");
 }
 
