@@ -90,11 +90,12 @@ pub fn sip(payload: &Payload<'_>, shapes: &mut Vec<Shape>) {
             let product = agent.split(|byte| *byte == b'/').next().unwrap_or_default();
             shape = shape.with("agent", escaped(product.trim_ascii()));
         }
-        if let Some(from) = header(payload.bytes, b"From:") {
+        let from = header(payload.bytes, b"From:");
+        if let Some(from) = from {
             let name = from.split(|byte| *byte == b'<').next().unwrap_or_default().trim_ascii();
             shape = shape.with("caller", escaped(name).trim_matches('"'));
         }
-        let caller = header(payload.bytes, b"From:").and_then(user);
+        let caller = from.and_then(user);
         let extension = match shape.attribute("method") {
             // Both name whom it signs on (RFC 3261 §10.2), and a long way may stand before the one.
             Some("REGISTER") => caller.or_else(|| header(payload.bytes, b"To:").and_then(user)),

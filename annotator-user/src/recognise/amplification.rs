@@ -7,14 +7,13 @@ use annotator_common::Transport;
 
 use super::datagram_flood::{is_in_masses, says_nothing};
 use super::half::Half;
-use super::packets::is_to_many;
+use super::packets::{NTP, is_to_many, ntp_mode};
 use super::{Case, Claims, DNS, Scene, words};
 use crate::counters::{PortProto, Side};
 use crate::finding::{Confidence, PortPackets, Recognition, Verdict};
 use crate::observation::Sighting;
 use crate::quantity::number;
 
-const NTP: u16 = 123;
 /// Modes of NTP (RFC 5905 §7.3): questions about the server itself, as monitoring asks them too, and those of ntpd alone.
 const NTP_CONTROL: u8 = 6;
 const NTP_PRIVATE: u8 = 7;
@@ -114,10 +113,6 @@ fn has_clients(scene: &Scene<'_>, sighting: &Sighting) -> bool {
         NTP => ntp_mode(sighting) == Some(NTP_CONTROL),
         _ => scene.thresholds.amplification.answered_is_normal.contains(&port),
     }
-}
-
-fn ntp_mode(sighting: &Sighting) -> Option<u8> {
-    sighting.payload().first().map(|first| first & 7)
 }
 
 /// The questions that come over and over, so many of them within the time as no client repeats.

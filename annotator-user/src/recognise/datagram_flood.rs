@@ -169,8 +169,8 @@ fn is_measured(scene: &Scene<'_>, target: IpAddr, port: u16, members: &[usize]) 
         let answered = |syn: &usize| scene.outcome(*syn) == Outcome::Answered;
         scene.syns_of(*source).iter().any(|syn| scene.sighting(*syn).target() == (target, port) && answered(syn))
     };
-    let senders: BTreeSet<IpAddr> = members.iter().map(|i| scene.sighting(*i).source()).collect();
-    scene.thresholds.flood.measured.contains(&port) && senders.iter().all(called)
+    let senders = || members.iter().map(|i| scene.sighting(*i).source()).collect::<BTreeSet<IpAddr>>();
+    scene.thresholds.flood.measured.contains(&port) && senders().iter().all(called)
 }
 
 /// Datagrams of one source to any port there is.

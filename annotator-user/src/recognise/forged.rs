@@ -8,15 +8,14 @@ use annotator_common::packet::tcp;
 use annotator_common::{Flag, Transport};
 
 use super::addresses::{network, site};
-use super::clients::ended;
 use super::half::Half;
 use super::packets::is_to_many;
 use super::questions::counted;
 use super::quote::Quote;
-use super::{Case, Claims, Scene, words};
+use super::{Case, Claims, Scene, clients, words};
 use crate::counters::PortProto;
 use crate::finding::{Confidence, PortPackets, Recognition};
-use crate::observation::{Sighting, SourceView};
+use crate::observation::{Observations, Sighting, SourceView};
 use crate::quantity::number;
 
 /// Addresses that a sentence lists.
@@ -29,31 +28,25 @@ const SEGMENTS_TRACKED: u64 = 3;
 
 /// Finds floods from forged sources, one finding for each site that is flooded.
 pub fn recognise(scene: &Scene<'_>, claims: &Claims) -> Vec<Recognition> {
-    let strangers = strangers(scene);
-    let mut by_site: BTreeMap<IpAddr, Vec<usize>> = BTreeMap::new();
-    for index in claims.free(&strangers) {
-        by_site.entry(site(scene.sighting(index).destination())).or_default().push(index);
+    let strangers = scene.sightings().filter(|(_, sighting)| is_of_stranger(scene, sighting));
+    let mut strangers: Vec<usize> = strangers.map(|(index, _)| index).collect();
+    if strangers.is_empty() {
+        return Vec::new();
     }
-    let floods: Vec<Flood> = by_site.into_values().filter_map(|members| Flood::of(scene, members)).collect();
-    let Some(unsampled) = Unsampled::of(scene, &floods, &strangers) else { return Vec::new() };
-    floods.into_iter().map(|flood| flood.tell(scene, &unsampled)).collect()
-}
-
-/// Packets of strangers, without their segments where no more came than belongs to visitors of whom the source table has lost the beginning.
-fn strangers(scene: &Scene<'_>) -> Vec<usize> {
-    let seen = scene.sightings().filter(|(_, sighting)| is_of_stranger(scene, sighting));
-    let mut strangers: Vec<usize> = seen.map(|(index, _)| index).collect();
-    let sources = scene.observations.sources;
-    let lost = totals(scene)[0].saturating_sub(sources.iter().map(|view| view.syn).sum());
-    let without_syn = sources.iter().filter(|view| view.syn == 0 && is_seldom(scene, view));
-    let segments = without_syn.map(SourceView::others).sum::<u64>() + untracked_rest(scene);
-    if segments <= SEGMENTS_TRACKED * all_ended(scene).min(lost) {
+    let counted = Counted::of(scene);
+    if counted.segments_are_of_visitors(scene) {
         strangers.retain(|index| {
             let packet = &scene.sighting(*index).packet;
             packet.transport != Transport::Tcp || packet.is_syn()
         });
     }
-    strangers
+    let mut by_site: BTreeMap<IpAddr, Vec<usize>> = BTreeMap::new();
+    for index in claims.free(&strangers) {
+        by_site.entry(site(scene.sighting(index).destination())).or_default().push(index);
+    }
+    let floods: Vec<Flood> = by_site.into_values().filter_map(|members| Flood::of(scene, members)).collect();
+    let Some(unsampled) = Unsampled::of(scene, counted, &floods, &strangers) else { return Vec::new() };
+    floods.into_iter().map(|flood| flood.tell(scene, &unsampled)).collect()
 }
 
 /// Whether a packet comes from somebody who hardly sent more than this, and with whom nobody here had to do.
@@ -370,23 +363,39 @@ fn is_seldom(scene: &Scene<'_>, view: &SourceView) -> bool {
     view.packets as f64 <= scene.thresholds.flood.per_source
 }
 
-/// What came in all, by the counters.
-fn totals(scene: &Scene<'_>) -> Columns {
-    let [syn, udp] = [PortProto::Tcp, PortProto::Udp].map(|proto| counted(scene, proto));
-    let icmp = scene.observations.counters.icmp.values().map(|count| count.packets).sum();
-    [syn.map(|(_, packets)| packets).sum(), udp.map(|(_, packets)| packets).sum(), icmp, 0]
+/// What is known of all that came, whoever sent it.
+struct Counted {
+    /// By the counters.
+    all: Columns,
+    /// How many connections ended at any port.
+    ended: u64,
+    /// The rest of the packets for which the source table had no room: those in the counters are none of it.
+    untracked_rest: u64,
 }
 
-/// How many connections ended at any port.
-fn all_ended(scene: &Scene<'_>) -> u64 {
-    counted(scene, PortProto::Tcp).map(|(port, _)| ended(scene, port)).sum()
-}
+impl Counted {
+    fn of(scene: &Scene<'_>) -> Self {
+        let Observations { counters, sources, .. } = scene.observations;
+        let (mut all, mut ended) = (Columns::default(), 0);
+        for (port, packets) in counted(scene, PortProto::Tcp) {
+            all[0] += packets;
+            ended += clients::ended(scene, port);
+        }
+        all[1] = counted(scene, PortProto::Udp).map(|(_, packets)| packets).sum();
+        all[2] = counters.icmp.values().map(|count| count.packets).sum();
+        let tracked = sources.iter().map(|view| view.syn + view.udp + view.icmp).sum();
+        let untracked = all.iter().sum::<u64>().saturating_sub(tracked);
+        Counted { all, ended, untracked_rest: counters.packets_of_untracked_sources.saturating_sub(untracked) }
+    }
 
-/// The rest of the packets for which the source table had no room: those in the counters are none of it.
-fn untracked_rest(scene: &Scene<'_>) -> u64 {
-    let tracked = scene.observations.sources.iter().map(|view| view.syn + view.udp + view.icmp).sum();
-    let untracked = totals(scene).iter().sum::<u64>().saturating_sub(tracked);
-    scene.observations.counters.packets_of_untracked_sources.saturating_sub(untracked)
+    /// Whether no more segments without SYNs before them came than belong to visitors of whom the source table has lost the beginning.
+    fn segments_are_of_visitors(&self, scene: &Scene<'_>) -> bool {
+        let sources = scene.observations.sources;
+        let lost = self.all[0].saturating_sub(sources.iter().map(|view| view.syn).sum());
+        let without_syn = sources.iter().filter(|view| view.syn == 0 && is_seldom(scene, view));
+        let segments = without_syn.map(SourceView::others).sum::<u64>() + self.untracked_rest;
+        segments <= SEGMENTS_TRACKED * self.ended.min(lost)
+    }
 }
 
 /// What strangers sent that was not sampled.
@@ -397,12 +406,12 @@ struct Unsampled {
 }
 
 impl Unsampled {
-    fn of(scene: &Scene<'_>, floods: &[Flood], strangers: &[usize]) -> Option<Self> {
+    fn of(scene: &Scene<'_>, counted: Counted, floods: &[Flood], strangers: &[usize]) -> Option<Self> {
         let seen = || floods.iter().flat_map(|flood| &flood.members).map(|index| scene.sighting(*index).at);
         let during = seen().min()?..=seen().max()?;
         // What others than strangers sent, and what is known of either.
-        let (mut others, mut rest) = (Columns::default(), untracked_rest(scene));
-        others[0] = all_ended(scene);
+        let Counted { all: mut packets, ended, untracked_rest: mut rest } = counted;
+        let mut others = [ended, 0, 0, 0];
         for view in scene.observations.sources {
             if !is_seldom(scene, view) || scene.connects(view.address) {
                 others[0] += view.syn.saturating_sub(view.fin);
@@ -415,7 +424,6 @@ impl Unsampled {
 
         let strangers = || strangers.iter().map(|index| scene.sighting(*index));
         let known = columns(strangers());
-        let mut packets = totals(scene);
         packets[REST] = rest;
         for column in 0..packets.len() {
             packets[column] = packets[column].saturating_sub(others[column] + known[column]);

@@ -10,7 +10,7 @@ use crate::observation::{Locality, Sighting};
 const INITIAL_TTLS: [u8; 3] = [64, 128, 255];
 
 /// Ports that both ends of an exchange have (IANA).
-const NTP: u16 = 123;
+pub const NTP: u16 = 123;
 const IKE: u16 = 500;
 const IPSEC: u16 = 4500;
 const OPENVPN: u16 = 1194;
@@ -55,6 +55,11 @@ pub fn is_to_many(sighting: &Sighting) -> bool {
     sighting.packet.flags.intersects(MANY)
 }
 
+/// The mode of a message of NTP (RFC 5905 §7.3), as its first byte says.
+pub fn ntp_mode(sighting: &Sighting) -> Option<u8> {
+    sighting.payload().first().map(|first| first & 7)
+}
+
 /// Whether a datagram between two equal ports says that it answers, or belongs to what both ends have agreed on: so clocks, telephone systems and the ends of
 /// tunnels speak with each other.
 pub fn is_between_peers(sighting: &Sighting) -> bool {
@@ -66,7 +71,7 @@ pub fn is_between_peers(sighting: &Sighting) -> bool {
         && packet.source_port == packet.destination_port
         && match packet.source_port {
             // Passive partner, server, and broadcast (RFC 5905 §7.3).
-            NTP => matches!(first & 7, 2 | 4 | 5),
+            NTP => matches!(ntp_mode(sighting), Some(2 | 4 | 5)),
             IKE => is_agreed(payload),
             // IKE stands behind four zeros, where ESP has its SPI (RFC 3948 §2).
             IPSEC => payload.strip_prefix(&[0; 4]).map_or(!payload.is_empty(), is_agreed),

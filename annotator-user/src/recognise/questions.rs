@@ -52,7 +52,8 @@ impl Questions {
         questions
     }
 
-    fn sampled_to(&self, port: u16) -> u64 {
+    /// How many of those to a port were sampled.
+    pub fn sampled_to(&self, port: u16) -> u64 {
         self.sampled.get(&port).copied().unwrap_or_default()
     }
 }

@@ -109,28 +109,27 @@ enum Row {
 /// What a source sends although nobody asked for it: datagrams, unless they look like answers, and rows of what looks like answers, but such as no
 /// server sends, or that are refused.
 pub fn uninvited(scene: &Scene<'_>, indices: &[usize]) -> HashSet<usize> {
-    // Tools take the port of what they look for as their own: from service to service, to one host after the other.
     let mut hosts: HashMap<u16, HashSet<IpAddr>> = HashMap::new();
-    let halves = indices.iter().filter_map(|index| Half::of(scene.sighting(*index)));
-    for half in halves.filter(|half| half.transport == Transport::Udp) {
-        hosts.entry(half.destination_port).or_default().insert(half.destination);
-    }
-    let is_searched = |half: Half| {
-        let limits = &scene.thresholds;
-        limits.contact.is_service(half.destination_port) && hosts[&half.destination_port].len() >= limits.scan.own_hosts
-    };
-    let between_equals = |half: &Half| half.transport == Transport::Udp && half.source_port == half.destination_port;
-    // How often a port was seen to answer, and how often to send: of one that does both, not all is sampled.
-    let mut speaks: HashMap<u16, [usize; 2]> = HashMap::new();
+    // How often a port was seen to answer the same port, and how often to send there: of one that does both, not all is sampled.
+    let mut between_equals: HashMap<u16, [usize; 2]> = HashMap::new();
     for sighting in indices.iter().map(|index| scene.sighting(*index)) {
-        if Half::of(sighting).is_some_and(|half| between_equals(&half)) {
-            let [answers, all] = speaks.entry(sighting.packet.source_port).or_default();
+        let Some(half) = Half::of(sighting).filter(|half| half.transport == Transport::Udp) else { continue };
+        hosts.entry(half.destination_port).or_default().insert(half.destination);
+        if half.source_port == half.destination_port {
+            let [answers, all] = between_equals.entry(half.source_port).or_default();
             *answers += usize::from(is_between_peers(sighting));
             *all += 1;
         }
     }
-    let is_peer = |port: &u16| speaks.get(port).is_some_and(|[answers, all]| answers * PEERS_ANSWER >= *all);
-    let is_of_peer = |half: Half| between_equals(&half) && is_peer(&half.source_port);
+    // Tools take the port of what they look for as their own: from service to service, to one host after the other.
+    let is_searched = |half: Half| {
+        let limits = &scene.thresholds;
+        limits.contact.is_service(half.destination_port) && hosts[&half.destination_port].len() >= limits.scan.own_hosts
+    };
+    let is_of_peer = |half: Half| {
+        let speaks = between_equals.get(&half.source_port).filter(|_| half.source_port == half.destination_port);
+        speaks.is_some_and(|[answers, all]| answers * PEERS_ANSWER >= *all)
+    };
     let mut rows: BTreeMap<(IpAddr, u16, Row), Vec<usize>> = BTreeMap::new();
     for index in indices {
         let sighting = scene.sighting(*index);

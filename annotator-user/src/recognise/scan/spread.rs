@@ -12,6 +12,7 @@ use crate::counters::{PortProto, Side};
 use crate::finding::{Confidence, Recognition};
 use crate::observation::{Sighting, SourceView};
 use crate::recognise::addresses::network;
+use crate::recognise::clients::syns;
 use crate::recognise::half::Half;
 use crate::recognise::questions::CountedPorts;
 use crate::recognise::scene::Outcome;
@@ -119,11 +120,9 @@ fn checks(scene: &Scene<'_>, source: IpAddr, probes: &Probes) -> bool {
 
 /// Whether as many SYNs of the source, and at the same ports, went unsampled as FIN/ACKs were: those may be the beginnings of the connections that these end.
 fn may_have_begun(scene: &Scene<'_>, view: &SourceView, probes: &Probes) -> bool {
-    let at_port = |port: &u16| scene.port(PortProto::Tcp, Side::Dst, *port).syn.packets;
-    let is_there = |sighting: &Sighting| probes.hosts_at_port.contains_key(&sighting.packet.destination_port);
-    let sampled =
-        scene.sightings().filter(|(_, sighting)| sighting.packet.is_syn() && is_there(sighting)).count() as u64;
-    let there = probes.hosts_at_port.keys().map(at_port).sum::<u64>().saturating_sub(sampled);
+    let sampled_to = |port| scene.questions[PortProto::Tcp as usize].sampled_to(port);
+    let beyond = |port: &u16| syns(scene, *port).saturating_sub(sampled_to(*port));
+    let there = probes.hosts_at_port.keys().map(beyond).sum();
     view.syn.saturating_sub(scene.sampled(view.address).syn).min(there) >= probes.members.len() as u64
 }
 
