@@ -3,7 +3,7 @@
 //! `domain` reads the header and the questions on demand, so an answer that the sample cuts is read as far as it goes, and it follows compressed
 //! names without looping.
 
-use domain::base::iana::{Class, Rtype};
+use domain::base::iana::{Class, Opcode, Rtype};
 use domain::base::{Message, Name, ParsedName, ToName};
 
 use super::Payload;
@@ -51,6 +51,16 @@ pub fn read(payload: &Payload<'_>, shapes: &mut Vec<Shape>) {
 fn shown(name: &ParsedName<&[u8]>) -> String {
     let name: Name<Vec<u8>> = name.to_name();
     escaped(name.fmt_with_dot().to_string().as_bytes())
+}
+
+/// Whether a message asks a server for records of the Internet that it has, and for no search elsewhere: some of one name, and not of the root, which any
+/// server may answer with more than it was asked.
+pub fn asks_for_own_records(bytes: &[u8]) -> bool {
+    let Ok(message) = Message::from_slice(bytes) else { return false };
+    let header = message.header();
+    let Some(Ok(question)) = message.question().next() else { return false };
+    let asks = !header.qr() && !header.rd() && header.opcode() == Opcode::QUERY;
+    asks && question.qclass() == Class::IN && question.qtype() != Rtype::ANY && !question.qname().is_root()
 }
 
 /// What pairs a question with its answer.

@@ -1,19 +1,32 @@
 //! What a single packet is, and where it comes from.
 
+use std::ops::Range;
+
 use annotator_common::packet::tcp;
 use annotator_common::{Flag, Flags, Transport};
 
+use super::DNS;
 use super::addresses::{is_of_link, is_private, site};
 use crate::observation::{Locality, Sighting};
+use crate::payload::dns;
 
 /// TTLs with which systems send.
 const INITIAL_TTLS: [u8; 3] = [64, 128, 255];
 
-/// Ports that both ends of an exchange have (IANA).
+/// Port of NTP (IANA).
 pub const NTP: u16 = 123;
+
+/// Ports of services that also speak first, or answer otherwise than to a client's port (IANA).
+const DHCP_SERVER: u16 = 67;
+const DHCP_CLIENT: u16 = 68;
 const IKE: u16 = 500;
-const IPSEC: u16 = 4500;
 const OPENVPN: u16 = 1194;
+/// RADIUS, and where it was before it had ports of its own (RFC 2865 §3, RFC 2866 §3).
+const RADIUS: [u16; 4] = [1645, 1646, 1812, 1813];
+const L2TP: u16 = 1701;
+/// BFD over one hop and over several (RFC 5881 §4, RFC 5883 §5).
+const BFD: [u16; 2] = [3784, 4784];
+const IPSEC: u16 = 4500;
 const SIP: u16 = 5060;
 const WIREGUARD: u16 = 51820;
 
@@ -60,26 +73,44 @@ pub fn ntp_mode(sighting: &Sighting) -> Option<u8> {
     sighting.payload().first().map(|first| first & 7)
 }
 
-/// Whether a datagram between two equal ports says that it answers, or belongs to what both ends have agreed on: so clocks, telephone systems and the ends of
-/// tunnels speak with each other.
+/// Whether a datagram says that it answers, or belongs to what both ends have agreed on: so clocks, telephone systems, routers and the ends of tunnels speak
+/// with each other.
 pub fn is_between_peers(sighting: &Sighting) -> bool {
     let (packet, payload) = (&sighting.packet, sighting.payload());
-    let first = payload.first().copied().unwrap_or_default();
-    // From the first answer on both name the SPI of the responder (RFC 7296 §3.1).
-    let is_agreed = |ike: &[u8]| ike.get(8..16).is_some_and(|responder| responder != [0; 8]);
-    packet.transport == Transport::Udp
-        && packet.source_port == packet.destination_port
-        && match packet.source_port {
-            // Passive partner, server, and broadcast (RFC 5905 §7.3).
-            NTP => matches!(ntp_mode(sighting), Some(2 | 4 | 5)),
-            IKE => is_agreed(payload),
-            // IKE stands behind four zeros, where ESP has its SPI (RFC 3948 §2).
-            IPSEC => payload.strip_prefix(&[0; 4]).map_or(!payload.is_empty(), is_agreed),
-            // All but a client's reset, by which it begins; tunnels with a key of their own have nothing before their contents.
-            OPENVPN => !payload.is_empty() && !matches!(first >> 3, 1 | 7 | 10),
-            SIP => payload.starts_with(b"SIP/2.0 "),
-            // All but the beginning of a handshake (Donenfeld 2017, WireGuard §5.4).
-            WIREGUARD => matches!(first, 2..=4),
+    let Some(first) = payload.first().copied().filter(|_| packet.transport == Transport::Udp) else { return false };
+    let is_set = |field: Range<usize>| payload.get(field).is_some_and(|bytes| bytes.iter().any(|byte| *byte != 0));
+    match (packet.source_port, packet.destination_port) {
+        // A reply, to a client or to its relay (RFC 2131 §2 and §4.1).
+        (DHCP_SERVER, DHCP_CLIENT | DHCP_SERVER) => first == 2,
+        // Passive partner, server, and broadcast; others repeat when the last answer was sent (RFC 5905 §7.3).
+        (NTP, NTP) => match ntp_mode(sighting) {
+            Some(2 | 4 | 5) => true,
+            Some(1 | 3) => is_set(24..32),
             _ => false,
-        }
+        },
+        // From the first answer on both name the SPI of the responder (RFC 7296 §3.1).
+        (IKE, IKE) => is_set(8..16),
+        // IKE stands behind four zeros, where ESP has its SPI (RFC 3948 §2).
+        (IPSEC, IPSEC) => !payload.starts_with(&[0; 4]) || is_set(12..20),
+        // All but a client's reset, by which it begins.
+        (OPENVPN, OPENVPN) => !matches!(first >> 3, 1 | 7 | 10),
+        // Accepted, rejected, counted, or asked for more (RFC 2865 §4, RFC 2866 §4).
+        (from, to) if RADIUS.contains(&from) && RADIUS.contains(&to) => matches!(first, 2 | 3 | 5 | 11),
+        // All but a first message, which cannot name the tunnel yet (RFC 2661 §3.1; RFC 3931 §3.2.1).
+        (L2TP, L2TP) => first & 0x80 == 0 || is_set(4..8),
+        // The version, and the number by which the other end knows this session (RFC 5880 §4.1).
+        (_, to) if BFD.contains(&to) => first >> 5 == 1 && is_set(8..12),
+        (SIP, SIP) => payload.starts_with(b"SIP/2.0 "),
+        // All but the beginning of a handshake (Donenfeld 2017, WireGuard §5.4).
+        (WIREGUARD, WIREGUARD) => matches!(first, 2..=4),
+        _ => false,
+    }
+}
+
+/// Whether a datagram asks a name server for what it knows itself, as resolvers do (RFC 1035 §4.1.1): who looks for resolvers wants the search to be done for
+/// him, and who looks for programs asks another class.
+pub fn is_of_resolver(sighting: &Sighting) -> bool {
+    sighting.packet.transport == Transport::Udp
+        && sighting.packet.destination_port == DNS
+        && dns::asks_for_own_records(sighting.payload())
 }

@@ -729,26 +729,39 @@ fn a_sweep_is_found_however_large() {
     }
 }
 
-/// Of a site of which only arriving packets are seen: what its time server, its telephone provider and the other end of its tunnels send to many hosts.
+/// Of a site of which only arriving packets are seen: what its time server, its telephone provider, its routers and the other end of its tunnels send to
+/// many hosts.
 #[test]
 fn peers_of_a_site_search_nothing() {
-    let spis = |responder: u8| [[1; 8], [responder; 8], [0x21; 8]].concat();
-    let behind_zeros = |ike: Vec<u8>| [vec![0; 4], ike].concat();
-    let rows: [(u16, Vec<u8>, Vec<u8>); 7] = [
-        (123, vec![0x24; 48], vec![0x23; 48]),
-        (500, spis(2), spis(0)),
-        (4500, behind_zeros(spis(2)), behind_zeros(spis(0))),
-        (4500, vec![0xc1; 120], vec![]),
-        (1194, vec![0x48; 90], vec![0x38; 54]),
-        (5060, b"SIP/2.0 200 OK\r\n".into(), b"OPTIONS sip:a SIP/2.0\r\n".into()),
-        (51820, vec![4; 80], vec![1; 148]),
+    let with = |first: &[u8], length: usize, field: std::ops::Range<usize>| {
+        let mut message = [first, &vec![0; length - first.len()]].concat();
+        message[field].fill(7);
+        message
+    };
+    let rows = [
+        ((67, 68), vec![2; 240], vec![1; 240]),
+        ((67, 67), vec![2; 240], vec![1; 240]),
+        ((123, 123), vec![0x24; 48], vec![0x23; 24]),
+        ((123, 123), with(&[0x21], 48, 24..28), with(&[0x21], 48, 40..48)),
+        ((123, 123), with(&[0x23], 48, 31..32), with(&[0x23], 48, 0..0)),
+        ((500, 500), with(&[1; 8], 28, 8..16), with(&[1; 8], 28, 16..28)),
+        ((4500, 4500), with(&[0; 4], 32, 12..20), with(&[0; 4], 32, 4..12)),
+        ((4500, 4500), vec![0xc1; 120], vec![]),
+        ((4500, 4500), vec![0xff], vec![0; 32]),
+        ((1194, 1194), vec![0x48; 90], vec![0x38; 54]),
+        ((1812, 1645), vec![2; 40], vec![1; 40]),
+        ((1701, 1701), vec![0x02; 90], with(&[0xc8, 2, 0, 60], 60, 8..60)),
+        ((1701, 1701), with(&[0xc8, 2], 60, 4..6), vec![]),
+        ((49_152, 3784), with(&[0x20, 0xc0, 3, 24], 24, 4..12), with(&[0x20, 0x40, 3, 24], 24, 4..8)),
+        ((5060, 5060), b"SIP/2.0 200 OK\r\n".to_vec(), b"OPTIONS sip:a SIP/2.0\r\n".to_vec()),
+        ((51820, 51820), vec![4; 80], vec![1; 148]),
     ];
-    for (port, answer, question) in rows {
+    for ((from, to), answer, question) in rows {
         let sent = |payloads: &[&[u8]]| {
             let mut scenario = Scenario::default();
             for i in 0..20 {
                 for payload in payloads {
-                    scenario.send(udp(AWAY, port, &host(i), port, payload)).wait(0.7);
+                    scenario.send(udp(AWAY, from, &host(i), to, payload)).wait(0.7);
                 }
             }
             scenario.recognise()
@@ -763,6 +776,36 @@ fn peers_of_a_site_search_nothing() {
         one_answer.send(udp(AWAY, 5060, &host(i), 5060, b"OPTIONS sip:a SIP/2.0\r\n"));
     }
     one(&one_answer.recognise(), "scan.horizontal");
+}
+
+/// A resolver asks name servers for what they know; who wants them to search for him, asks for their program or for all that they have is none.
+#[test]
+fn a_resolver_asks_many_name_servers() {
+    let question = |flags: u8, name: &[u8], kind: u8, class: u8| {
+        let header = [0x5e, 0x11, flags, 0, 0, 1, 0, 0, 0, 0, 0, 0];
+        [&header[..], name, &[0, 0, kind, 0, class]].concat()
+    };
+    let asks = |questions: &[&[u8]]| {
+        let mut scenario = Scenario::default();
+        for i in 0..20 {
+            for question in questions {
+                scenario.send(udp(AWAY, 40_321, &host(i), 53, question)).wait(0.2);
+            }
+        }
+        scenario
+    };
+    let own = question(0, b"\x07example", 1, 1);
+    none(&asks(&[&own]).recognise(), "scan.horizontal");
+    let search = question(1, b"\x07example", 1, 1);
+    let others = [question(0, b"\x07example", 1, 3), question(0x80, b"\x07example", 1, 1), question(0, b"", 2, 1)];
+    let any = question(0, b"\x07example", 255, 1);
+    for other in others.into_iter().chain([any, question(0x08, b"\x07example", 1, 1), search]) {
+        one(&asks(&[&other]).recognise(), "scan.horizontal");
+        one(&asks(&[&own, &other]).recognise(), "scan.horizontal");
+    }
+    let mut refused = asks(&[&own]);
+    refused.send(error(&host(0), 3, 3, &udp(AWAY, 40_321, &host(0), 53, &own)));
+    one(&refused.recognise(), "scan.horizontal");
 }
 
 #[test]

@@ -32,7 +32,7 @@ const RPC_REPLY: [u8; 4] = [0, 0, 0, 1];
 const RPC_HEADER: u32 = 24;
 
 /// One in so many datagrams of a peer at the least is no question.
-const PEERS_ANSWER: usize = 4;
+const OF_PEERS: usize = 4;
 
 /// Kind of a probe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -110,16 +110,14 @@ enum Row {
 /// server sends, or that are refused.
 pub fn uninvited(scene: &Scene<'_>, indices: &[usize]) -> HashSet<usize> {
     let mut hosts: HashMap<u16, HashSet<IpAddr>> = HashMap::new();
-    // How often a port was seen to answer the same port, and how often to send there: of one that does both, not all is sampled.
-    let mut between_equals: HashMap<u16, [usize; 2]> = HashMap::new();
+    // How often datagrams between two ports were seen to be between peers, and how often there were any: not all is sampled.
+    let mut between: HashMap<(u16, u16), [usize; 2]> = HashMap::new();
     for sighting in indices.iter().map(|index| scene.sighting(*index)) {
         let Some(half) = Half::of(sighting).filter(|half| half.transport == Transport::Udp) else { continue };
         hosts.entry(half.destination_port).or_default().insert(half.destination);
-        if half.source_port == half.destination_port {
-            let [answers, all] = between_equals.entry(half.source_port).or_default();
-            *answers += usize::from(is_between_peers(sighting));
-            *all += 1;
-        }
+        let [of_peers, all] = between.entry((half.source_port, half.destination_port)).or_default();
+        *of_peers += usize::from(is_between_peers(sighting));
+        *all += 1;
     }
     // Tools take the port of what they look for as their own: from service to service, to one host after the other.
     let is_searched = |half: Half| {
@@ -127,8 +125,8 @@ pub fn uninvited(scene: &Scene<'_>, indices: &[usize]) -> HashSet<usize> {
         limits.contact.is_service(half.destination_port) && hosts[&half.destination_port].len() >= limits.scan.own_hosts
     };
     let is_of_peer = |half: Half| {
-        let speaks = between_equals.get(&half.source_port).filter(|_| half.source_port == half.destination_port);
-        speaks.is_some_and(|[answers, all]| answers * PEERS_ANSWER >= *all)
+        let [of_peers, all] = between[&(half.source_port, half.destination_port)];
+        of_peers * OF_PEERS >= all
     };
     let mut rows: BTreeMap<(IpAddr, u16, Row), Vec<usize>> = BTreeMap::new();
     for index in indices {

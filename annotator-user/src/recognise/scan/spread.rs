@@ -14,6 +14,7 @@ use crate::observation::{Sighting, SourceView};
 use crate::recognise::addresses::network;
 use crate::recognise::clients::syns;
 use crate::recognise::half::Half;
+use crate::recognise::packets::is_of_resolver;
 use crate::recognise::questions::CountedPorts;
 use crate::recognise::scene::Outcome;
 use crate::recognise::{Case, FIRST_CLIENT_PORT, Scene, words};
@@ -202,8 +203,8 @@ impl Probes {
         }
     }
 
-    /// Whether datagrams go to a service here, whose answers need not be seen: something listens there or, where that is not known, it is popular, or
-    /// a neighbour asks for it, and is not refused.
+    /// Whether datagrams go to a service here, whose answers need not be seen: something listens there or, where that is not known, it is popular, a
+    /// neighbour asks for it, or a resolver does, and is not refused.
     fn is_at_service(&self, scene: &Scene<'_>, port: u16, hosts: &BTreeSet<IpAddr>, is_popular: bool) -> bool {
         if self.kind != Kind::Udp {
             return false;
@@ -213,7 +214,7 @@ impl Probes {
         let is_refused = |sighting: &Sighting| Half::of(sighting).is_some_and(|half| scene.is_refused(&half));
         listening.max().unwrap_or_else(|| {
             let is_near = asked.clone().any(|sighting| scene.is_from_around(sighting));
-            (is_near || is_popular) && !asked.any(is_refused)
+            (is_near || is_popular || asked.clone().all(is_of_resolver)) && !asked.any(is_refused)
         })
     }
 
