@@ -55,7 +55,7 @@ pub fn recognise(scene: &Scene<'_>, claims: &Claims) -> Vec<Recognition> {
         attempts.retain(is_free);
         // What is told apart is bounded, and so is what is compared.
         let others = all.get(&(target, proto)).filter(|_| found.len() < FINDINGS_MAX).into_iter().flatten();
-        if let Some((sources, recognition)) = together(scene, attempts, others.filter(|other| is_free(other))) {
+        if let Some((sources, recognition)) = together(scene, claims, attempts, others.filter(|other| is_free(other))) {
             told.extend(sources.into_iter().map(|source| (target, proto, source)));
             found.push(recognition);
         }
@@ -111,12 +111,16 @@ fn first_ports(scene: &Scene<'_>, members: &[usize]) -> Vec<u16> {
 /// Explains attempts if they are of one scan, with those among all at the target that are of it as well. Says whose they are.
 fn together<'t>(
     scene: &Scene<'_>,
+    claims: &Claims,
     mut attempts: Vec<Attempt>,
     all: impl Iterator<Item = &'t Attempt>,
 ) -> Option<(Vec<IpAddr>, Recognition)> {
     attempts.sort_by_key(|attempt| start(scene, attempt));
     let told = |crowd: &[Attempt], one_machine: Option<&str>| {
-        let everybody = with_likewise(scene, crowd, all);
+        let mut everybody = with_likewise(scene, crowd, all);
+        if one_machine.is_some() {
+            add_answered(scene, claims, &mut everybody);
+        }
         let sources = everybody.iter().map(|attempt| attempt.source).collect();
         (sources, explain(scene, &everybody, real_one(scene, crowd), one_machine))
     };
@@ -150,6 +154,24 @@ fn with_likewise<'t>(scene: &Scene<'_>, crowd: &[Attempt], all: impl Iterator<It
     let mut everybody: Vec<Attempt> = crowd.iter().cloned().chain(likewise).collect();
     everybody.sort_by_key(|attempt| start(scene, attempt));
     everybody
+}
+
+/// Adds the SYNs to open ports that one machine wrote in these names: they were answered, and so are no attempts by themselves.
+fn add_answered(scene: &Scene<'_>, claims: &Claims, attempts: &mut [Attempt]) {
+    let first = scene.sighting(attempts[0].members[0]);
+    let to_target = |source: IpAddr| {
+        let syns = |index: &usize| {
+            let sighting = scene.sighting(*index);
+            first.packet.is_syn() && sighting.packet.is_syn() && sighting.destination() == first.destination()
+        };
+        claims.free(scene.from(source)).filter(syns).collect::<Vec<_>>()
+    };
+    let syns: Vec<Vec<usize>> = attempts.iter().map(|attempt| to_target(attempt.source)).collect();
+    let sources_of = sources_by_choice(scene, syns.iter().flatten());
+    for (attempt, syns) in attempts.iter_mut().zip(syns) {
+        let shared = |index: &usize| choice(scene, *index).is_some_and(|choice| sources_of[&choice].len() > 1);
+        attempt.members.extend(syns.into_iter().filter(shared));
+    }
 }
 
 fn start(scene: &Scene<'_>, attempt: &Attempt) -> Moment {
@@ -190,22 +212,7 @@ fn is_telling(scene: &Scene<'_>, attempts: &[Attempt]) -> bool {
 fn by_one_machine(scene: &Scene<'_>, attempts: &[Attempt]) -> Option<&'static str> {
     let mut all: Vec<usize> = attempts.iter().flat_map(|attempt| attempt.members.iter().copied()).collect();
     all.sort_unstable();
-    let mut sources_of: HashMap<(u16, u16, u32), BTreeSet<IpAddr>> = HashMap::new();
-    for sighting in all.iter().map(|index| scene.sighting(*index)) {
-        // Mirai writes the target there, whoever sends.
-        let packet = &sighting.packet;
-        let chosen = match packet.transport {
-            // A datagram has no such number; its source port is chosen where it is none that programs agree on.
-            Transport::Udp => (!scene.is_foreign(packet.source_port)).then_some(0),
-            _ => sighting
-                .tcp_sequence()
-                .filter(|number| *number != 0 && Some(*number) != number_of(sighting.destination())),
-        };
-        if let Some(number) = chosen {
-            let key = (packet.source_port, packet.destination_port, number);
-            sources_of.entry(key).or_default().insert(sighting.source());
-        }
-    }
+    let sources_of = sources_by_choice(scene, &all);
     let shared: usize = sources_of.values().map(BTreeSet::len).filter(|sources| *sources > 1).sum();
     if shared * 2 > all.len() {
         return Some(if all.iter().all(|index| scene.sighting(*index).tcp_sequence().is_none()) {
@@ -221,6 +228,35 @@ fn by_one_machine(scene: &Scene<'_>, attempts: &[Attempt]) -> Option<&'static st
     (ids.windows(2).all(counts_on) && takes_turns.count() >= attempts.len()).then_some(
         "Their IP identifications count on from one source's packet to the next one's: one machine wrote them all.",
     )
+}
+
+/// Source port, destination port and sequence number of a packet, where the sender chooses the first and the last.
+fn choice(scene: &Scene<'_>, index: usize) -> Option<(u16, u16, u32)> {
+    let sighting = scene.sighting(index);
+    let packet = &sighting.packet;
+    let number = match packet.transport {
+        // A datagram has no such number; its source port is chosen where it is none that programs agree on.
+        Transport::Udp => (!scene.is_foreign(packet.source_port)).then_some(0),
+        // Mirai writes the target there, whoever sends.
+        _ => {
+            sighting.tcp_sequence().filter(|number| *number != 0 && Some(*number) != number_of(sighting.destination()))
+        }
+    }?;
+    Some((packet.source_port, packet.destination_port, number))
+}
+
+/// Who sent packets of the same choice.
+fn sources_by_choice<'i>(
+    scene: &Scene<'_>,
+    indices: impl IntoIterator<Item = &'i usize>,
+) -> HashMap<(u16, u16, u32), BTreeSet<IpAddr>> {
+    let mut sources_of: HashMap<_, BTreeSet<IpAddr>> = HashMap::new();
+    for index in indices {
+        if let Some(choice) = choice(scene, *index) {
+            sources_of.entry(choice).or_default().insert(scene.sighting(*index).source());
+        }
+    }
+    sources_of
 }
 
 /// An IPv4 address as a number.

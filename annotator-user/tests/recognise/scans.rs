@@ -1238,6 +1238,22 @@ fn one_of_the_decoys_is_real() {
     assert!(real(&[syn("8.8.4.4", 4444, HOME, 8080), answer, stray]));
 }
 
+/// What an open port answers is asked by the same machine, in all names.
+#[test]
+fn decoys_ask_open_ports_too() {
+    let mut scenario = Scenario::at(&[HOME]);
+    let open = [21, 25, 53, 80, 110, 143, 443, 445, 993, 995];
+    for port in open.into_iter().chain(2000..2010) {
+        for source in ["116.90.231.4", "116.90.231.5", "116.90.231.6", "116.90.231.7"] {
+            scenario.send(syn(source, 50000, HOME, port).sequence(4_711));
+            let answer = if open.contains(&port) { SYN } else { RST };
+            scenario.send(tcp(HOME, port, source, 50000, answer | ACK));
+        }
+    }
+    let found = scenario.recognise();
+    assert_eq!((one(&found, "pattern.decoy-scan").packets, found.len()), (80, 1), "{found:#?}");
+}
+
 #[test]
 fn decoys_of_a_udp_scan() {
     const PORTS: [u16; 9] = [53, 67, 69, 111, 137, 500, 514, 623, 1434];
