@@ -976,8 +976,8 @@ fn protocols_of_many_hosts() {
         }
         scenario.recognise()
     };
-    for (hosts, times) in [(1, 1), (1, 6), (5, 1), (20, 1), (300, 1)] {
-        let found = scan(hosts, times, 0.0);
+    for (hosts, times, pause) in [(1, 1, 0.0), (1, 6, 0.0), (1, 11, 1.0), (5, 1, 0.0), (20, 1, 0.0), (300, 1, 0.0)] {
+        let found = scan(hosts, times, pause);
         let scan = one(&found, "scan.ip-protocol");
         assert_eq!(scan.packets, (7 * hosts * times) as u64, "{found:#?}");
         assert!(scan.facts.iter().any(|(_, fact)| fact.starts_with("7 IP protocols of")), "{found:#?}");
