@@ -235,17 +235,23 @@ fn of_word(knowledge: &Knowledge, word: &str) -> Answer {
     {
         answer.told = knowledge.told_of_flag(*flag, &Facts::new());
     }
-    if answer.told.is_empty() {
-        for (proto, port) in names::service_ports(&lower) {
-            let of_port = of_port(knowledge, Some(proto), Side::Destination, port);
-            let known = |note: &String| answer.notes.contains(note);
-            let notes: Vec<String> = of_port.notes.into_iter().filter(|note| !known(note)).collect();
-            answer.notes.extend(notes);
-            add(&mut answer.told, of_port.told);
-        }
+    let mut ports: Vec<Answer> = names::service_ports(&lower)
+        .into_iter()
+        .map(|(proto, port)| of_port(knowledge, Some(proto), Side::Destination, port))
+        .collect();
+    if ports.iter().any(|port| port.known) {
+        ports.retain(|port| port.known);
+    } else if answer.told.is_empty() {
+        // The registry has given many names away: what is told of the word itself says more than the range of a port.
+        answer.told = knowledge.told_of_word(&lower, &Facts::new());
     }
     if answer.told.is_empty() {
-        answer.told = knowledge.told_of_word(&lower, &Facts::new());
+        for port in ports {
+            let known = |note: &String| answer.notes.contains(note);
+            let notes: Vec<String> = port.notes.into_iter().filter(|note| !known(note)).collect();
+            answer.notes.extend(notes);
+            add(&mut answer.told, port.told);
+        }
     }
     if answer.told.is_empty() {
         answer.known = false;

@@ -125,8 +125,19 @@ pub fn port(proto: PortProto, port: u16) -> String {
     }
 }
 
+/// Names that people use for a service, and what it is called in [`USUAL`].
+const ALSO_CALLED: &[(&str, &str)] = &[
+    ("dhcp", "bootps"),
+    ("dns", "domain"),
+    ("ike", "isakmp"),
+    ("postgres", "postgresql"),
+    ("rdp", "ms-wbt-server"),
+    ("www", "http"),
+];
+
 /// The ports of a service, by its name: the usual one, else the registry's.
 pub fn service_ports(name: &str) -> Vec<(PortProto, u16)> {
+    let name = ALSO_CALLED.iter().find(|(also, _)| also.eq_ignore_ascii_case(name)).map_or(name, |(_, usual)| usual);
     let of = |names: &Names| {
         let named = names.iter().filter(|(_, known)| known.eq_ignore_ascii_case(name));
         let mut ports: Vec<_> = named.map(|(key, _)| *key).collect();
