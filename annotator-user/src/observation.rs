@@ -325,6 +325,8 @@ pub struct Observations<'a> {
     pub counters: &'a Counters,
     /// Packets over time, oldest first; stretches without any are left out.
     pub rates: &'a [Rate],
+    /// Seconds of those stretches in which most packets came, where that is known.
+    pub busiest: &'a [Rate],
     /// Sources in the table.
     pub sources: &'a [SourceView],
     /// Sources that were let go again for want of memory.
@@ -356,6 +358,8 @@ pub struct Gathered {
     pub counters: Counters,
     /// Packets over time, oldest first; stretches without any are left out.
     pub rates: Vec<Rate>,
+    /// Seconds of those stretches in which most packets came, where that is known.
+    pub busiest: Vec<Rate>,
     /// Sources in order of their first packet.
     pub sources: Vec<SourceView>,
     /// Sources for which there was no room.
@@ -373,6 +377,7 @@ impl Gathered {
             live,
             counters: &self.counters,
             rates: &self.rates,
+            busiest: &self.busiest,
             sources: &self.sources,
             sources_dropped: self.sources_dropped,
             sightings: &self.sightings,

@@ -259,6 +259,7 @@ impl Report {
             live: false,
             counters: &Counters::default(),
             rates: &[],
+            busiest: &[],
             sources: &[],
             sources_dropped: 0,
             sightings: &[],

@@ -24,6 +24,10 @@ pub struct Bucket {
     pub to: Moment,
     /// Exact counts.
     pub counters: Counters,
+    /// The second in which most packets came.
+    busiest: Option<Rate>,
+    /// When the running second began, and what had come by then.
+    second: (Moment, Count),
     /// Sources.
     pub sources: SourceBook,
     /// Sampled packets in order of time.
@@ -37,8 +41,27 @@ impl Bucket {
             from,
             to: from,
             counters: Counters::default(),
+            busiest: None,
+            second: (from, Count::default()),
             sources: SourceBook::new(SOURCES_MAX),
             sightings: Vec::new(),
+        }
+    }
+
+    /// Adds what was counted since the last time.
+    pub fn count(&mut self, counted: &Counters, now: Moment) {
+        self.counters.add(counted);
+        let (from, before) = self.second;
+        let seconds = now.seconds_since(from);
+        if seconds >= 1.0 {
+            let total = self.counters.total();
+            let (packets, bytes) = (total.packets - before.packets, total.bytes - before.bytes);
+            let rate = Rate { from, seconds, packets, bytes };
+            let is_more = |most: Rate| packets as f64 / seconds > most.packets as f64 / most.seconds;
+            if self.busiest.is_none_or(is_more) {
+                self.busiest = Some(rate);
+            }
+            self.second = (now, total);
         }
     }
 
@@ -119,6 +142,7 @@ impl Window {
             to: self.buckets.back().map_or_else(Moment::default, |bucket| bucket.to),
             counters,
             rates: self.buckets.iter().map(Bucket::rate).filter(|rate| rate.packets > 0).collect(),
+            busiest: self.buckets.iter().filter_map(|bucket| bucket.busiest).collect(),
             sources_dropped: dropped + sources.dropped(),
             sources: sources.into_views(),
             sightings,
@@ -138,5 +162,16 @@ mod tests {
         let contents = window.contents(Moment(16 * SECOND));
         assert_eq!(contents.from, Moment(8 * SECOND + 700_000), "a report that came late does not keep the one before");
         assert_eq!(window.contents(Moment(20 * SECOND)).from, contents.from, "what is in the window stays");
+    }
+
+    #[test]
+    fn the_busiest_second_of_a_stretch_is_known() {
+        let mut window = Window::new(Duration::from_secs(300), Moment(0));
+        let counted = |packets| Counters { without_protocol: Count { packets, bytes: 0 }, ..Counters::default() };
+        for (tenths, packets) in [(10, 5), (15, 3_000), (20, 2_000), (31, 900), (40, 0)] {
+            window.current().count(&counted(packets), Moment(tenths * 100_000_000));
+        }
+        let busiest = window.contents(Moment(10_000_000_000)).busiest;
+        assert_eq!(busiest, [Rate { from: Moment(1_000_000_000), seconds: 1.0, packets: 5_000, bytes: 0 }]);
     }
 }

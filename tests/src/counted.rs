@@ -43,6 +43,7 @@ impl Counting {
             live: true,
             counters: &Counters::from_difference(&self.ledger),
             rates: &[],
+            busiest: &[],
             sources: &[],
             sources_dropped: 0,
             sightings: &[],

@@ -156,6 +156,7 @@ impl Observer {
             to,
             counters: self.counters,
             rates: self.timeline.rates(),
+            busiest: Vec::new(),
             sources_dropped: self.book.dropped(),
             sources: self.book.into_views(),
             sightings: self.sightings,

@@ -282,7 +282,7 @@ impl Watched {
                 metrics.count(&self.interface.name, &counted);
             }
             self.total += counted.total();
-            self.window.current().counters.add(&counted);
+            self.window.current().count(&counted, now());
         }
         self.look_at_state();
         self.clock.advance();

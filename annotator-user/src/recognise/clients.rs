@@ -157,7 +157,7 @@ impl Scene<'_> {
             seconds = seconds.max(self.least_seconds(packets));
         }
         let others = self.observations.counters.total().packets.saturating_sub(packets);
-        let stretches = self.observations.rates.iter();
+        let stretches = self.observations.rates.iter().chain(self.observations.busiest);
         let busiest = stretches.map(|rate| rate.packets.saturating_sub(others) as f64 / rate.seconds.max(1.0));
         busiest.fold(packets as f64 / seconds.max(1.0), f64::max)
     }

@@ -7,11 +7,11 @@ use annotator::capture::{Captured, LinkType, Observer};
 use annotator::counters::PortProto;
 use annotator::engine::Interpreter;
 use annotator::finding::{Finding, Recognition};
-use annotator::observation::{Gathered, Locality, Moment, Observations, SourceView};
+use annotator::observation::{Gathered, Locality, Moment, Observations, Rate, SourceView};
 use annotator::outbound::Outbound;
 use annotator::recognise::{Thresholds, recognise};
 use annotator_common::settings::Budget;
-use annotator_common::{Address, Settings};
+use annotator_common::{Address, Count, Settings};
 
 /// 2003-01-25 05:30:00 UTC.
 const START: i64 = 1_043_472_600_000_000_000;
@@ -306,6 +306,16 @@ impl Scenario {
             let known = whole.sources.iter().find(|known| known.address == view.address).expect("it is in the whole");
             *view = SourceView { first: known.first, ports: known.ports, destinations: known.destinations, ..*view };
         }
+        recognise(&self.observations(&gathered), &Thresholds::default())
+    }
+
+    /// What is recognised by an agent that reports seldom: all is one stretch of time, of which the busiest second is known.
+    pub fn recognise_seldom(&self) -> Vec<Recognition> {
+        let mut gathered = self.gather(&self.frames(), self.now, settings());
+        let (from, seconds) = (gathered.from, gathered.to.seconds_since(gathered.from));
+        let Count { packets, bytes } = gathered.counters.total();
+        let fine = std::mem::replace(&mut gathered.rates, vec![Rate { from, seconds, packets, bytes }]);
+        gathered.busiest = fine.into_iter().max_by_key(|rate| rate.packets).into_iter().collect();
         recognise(&self.observations(&gathered), &Thresholds::default())
     }
 
