@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use annotator_common::classify::classify;
 use annotator_common::packet::tcp;
 use annotator_common::parse::parse;
-use annotator_common::{Family, Link, News, Packet, Settings, Transport};
+use annotator_common::{Family, Flag, Link, News, Packet, Settings, Transport};
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Serialize, Serializer};
@@ -17,6 +17,8 @@ use crate::report::timestamp;
 
 /// Bytes of a TCP header without options.
 const TCP_HEADER: u32 = 20;
+/// Bytes of an IPv6 header, which its length field leaves out.
+const IPV6_HEADER: u32 = 40;
 
 /// A moment, in nanoseconds since the Unix epoch (UTC).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -143,12 +145,21 @@ impl Sighting {
         self.slice(self.packet.payload_at(), self.packet.end)
     }
 
-    /// Payload bytes that the packet had, sampled or not.
+    /// Payload bytes that the packet had, sampled or not. Of a frame of which a capture has the beginning only, its IP header says so.
     pub fn payload_length(&self) -> u32 {
         match self.packet.transport {
             Transport::None => 0,
-            _ => self.packet.end.saturating_sub(self.packet.payload_at()),
+            _ => self.packet.end.max(self.end_sent().unwrap_or(0)).saturating_sub(self.packet.payload_at()),
         }
+    }
+
+    /// Where a packet ended that goes beyond its frame.
+    fn end_sent(&self) -> Option<u32> {
+        let packet = &self.packet;
+        let (field, header) = if packet.family == Family::V4 { (2, 0) } else { (4, IPV6_HEADER) };
+        let length = self.bytes.get(packet.network as usize + field..)?.first_chunk()?;
+        let is_cut = packet.flags.contains(Flag::BadLength);
+        is_cut.then(|| packet.network + header + u32::from(u16::from_be_bytes(*length)))
     }
 
     /// The transport header and all behind it, as far as it was sampled.

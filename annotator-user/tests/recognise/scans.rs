@@ -519,6 +519,29 @@ fn rows_from_a_services_port_that_nobody_asked_for() {
         }
         none(&late.recognise(), "scan.udp");
     }
+    // At leisure, too, where no client is; but then only a refusal tells.
+    let slow = |refused: bool| {
+        let mut scenario = arriving();
+        for i in 0..41 {
+            let probe = tcp(AWAY, 80, HOME, 8000 + i * 7 % 41, ACK);
+            if refused {
+                refused_by(&mut scenario, probe)
+            } else {
+                _ = scenario.send(probe)
+            }
+            scenario.wait(2.0);
+        }
+        ids(&scenario.recognise()).contains(&"scan.ack")
+    };
+    assert_eq!([slow(true), slow(false)], [true, false]);
+    // What is data shows by its length, even if no more than the headers were captured.
+    let mut data = Scenario::default();
+    for i in 0..41 {
+        data.send(with_data(tcp(AWAY, 80, HOME, 8000 + i * 7 % 41, ACK)));
+    }
+    let mut headers = data.frames();
+    headers.iter_mut().for_each(|(_, frame)| frame.truncate(54));
+    calm("data of a server", &data.findings_of(&headers, data.now));
     // A server that keeps connections alive of which a host here knows nothing any more.
     let mut lost = Scenario::at(&[HOME]);
     for i in 0..41 {
