@@ -219,6 +219,13 @@ fn who_tries_the_ports_of_mail_in_vain_is_no_mail_program() {
         scenario.send(syn(AWAY, 40_000, HOME, port));
     }
     one(&scenario.recognise(), "scan.vertical");
+    // Who asks many hosts looks for one that takes his mail, whether he finds it or not.
+    let mut sweep = Scenario::default();
+    sweep.connection(AWAY, 40_000, &host(0), 25);
+    for i in 1..20 {
+        sweep.send(syn(AWAY, 40_000, &host(i), 25));
+    }
+    one(&sweep.recognise(), "scan.horizontal");
 }
 
 /// Every port that the source table can tell apart has been seen by then.

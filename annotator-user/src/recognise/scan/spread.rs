@@ -98,7 +98,7 @@ fn sends_on(scene: &Scene<'_>, view: &SourceView, probes: &Probes) -> bool {
     view.destinations != u64::MAX && view.udp > each * hosts.max(ports.len() as u64) && busy.count() * 2 > ports.len()
 }
 
-/// Whether a mail program looks for the ports of its server: it tries no others, and goes on with one that is open.
+/// Whether a mail program looks for the ports of its server: it tries no others, of few hosts, and goes on with one that is open.
 fn finds_mail(scene: &Scene<'_>, source: IpAddr, probes: &Probes) -> bool {
     let mail = &scene.thresholds.unreachable.mail_ports;
     let is_used = |index: &usize| {
@@ -106,7 +106,8 @@ fn finds_mail(scene: &Scene<'_>, source: IpAddr, probes: &Probes) -> bool {
         let there = Half::of(sighting).map(|half| scene.carried(&half)).unwrap_or_default();
         sighting.packet.is_syn() && there.running && !there.reset
     };
-    probes.hosts_at_port.keys().all(|port| *port == SMTP || mail.contains(port))
+    probes.hosts() < scene.thresholds.scan.hosts
+        && probes.hosts_at_port.keys().all(|port| *port == SMTP || mail.contains(port))
         && scene.from(source).iter().any(is_used)
 }
 
