@@ -135,7 +135,6 @@ pub fn uninvited(scene: &Scene<'_>, indices: &[usize]) -> HashSet<usize> {
         let is_udp = half.transport == Transport::Udp;
         let is_bare_ack = sighting.packet.tcp_flags & (FIN | SYN | RST | PSH | ACK | URG) == ACK
             && sighting.payload_length() == 0
-            && sighting.tcp_options().is_empty()
             && scene.is_out_of_connection(&half);
         let row = match is_udp {
             true if is_server_to_client(scene, half) && !is_searched(half) => Row::Answers,
