@@ -198,6 +198,9 @@ fn telephones_sign_on_and_scanners_guess() {
     let (one, many): (From, From) = (|_| (5060, 100), |i| (5060, 100 + i));
     assert_eq!(told(40, 0.1, "INVITE", "7@", many), "", "calls of many");
     assert_eq!(told(40, 0.1, "OPTIONS", "100@", one), "", "is the line alive?");
+    for method in ["NOTIFY", "MESSAGE", "SUBSCRIBE"] {
+        assert_eq!(told(40, 0.1, method, "7@", many), "", "{method} of many");
+    }
     for (method, called, from) in
         [("REGISTER", "", many), ("OPTIONS", "own@", many), ("INVITE", "own@", many), ("REGISTER", "", one)]
     {

@@ -107,6 +107,13 @@ fn a_sharing_network_remembers_an_address() {
     assert_eq!(one(&found, "leftover.p2p").explains.len(), 16);
     none(&knocks(51413, &[51413]), "leftover.p2p");
     none(&knocks(3389, &[22]), "leftover.p2p");
+    // Neighbours may share the work of a scan.
+    let mut few = Scenario::live().listening(&[22]);
+    for i in 0..6 {
+        few.send(syn(&format!("116.90.{}.66", 231 + i), 40000, HOME, 51413)).wait(90.0);
+    }
+    let sure = |scenario: &Scenario| one(&scenario.recognise(), "leftover.p2p").confidence;
+    assert_eq!([found[0].confidence, sure(&few)], [Some(Confidence::Likely), Some(Confidence::Possible)]);
     // A service that was away for a moment.
     let mut started = Scenario::at(&[HOME]);
     for i in 0..8 {
@@ -263,6 +270,19 @@ fn backscatter_goes_where_no_client_was() {
         clients.send(tcp(AWAY, 443, HOME, port, SYN | ACK));
     }
     assert!(clients.recognise().is_empty());
+    // No client has asked from so many addresses at once.
+    let mut telescope = Scenario::live();
+    for last in 10..16 {
+        telescope.send(tcp(AWAY, 443, &format!("93.184.216.{last}"), 40_000, SYN | ACK));
+        telescope.send(udp(
+            "185.60.112.80",
+            53,
+            &format!("93.184.216.{last}"),
+            40_000,
+            &[0, 1, 0x81, 0x80, 0, 1, 0, 1],
+        ));
+    }
+    assert_eq!(ids(&telescope.recognise()), ["backscatter.dns", "backscatter.tcp"]);
     let mut high = Scenario::live();
     for port in [35080, 11092, 46048, 60312, 55381, 2656, 64092, 56809, 48094, 40001] {
         high.send(tcp(AWAY, 80, HOME, port, SYN | ACK));
@@ -395,6 +415,11 @@ fn complaints_about_connections_of_our_own() {
     assert!(!complaints(&[443, 80, 443, 80, 8080]), "a browser");
     assert!(!complaints(&[993, 587, 993, 143, 465]), "a mail program");
     assert!(complaints(&[25, 80, 25, 80, 143, 25]), "nobody's set of ports");
+    let mut pings = Scenario::live();
+    for _ in 0..6 {
+        pings.send(error("185.60.112.1", 3, 1, &ping(HOME, AWAY)));
+    }
+    none(&pings.recognise(), "pattern.unreachable-unknown-host");
     let mut peers = Scenario::live();
     for i in 0..30 {
         let peer = crowd(i);
@@ -674,6 +699,7 @@ fn echo_replies_in_masses() {
     };
     assert_eq!(one(&replies(2, 1000, heard()), "flood.echo-reply").confidence, None, "as the entry has it");
     assert_eq!(ids(&replies(200, 100, Scenario::live())), Vec::<&str>::new(), "one host after the other");
+    assert_eq!(ids(&replies(1, 1000, Scenario::live())), Vec::<&str>::new(), "ping -f");
     let mut asked = heard();
     masses(|i| ping(HOME, &format!("198.19.7.{}", 1 + i % 20)), 1000, &mut asked);
     none(&replies(20, 1000, asked), "flood.echo-reply");
@@ -712,13 +738,21 @@ fn a_flood_of_datagrams_to_a_closed_port() {
     crowd_behind.live = true;
     masses(|i| udp(&crowd(i % 20), 40_000, HOME, 9000, &content(i, 64)), 2000, &mut crowd_behind);
     none(&crowd_behind.recognise(), "flood.udp");
-    let measured = |port: u16, caller: &str| {
-        let mut scenario = Scenario::live_at(&[HOME]).listening(&[port]);
-        scenario.send(syn(caller, 41_000, HOME, port));
+    let measured = |port: u16, caller: &str, called: u16, listening: u16| {
+        let mut scenario = Scenario::live_at(&[HOME]).listening(&[listening]);
+        scenario.send(syn(caller, 41_000, HOME, called));
         masses(|i| udp(AWAY, 40_000, HOME, port, &content(i, 64)), 2000, &mut scenario);
         ids(&scenario.recognise()).contains(&"flood.udp")
     };
-    assert_eq!([measured(5201, AWAY), measured(5201, "116.90.231.99"), measured(25565, AWAY)], [false, true, true]);
+    assert!(!measured(5201, AWAY, 5201, 5201));
+    for (port, caller, called, listening) in [
+        (5201, "116.90.231.99", 5201, 5201),
+        (25565, AWAY, 25565, 25565),
+        (5201, AWAY, 443, 443),
+        (5201, AWAY, 5201, 22),
+    ] {
+        assert!(measured(port, caller, called, listening), "{caller} called {called}, and {listening} listens");
+    }
     let mut refused = Scenario::at(&[HOME]);
     let datagram = udp(AWAY, 40_000, HOME, 51_000, &content(1, 64));
     masses(|_| datagram.clone(), 2000, &mut refused);
@@ -797,19 +831,23 @@ fn a_flood_of_datagrams_to_any_port() {
     };
     let by_chance = |i: u32| (u64::from(i).wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_pow(3) >> 40) as u32;
     let once = |i: u32| i * 40_503;
+    let to_clients = |i: u32| 33_000 + i * 7919 % 32_000;
+    none(&flood(2000, 1000, to_clients), "flood.udp");
     let found = flood(2000, 1000, by_chance);
     assert_eq!((one(&found, "flood.udp").verdict, found[0].packets), (None, 8000));
     assert_eq!(one(&flood(2000, 1000, once), "flood.udp").verdict, None);
     assert_eq!(one(&flood(2000, 20, by_chance), "flood.udp").verdict, None);
     assert_eq!(one(&flood(2000, 20, once), "flood.udp").verdict, Some(Verdict::Reconnaissance));
     none(&flood(200, 1000, by_chance), "flood.udp");
-    let mut scan = Scenario::live();
-    for port in 1..600 {
-        scan.send(udp(AWAY, 40_000, HOME, 7 * port, &[])).wait(-0.0095);
+    for ports in [600, 1200] {
+        let mut scan = Scenario::live();
+        for port in 1..ports {
+            scan.send(udp(AWAY, 40_000, HOME, 7 * port, &[])).wait(-0.0095);
+        }
+        let found = scan.recognise();
+        one(&found, "scan.udp");
+        none(&found, "flood.udp");
     }
-    let found = scan.recognise();
-    one(&found, "scan.udp");
-    none(&found, "flood.udp");
 }
 
 /// Whether the address is known to be ours or not: the finding that it may be ourselves does not stand beside the one that it is an attack.
@@ -1230,6 +1268,30 @@ fn fragments_that_overlap() {
     assert!(copies.recognise().is_empty());
 }
 
+/// Behind extension headers that every router reads, too.
+#[test]
+fn fragments_over_ipv6() {
+    let overlap = |identification: [u32; 2], offset: u16, before: &[u8]| {
+        let mut scenario = Scenario::default();
+        for ((offset, more), identification) in [(0, 1), (offset, 0)].into_iter().zip(identification) {
+            let header =
+                [&[17, 0][..], &(offset | more).to_be_bytes(), &identification.to_be_bytes(), &[0; 40]].concat();
+            let chain = [before, &header].concat();
+            let protocol = if before.is_empty() { 44 } else { 0 };
+            scenario.send(Packet::new(AWAY, HOME, protocol, chain).over_ipv6(0));
+        }
+        let found = scenario.recognise();
+        found.into_iter().find(|found| found.id == "fragments.overlap").map(|found| found.evidence.join(" "))
+    };
+    let two_headers = [&[60, 0, 1, 4, 0, 0, 0, 0][..], &[44, 1, 1, 12], &[0; 12]].concat();
+    for before in [&[][..], &[44, 0, 1, 4, 0, 0, 0, 0], &two_headers] {
+        let told = overlap([9, 9], 24, before).expect("it overlaps");
+        assert!(told.contains("Identification 0x0009: bytes 0-39, 24-63 (last)."), "{told}");
+        assert_eq!(overlap([9, 9], 40, before), None);
+        assert_eq!(overlap([9, 10], 24, before), None);
+    }
+}
+
 #[test]
 fn fragments_that_never_become_whole() {
     let mut scenario = Scenario::live();
@@ -1244,6 +1306,12 @@ fn fragments_that_never_become_whole() {
     }
     whole.wait(60.0);
     assert!(whole.recognise().is_empty());
+    let mut hollow = Scenario::live();
+    for id in 0..4 {
+        hollow.send(piece(0, 40, true, id)).send(piece(80, 16, false, id));
+    }
+    none(&hollow.recognise(), "fragments.incomplete");
+    one(&hollow.wait(60.0).recognise(), "fragments.incomplete");
 }
 
 /// The source sends so much else that not all of it is sampled: what is missing is known by the counters.

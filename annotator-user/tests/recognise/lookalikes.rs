@@ -48,7 +48,7 @@ fn traceroute_to_one_port_shows_by_its_ttls() {
     let to_dns = || udp("116.90.231.7", 40000, HOME, 53, &[0; 32]);
     one(&to_one_port(&to_dns, &[1, 1, 1, 2, 2, 2]), "pattern.traceroute");
     none(&to_one_port(&to_dns, &[1, 1, 1, 1]), "pattern.traceroute");
-    for ttls in [&[52, 52, 52, 52][..], &[50, 51, 52, 53], &[4, 4, 4, 4]] {
+    for ttls in [&[52, 52, 52, 52][..], &[50, 51, 52, 53], &[4, 4, 4, 4], &[5, 4, 3, 2, 1], &[3, 1, 4, 2, 5, 1, 4]] {
         none(&to_one_port(&datagram, ttls), "pattern.traceroute");
         none(&to_one_port(&question, ttls), "pattern.traceroute");
     }
@@ -619,6 +619,18 @@ fn fins_to_services_are_no_late_fins() {
         scenario.send(tcp("116.90.231.80", 80, HOME, port, FIN));
     }
     none(&scenario.recognise(), "pattern.late-fin");
+    // Those to the ports beside them are no better; one that serves several hosts is none of this.
+    let ends = |services_of: &str| {
+        let mut scenario = Scenario::live();
+        for (i, port) in (2632..2640).enumerate() {
+            scenario.send(tcp("116.90.231.80", 80, HOME, port, FIN)).wait(1.0);
+            if i % 4 == 0 {
+                scenario.send(tcp("116.90.231.80", 80, services_of, 22 + i as u16, FIN)).wait(1.0);
+            }
+        }
+        ids(&scenario.recognise()).contains(&"pattern.late-fin")
+    };
+    assert_eq!([ends(HOME), ends("93.184.216.11")], [false, true]);
 }
 
 #[test]
@@ -713,6 +725,17 @@ fn smurf_uses_us_against_its_source() {
         scenario.send(ping("116.90.231.3", "93.184.216.255"));
     }
     assert_eq!(one(&scenario.recognise(), "pattern.smurf").packets, 504);
+    let pings = |hosts: &[&str]| {
+        let mut scenario = Scenario::live();
+        hosts.iter().for_each(|host| _ = scenario.send(ping("116.90.231.3", host)));
+        scenario.recognise()
+    };
+    one(&pings(&["255.255.255.255"; 4]), "pattern.smurf");
+    // A sweep passes these, too.
+    none(
+        &pings(&["93.184.216.254", "93.184.216.255", "93.184.217.0", "93.184.217.1", "93.184.217.255"]),
+        "pattern.smurf",
+    );
     let mut sweep = Scenario::live();
     for last in 245..=255 {
         sweep.send(ping("116.90.231.3", &format!("93.184.216.{last}")));
@@ -753,6 +776,13 @@ fn fraggle_aims_at_the_ends_of_subnets() {
         single.send(udp("116.90.231.65", port, "93.184.216.77", 7, &[0; 20]));
     }
     none(&single.recognise(), "pattern.fraggle");
+    for hosts in [[63; 7], [60, 61, 62, 63, 64, 95, 96]] {
+        let mut other = Scenario::live();
+        hosts.iter().for_each(|last| {
+            other.send(udp("116.90.231.65", 7744, &format!("93.184.216.{last}"), 7, &[0; 20]));
+        });
+        none(&other.recognise(), "pattern.fraggle");
+    }
 }
 
 #[test]
@@ -766,6 +796,10 @@ fn a_knock_at_a_closed_port_is_background() {
     let mut closed = Scenario::live().listening(&[22]);
     closed.send(syn("116.90.231.3", 4000, HOME, 4444));
     assert_eq!(one(&closed.recognise(), "pattern.port-probe").confidence, Some(Confidence::Certain));
+    let mut complained = Scenario::default();
+    let knock = syn("116.90.231.3", 4000, HOME, 4444);
+    complained.send(knock.clone()).send(error(HOME, 3, 3, &knock));
+    assert_eq!(one(&complained.recognise(), "pattern.port-probe").confidence, Some(Confidence::Certain));
     let mut open = Scenario::live().listening(&[22]);
     open.send(syn("116.90.231.3", 4000, HOME, 22));
     none(&open.recognise(), "pattern.port-probe");

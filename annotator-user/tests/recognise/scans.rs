@@ -112,6 +112,16 @@ fn all_of_few_own_addresses_are_many_hosts() {
     };
     one(&sweep(&own), "scan.horizontal");
     none(&sweep(&own[..2]), "scan.horizontal");
+    // Addresses of the other family are another matter, and who has those of the link has no more.
+    let mut both = Scenario::at(&own);
+    both.live = true;
+    both.locality
+        .addresses
+        .extend(["2a00:1450::7", "fe80::7", "169.254.7.7"].map(|text| text.parse::<std::net::IpAddr>().unwrap()));
+    for host in own {
+        both.send(syn(AWAY, 40000, host, 3389)).wait(2.0);
+    }
+    one(&both.recognise(), "scan.horizontal");
     let mut couple = Scenario::at(&own[..2]);
     couple.send(syn(AWAY, 40000, own[0], 3389)).send(syn(AWAY, 40000, own[1], 3389));
     none(&couple.recognise(), "scan.horizontal");
@@ -253,6 +263,15 @@ fn a_scanner_that_ends_what_it_opened_is_no_client() {
         connect(&mut scenario, (50..8000).step_by(300), |_| false);
         one(&scenario.recognise(), "scan.vertical");
     }
+    // What is refused is not used, whatever comes behind it; and hosts that refuse beginnings and ends alike end nothing.
+    for last in [ACK, FIN | ACK] {
+        let mut insists = Scenario::at(&[HOME]);
+        for port in 20..60 {
+            insists.send(syn(AWAY, 40_000, HOME, port)).send(tcp(HOME, port, AWAY, 40_000, RST | ACK));
+            insists.send(tcp(AWAY, 40_000, HOME, port, last)).send(tcp(HOME, port, AWAY, 40_000, RST));
+        }
+        assert!(ids(&insists.recognise()).contains(&"scan.vertical"), "{last}");
+    }
     // Whose connections mostly come about is one, though some do not.
     let mut client = Scenario::at(&[HOME]);
     connect(&mut client, 5000..5075, |port| port % 5 != 0);
@@ -330,6 +349,11 @@ fn a_client_that_ends_old_connections_scans_nothing() {
     }
     one(&ends(Scenario::live(), 7, &[]), "scan.maimon");
     one(&ends(Scenario::live(), 2, &timestamps), "scan.maimon");
+    let mut many = Scenario::live();
+    for (i, port) in PORTS.into_iter().enumerate() {
+        many.send(tcp(AWAY, 50_000 + i as u16, HOME, port, FIN | ACK).options(&timestamps));
+    }
+    one(&many.recognise(), "scan.maimon");
     one(&ends(Scenario::at(&[HOME]).listening(&[443]), 7, &timestamps), "scan.maimon");
 }
 
@@ -719,6 +743,18 @@ fn a_sweep_is_no_monitor() {
     };
     one(&answered(AWAY), "scan.ping-sweep");
     assert!(answered("93.184.216.200").is_empty());
+    // One of ours, and who asks hosts of ours in several networks.
+    let sweeps = |source: &str, host: fn(u32) -> String| {
+        let mut scenario = Scenario::default();
+        scenario.locality.prefixes.push(schema::prefix("93.184.0.0/16").unwrap());
+        for i in 1..=9 {
+            scenario.send(ping(source, &host(i))).send(icmp(&host(i), source, 0, 0, &[0; 32]));
+        }
+        scenario.recognise()
+    };
+    let of_ours: fn(u32) -> String = |i| format!("93.184.{}.7", 200 + i);
+    one(&sweeps(AWAY, of_ours), "scan.ping-sweep");
+    assert!(sweeps("93.184.5.5", of_ours).is_empty() && sweeps(AWAY, stranger).is_empty());
     let mut monitor = Scenario::default();
     for _ in 0..10 {
         for last in 1..=9 {
@@ -1149,6 +1185,42 @@ fn datagrams_from_one_port_are_answers_or_a_scan() {
     one(&known.recognise(), "scan.udp");
 }
 
+/// A call goes to a port that a client took, comes again, and is not refused.
+#[test]
+fn messages_of_calls_excuse_no_scan() {
+    let message = [&[0, 1, 0, 8][..], &[0x21, 0x12, 0xa4, 0x42], &[7; 20]].concat();
+    let scans = |mut scenario: Scenario, message: &[u8], each: usize, first: u16, refused: bool| {
+        for i in 0..20 {
+            for _ in 0..each {
+                let datagram = udp(AWAY, 50_000, HOME, first + 13 * i, message);
+                scenario.send(datagram.clone());
+                if refused {
+                    scenario.send(error(HOME, 3, 3, &datagram));
+                }
+            }
+        }
+        // What the host sends is too much to be sampled whole.
+        for i in 0..300 {
+            scenario.send(udp(HOME, 39_000, "116.90.231.80", 443, &content(i, 64)));
+        }
+        ids(&scenario.recognise()).contains(&"scan.udp")
+    };
+    let capture = || Scenario::at(&[HOME]);
+    assert!(!scans(capture(), &message, 2, 40_000, false));
+    assert!(scans(capture(), &message, 1, 40_000, false));
+    assert!(scans(capture(), &message, 2, 2000, false));
+    assert!(scans(capture(), &[&message[..], &[7; 4]].concat(), 2, 40_000, false));
+    assert!(scans(capture(), &message, 2, 40_000, true));
+    // Where all that it sends is known, it does not answer.
+    let mut silent = capture();
+    for port in 40_000..40_020 {
+        silent.send(udp(AWAY, 50_000, HOME, port, &message)).send(udp(AWAY, 50_000, HOME, port, &message));
+    }
+    none(&silent.recognise(), "scan.udp");
+    silent.connection(HOME, 40_000, "116.90.231.80", 443);
+    one(&silent.recognise(), "scan.udp");
+}
+
 /// Neighbours answer searches and calls, from the ports for it or in the words for it; strangers do not.
 #[test]
 fn datagrams_that_look_like_answers_of_neighbours() {
@@ -1514,6 +1586,7 @@ fn proxy_hunters_and_ringzero() {
     assert_eq!(one(&found, "pattern.proxy-scan.ringzero").also, ["pattern.proxy-scan"]);
     one(&hunt(&[80, 8080, 3128], 100.0), "pattern.proxy-scan");
     none(&hunt(&[80, 8080, 443], 1.0), "pattern.proxy-scan");
+    none(&hunt(&[1080, 3128, 8080, 21, 22, 25, 110], 1.0), "pattern.proxy-scan");
 }
 
 #[test]
