@@ -120,15 +120,16 @@ fn is_end_of_unseen(scene: &Scene<'_>, sighting: &Sighting) -> bool {
     scene.is_out_of_connection(&half)
 }
 
-/// Whether the source of some ends sent such packets from the same port to services of the same host, too.
+/// Whether the source of some ends tried services of the same host from the same port, too, with segments that carry nothing and belong to no connection.
 fn tries_services(scene: &Scene<'_>, indices: &[usize], members: &[usize]) -> bool {
     let Some(first) = members.first().map(|index| scene.sighting(*index)) else { return false };
     indices.iter().map(|index| scene.sighting(*index)).any(|sighting| {
         let packet = &sighting.packet;
-        packet.tcp_flags & (tcp::SYN | tcp::FIN) == tcp::FIN
+        sighting.payload_length() == 0
             && packet.source_port == first.packet.source_port
             && packet.destination_port < FIRST_CLIENT_PORT
             && sighting.destination() == first.destination()
+            && Half::of(sighting).is_some_and(|half| scene.is_out_of_connection(&half))
     })
 }
 

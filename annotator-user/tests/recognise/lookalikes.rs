@@ -552,6 +552,21 @@ fn a_fin_scan_from_a_web_servers_port_is_no_late_fin() {
         }
     }
     one(&from_443(0, FIN | ACK, &[40100, 40101, 40105, 40110, 40112], 0.0), "pattern.late-fin");
+    // Services are tried by whatever carries nothing; where address translation takes any port, data come to theirs, too.
+    let beside = |flags: u8, tried: fn(Packet) -> Packet| {
+        let mut scenario = Scenario::live();
+        for port in [22, 25, 80, 443, 445] {
+            scenario.send(tried(tcp("116.90.231.80", 443, HOME, port, flags))).wait(0.5);
+        }
+        for i in 0..18 {
+            scenario.send(tcp("116.90.231.80", 443, HOME, 40_000 + 31 * i, FIN | ACK)).wait(0.5);
+        }
+        scenario.recognise()
+    };
+    none(&beside(ACK, |packet| packet), "pattern.late-fin");
+    none(&beside(0, |packet| packet), "pattern.late-fin");
+    one(&beside(PSH | ACK, with_data), "pattern.late-fin");
+    one(&beside(SYN | ACK, |packet| packet), "pattern.late-fin");
     let mut prober = Scenario::live();
     for i in 0..7 {
         prober.send(tcp("116.90.231.80", 80, HOME, 2632 + i, FIN | ACK));

@@ -442,6 +442,14 @@ fn syns_elsewhere_excuse_no_ends() {
         scenario.send(tcp(AWAY, 40321, HOME, port, FIN | ACK));
     }
     one(&scenario.recognise(), "scan.maimon");
+    let mut one_of_them = Scenario::live();
+    for port in [80].into_iter().chain(1000..1200) {
+        one_of_them.send(tcp(AWAY, 40321, HOME, port, FIN | ACK));
+    }
+    for i in 0..400 {
+        one_of_them.connection(AWAY, 30_000 + i, HOME, 80);
+    }
+    one(&one_of_them.recognise(), "scan.maimon");
 }
 
 #[test]
@@ -487,6 +495,31 @@ fn a_server_that_stops_ends_its_connections() {
         }
         one(&ends(scenario(), false, &timestamps, 5000), "scan.maimon");
     }
+    // What a client's ports refuse may be connections that are long over, if they are few.
+    for (number, is_scan) in [(8, false), (200, true)] {
+        let mut refused = Scenario::at(&[HOME]);
+        for i in 0..number {
+            refused.send(tcp(AWAY, 6443, HOME, 40_000 + i, FIN | ACK)).send(tcp(HOME, 40_000 + i, AWAY, 6443, RST));
+        }
+        assert_eq!(ids(&refused.recognise()).contains(&"scan.maimon"), is_scan, "{number}");
+    }
+    // One port of many hosts, ports of cameras and routers, and ports that only address translation takes, are searched.
+    let ends = |mut scenario: Scenario, targets: &[(String, u16)]| {
+        for (host, port) in targets {
+            scenario.send(tcp(AWAY, 6443, host, *port, FIN | ACK));
+        }
+        scenario.recognise()
+    };
+    let sweep: Vec<_> = (0..60).map(|i| (host(i), 49_152)).collect();
+    assert!(ids(&ends(Scenario::default(), &sweep)).contains(&"scan.horizontal"));
+    let hunted = [37_215, 37_777, 52_869, 60_001].map(|port| (HOME.to_owned(), port));
+    one(&ends(Scenario::live(), &hunted), "scan.maimon");
+    let mut translated = Scenario::live();
+    for port in [1201, 3001, 7777, 15_000] {
+        translated.connection(HOME, port, "185.60.112.9", 443);
+    }
+    let low: Vec<_> = (0..400).map(|i| (HOME.to_owned(), 1024 + 10 * i)).collect();
+    one(&ends(translated, &low), "scan.maimon");
 }
 
 #[test]

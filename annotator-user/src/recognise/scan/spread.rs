@@ -65,7 +65,7 @@ pub fn recognise(scene: &Scene<'_>, source: IpAddr, indices: &[usize]) -> Vec<Re
     probes
         .map(|probes| (probes.shape(scene, view), probes))
         // Who asks one host for many ports that are closed is no client of it, whatever else it ends.
-        .filter(|(shape, probes)| !is_client(scene, source, probes, ends && (connects || !shape.vertical)))
+        .filter(|(shape, probes)| !is_client(scene, source, probes, *shape, ends && (connects || !shape.vertical)))
         .filter_map(|(shape, probes)| {
             let whole = kinds == 1 && indices.len() == probes.members.len();
             shape.any().then(|| explain(scene, source, probes, shape, whole))
@@ -76,11 +76,11 @@ pub fn recognise(scene: &Scene<'_>, source: IpAddr, indices: &[usize]) -> Vec<Re
 /// Whether the source is a client whose connections mostly came about: it ends them, too. Or one that looks for the ports of its mail server, a neighbour
 /// that looks again and again whether the same ports answer, one that ends connections of its own or old ones to services, one that sends on and on to a
 /// few ports, or that asks in rounds.
-fn is_client(scene: &Scene<'_>, source: IpAddr, probes: &Probes, is_user: bool) -> bool {
+fn is_client(scene: &Scene<'_>, source: IpAddr, probes: &Probes, shape: Shape, is_user: bool) -> bool {
     match (probes.kind, scene.view(source)) {
         (Kind::Syn, _) => is_user || finds_mail(scene, source, probes) || checks(scene, source, probes),
         (Kind::Maimon, view) => {
-            takes_leave(scene, probes) || view.is_some_and(|view| may_have_begun(scene, view, probes))
+            takes_leave(scene, source, probes, shape) || view.is_some_and(|view| may_have_begun(scene, view, probes))
         }
         (Kind::Udp, Some(view)) => sends_on(scene, view, probes) || scene.asks_in_rounds(&probes.members),
         _ => false,
@@ -120,19 +120,23 @@ fn checks(scene: &Scene<'_>, source: IpAddr, probes: &Probes) -> bool {
         && scene.watches(source, &probes.members, scene.thresholds.scan.rounds, learns)
 }
 
-/// Whether as many SYNs of the source, and at the same ports, went unsampled as FIN/ACKs were: those may be the beginnings of the connections that these end.
+/// Whether as many SYNs of the source, and at each port, went unsampled as FIN/ACKs were: those may be the beginnings of the connections that these end.
 fn may_have_begun(scene: &Scene<'_>, view: &SourceView, probes: &Probes) -> bool {
     let sampled_to = |port| scene.questions[PortProto::Tcp as usize].sampled_to(port);
     let beyond = |port: &u16| syns(scene, *port).saturating_sub(sampled_to(*port));
-    let there = probes.hosts_at_port.keys().map(beyond).sum();
+    let mut ended: BTreeMap<u16, u64> = BTreeMap::new();
+    probes.seen(scene).for_each(|end| *ended.entry(end.packet.destination_port).or_default() += 1);
+    let there = ended.iter().map(|(port, ends)| beyond(port).min(*ends)).sum();
     view.syn.saturating_sub(scene.sampled(view.address).syn).min(there) >= probes.members.len() as u64
 }
 
-/// Whether FIN/ACKs end old connections: with clients here, among whose ports nobody looks for services; or to services here, where each comes from another
-/// port, as a system writes it, or goes where something listens.
-fn takes_leave(scene: &Scene<'_>, probes: &Probes) -> bool {
-    if !probes.hosts_at_port.keys().any(|port| scene.is_foreign(*port)) {
-        return true;
+/// Whether FIN/ACKs end old connections: with clients here, no two of which have the same port, and whose connections go on, or that are written by a system,
+/// or that may be a server's; or to services here, where each comes from another port, as a system writes it, or goes where something listens.
+fn takes_leave(scene: &Scene<'_>, source: IpAddr, probes: &Probes, shape: Shape) -> bool {
+    if !shape.horizontal && !probes.hosts_at_port.keys().any(|port| scene.is_foreign(*port)) {
+        return scene.goes_on(source, &probes.members)
+            || probes.seen(scene).all(is_by_system)
+            || may_be_of_server(scene, probes);
     }
     let halves: HashSet<Half> = probes.seen(scene).filter_map(Half::of).collect();
     let own_ports: HashSet<u16> = halves.iter().map(|half| half.source_port).collect();
@@ -143,6 +147,18 @@ fn takes_leave(scene: &Scene<'_>, probes: &Probes) -> bool {
     own_ports.len() == halves.len()
         && probes.hosts_at_port.len() < scene.thresholds.scan.low_ports
         && probes.seen(scene).all(is_for_service)
+}
+
+/// Whether FIN/ACKs may end a server's connections, of which nothing else is known: with ports such as clients take themselves, at which nobody looks for
+/// services, and which are no more than one or two programs of each client have open, or refuse none.
+fn may_be_of_server(scene: &Scene<'_>, probes: &Probes) -> bool {
+    let limits = &scene.thresholds;
+    let [first, last] = limits.backscatter.client_ports;
+    let is_of_client = |port: &u16| (first..=last).contains(port) && !limits.leftover.hunted_ports.contains(port);
+    let are_few = |ports: &BTreeSet<u16>| ports.len() <= limits.late_fin.most_ports;
+    let is_refused = |sighting: &Sighting| Half::of(sighting).is_some_and(|half| scene.is_refused(&half));
+    probes.hosts_at_port.keys().all(is_of_client)
+        && (probes.ports_of_host.values().all(are_few) || !probes.seen(scene).any(is_refused))
 }
 
 impl Probes {
