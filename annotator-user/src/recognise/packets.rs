@@ -30,6 +30,19 @@ const IPSEC: u16 = 4500;
 const SIP: u16 = 5060;
 const WIREGUARD: u16 = 51820;
 
+/// The least length of a datagram of ESP: SPI and sequence number, padding to four bytes with its length and the next header, and 96 bits that prove its
+/// origin (RFC 4303 §2, RFC 2403).
+const ESP_LEAST: u32 = 24;
+
+/// The least length of a message of OpenVPN: of control, with operation, session, an empty list and its number.
+const OPENVPN_LEAST: u32 = 14;
+
+/// Bits of L2TP's first byte that are zero (RFC 2661 §3.1).
+const L2TP_RESERVED: u8 = 0x34;
+
+/// How SIP messages begin that nobody sends who does not know the other already (RFC 3261 §7 and §13 to §15, RFC 3262, RFC 6086).
+const SIP_AGREED: [&[u8]; 6] = [b"SIP/2.0 ", b"ACK ", b"BYE ", b"CANCEL ", b"INFO ", b"PRACK "];
+
 /// Whether a packet comes from the local network: from a network of ours, from the link, from a private address, which has no business with a public one of
 /// ours, or unrouted from the site that it goes to.
 pub fn is_local(sighting: &Sighting, locality: &Locality) -> bool {
@@ -90,19 +103,36 @@ pub fn is_between_peers(sighting: &Sighting) -> bool {
         },
         // From the first answer on both name the SPI of the responder (RFC 7296 §3.1).
         (IKE, IKE) => is_set(8..16),
-        // IKE stands behind four zeros, where ESP has its SPI (RFC 3948 §2).
-        (IPSEC, IPSEC) => !payload.starts_with(&[0; 4]) || is_set(12..20),
-        // All but a client's reset, by which it begins.
-        (OPENVPN, OPENVPN) => !matches!(first >> 3, 1 | 7 | 10),
+        // IKE stands behind four zeros, where ESP has its SPI, of which the first 255 are reserved (RFC 3948 §2, RFC 4303 §2.1).
+        (IPSEC, IPSEC) => match payload {
+            [0, 0, 0, 0, ..] => is_set(12..20),
+            [0xff] => true,
+            _ => is_set(0..3) && sighting.payload_length() >= ESP_LEAST,
+        },
+        // A server's reset, which has the first key, or what follows: operation and key are one byte.
+        (OPENVPN, OPENVPN) => {
+            matches!((first >> 3, first & 7), (2 | 8, 0) | (3..=6 | 9 | 11, _))
+                && sighting.payload_length() >= OPENVPN_LEAST
+        }
         // Accepted, rejected, counted, or asked for more (RFC 2865 §4, RFC 2866 §4).
         (from, to) if RADIUS.contains(&from) && RADIUS.contains(&to) => matches!(first, 2 | 3 | 5 | 11),
         // All but a first message, which cannot name the tunnel yet (RFC 2661 §3.1; RFC 3931 §3.2.1).
-        (L2TP, L2TP) => first & 0x80 == 0 || is_set(4..8),
-        // The version, and the number by which the other end knows this session (RFC 5880 §4.1).
-        (_, to) if BFD.contains(&to) => first >> 5 == 1 && is_set(8..12),
-        (SIP, SIP) => payload.starts_with(b"SIP/2.0 "),
+        (L2TP, L2TP) => {
+            first & L2TP_RESERVED == 0 && matches!(payload.get(1), Some(2 | 3)) && (first & 0x80 == 0 || is_set(4..8))
+        }
+        // The version, the length, and the number by which the other end knows this session (RFC 5880 §4.1).
+        (_, to) if BFD.contains(&to) => {
+            let length = payload.get(3).map(|length| u32::from(*length));
+            first >> 5 == 1 && length == Some(sighting.payload_length()) && is_set(8..12)
+        }
+        // Answers, and requests about a call that is under way.
+        (SIP, SIP) => SIP_AGREED.iter().any(|start| payload.starts_with(start)),
         // All but the beginning of a handshake (Donenfeld 2017, WireGuard §5.4).
-        (WIREGUARD, WIREGUARD) => matches!(first, 2..=4),
+        (WIREGUARD, WIREGUARD) => match (payload, sighting.payload_length()) {
+            ([2, 0, 0, 0, ..], 92) | ([3, 0, 0, 0, ..], 64) => true,
+            ([4, 0, 0, 0, ..], length) => length >= 32,
+            _ => false,
+        },
         _ => false,
     }
 }

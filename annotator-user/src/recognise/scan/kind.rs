@@ -31,7 +31,7 @@ const RPC_KIND: usize = 4;
 const RPC_REPLY: [u8; 4] = [0, 0, 0, 1];
 const RPC_HEADER: u32 = 24;
 
-/// One in so many datagrams of a peer at the least is no question.
+/// One in so many datagrams of a peer at the least is no question, where not all are sampled.
 const OF_PEERS: usize = 4;
 
 /// Kind of a probe.
@@ -110,14 +110,18 @@ enum Row {
 /// server sends, or that are refused.
 pub fn uninvited(scene: &Scene<'_>, indices: &[usize]) -> HashSet<usize> {
     let mut hosts: HashMap<u16, HashSet<IpAddr>> = HashMap::new();
-    // How often datagrams between two ports were seen to be between peers, and how often there were any: not all is sampled.
+    // Who got something that only a peer sends, and how often datagrams between two ports were so, and how often there were any.
+    let mut peers: HashSet<(IpAddr, u16, u16)> = HashSet::new();
     let mut between: HashMap<(u16, u16), [usize; 2]> = HashMap::new();
     for sighting in indices.iter().map(|index| scene.sighting(*index)) {
         let Some(half) = Half::of(sighting).filter(|half| half.transport == Transport::Udp) else { continue };
         hosts.entry(half.destination_port).or_default().insert(half.destination);
         let [of_peers, all] = between.entry((half.source_port, half.destination_port)).or_default();
-        *of_peers += usize::from(is_between_peers(sighting));
         *all += 1;
+        if is_between_peers(sighting) {
+            *of_peers += 1;
+            peers.insert((half.destination, half.source_port, half.destination_port));
+        }
     }
     // Tools take the port of what they look for as their own: from service to service, to one host after the other.
     let is_searched = |half: Half| {
@@ -126,7 +130,8 @@ pub fn uninvited(scene: &Scene<'_>, indices: &[usize]) -> HashSet<usize> {
     };
     let is_of_peer = |half: Half| {
         let [of_peers, all] = between[&(half.source_port, half.destination_port)];
-        of_peers * OF_PEERS >= all
+        peers.contains(&(half.destination, half.source_port, half.destination_port))
+            || (of_peers * OF_PEERS >= all && !scene.saw_all_of(half.source))
     };
     let mut rows: BTreeMap<(IpAddr, u16, Row), Vec<usize>> = BTreeMap::new();
     for index in indices {
@@ -196,10 +201,10 @@ fn is_of_answers(scene: &Scene<'_>, row: &[usize]) -> bool {
 /// Whether a neighbour answers who searched the network, or called a procedure of his.
 fn is_neighbours_answer(scene: &Scene<'_>, sighting: &Sighting) -> bool {
     let payload = sighting.payload();
+    let (from, to) = (sighting.packet.source_port, sighting.packet.destination_port);
+    let is_discovery = scene.thresholds.contact.discovery_ports.contains(&from);
     let is_of_search = scene.is_searched_for(sighting)
-        || (sighting.packet.destination_port >= FIRST_CLIENT_PORT
-            && (scene.thresholds.contact.discovery_ports.contains(&sighting.packet.source_port)
-                || payload.starts_with(SSDP_ANSWER)));
+        || (!scene.is_foreign(to) && (is_discovery || payload.starts_with(SSDP_ANSWER)));
     let is_of_call = payload.get(RPC_KIND..).is_some_and(|kind| kind.starts_with(&RPC_REPLY))
         && sighting.payload_length() >= RPC_HEADER;
     (is_of_search || is_of_call) && scene.is_from_around(sighting)
