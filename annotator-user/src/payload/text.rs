@@ -90,7 +90,8 @@ pub fn sip(payload: &Payload<'_>, shapes: &mut Vec<Shape>) {
             let product = agent.split(|byte| *byte == b'/').next().unwrap_or_default();
             shape = shape.with("agent", escaped(product.trim_ascii()));
         }
-        let from = header(payload.bytes, b"From:");
+        let from = header(payload.bytes, b"From:").or_else(|| header(payload.bytes, b"f:"));
+        let to = || header(payload.bytes, b"To:").or_else(|| header(payload.bytes, b"t:"));
         if let Some(from) = from {
             let name = from.split(|byte| *byte == b'<').next().unwrap_or_default().trim_ascii();
             shape = shape.with("caller", escaped(name).trim_matches('"'));
@@ -98,7 +99,7 @@ pub fn sip(payload: &Payload<'_>, shapes: &mut Vec<Shape>) {
         let caller = from.and_then(user);
         let extension = match shape.attribute("method") {
             // Both name whom it signs on (RFC 3261 §10.2), and a long way may stand before the one.
-            Some("REGISTER") => caller.or_else(|| header(payload.bytes, b"To:").and_then(user)),
+            Some("REGISTER") => caller.or_else(|| to().and_then(user)),
             // Who calls others has a number of his own.
             Some("INVITE") => caller.filter(|caller| user(target) == Some(caller)),
             _ => user(target),
@@ -144,10 +145,12 @@ pub fn iiop(payload: &Payload<'_>, shapes: &mut Vec<Shape>) {
     }
 }
 
-/// The user of a SIP address (RFC 3261 §19.1.1), if it is whole.
+/// The user of a SIP address (RFC 3261 §19.1.1), if it is whole, which stands behind a name or alone. A password may stand behind the user.
 fn user(address: &[u8]) -> Option<&[u8]> {
-    let rest = address.split(|byte| *byte == b':').nth(1)?;
-    rest.iter().position(|byte| *byte == b'@').map(|at| &rest[..at])
+    let uri = address.rsplit(|byte| *byte == b'<').next()?;
+    let rest = &uri[uri.iter().position(|byte| *byte == b':')? + 1..];
+    let at = rest.iter().position(|byte| *byte == b'@')?;
+    rest[..at].split(|byte| *byte == b':').next()
 }
 
 /// The value of a header, whose name ends with a colon.

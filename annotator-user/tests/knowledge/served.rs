@@ -173,10 +173,12 @@ fn telephones_sign_on_and_scanners_guess() {
     let told = |count: u32, gap: f64, method: &str, called: &str, from: From| {
         // A long way stands before the sender, who is not sampled then.
         let way = if called == "far" { "x".repeat(180) } else { String::new() };
+        let name = if ["To", "f", "t"].contains(&called) { called } else { "From" };
+        let called = if ["To", "f", "t", "far"].contains(&called) { "" } else { called };
         let send = |number: u32| {
             let (port, own) = from(number);
-            let called = called.replace("own", &own.to_string()).replace("far", "");
-            let from = format!("From: \"x\" <sip:{own}@198.19.1.20>\r\n");
+            let called = called.replace("own", &own.to_string());
+            let from = format!("{name}: \"x:y\" <sip:{own}:secret@198.19.1.20>\r\n");
             let text = format!("{method} sip:{called}198.19.1.20 SIP/2.0\r\nVia: {way}\r\n{from}\r\n");
             frames::udp(port, 5060, text.as_bytes()).at(f64::from(number) * gap)
         };
@@ -201,10 +203,17 @@ fn telephones_sign_on_and_scanners_guess() {
     for method in ["NOTIFY", "MESSAGE", "SUBSCRIBE"] {
         assert_eq!(told(40, 0.1, method, "7@", many), "", "{method} of many");
     }
-    for (method, called, from) in
-        [("REGISTER", "", many), ("OPTIONS", "own@", many), ("INVITE", "own@", many), ("REGISTER", "", one)]
-    {
-        assert_eq!(told(40, 0.1, method, called, from), "payload.sip.guesses", "{method}");
+    for (method, called, count, from) in [
+        ("REGISTER", "", 40, many),
+        ("OPTIONS", "own@", 40, many),
+        ("INVITE", "own@", 40, many),
+        ("REGISTER", "", 40, one),
+        ("REGISTER", "To", 40, one),
+        ("REGISTER", "f", 40, one),
+        ("REGISTER", "t", 40, one),
+        ("REGISTER", "far", 120, one),
+    ] {
+        assert_eq!(told(count, 0.1, method, called, from), "payload.sip.guesses", "{method} {called}");
     }
 }
 
