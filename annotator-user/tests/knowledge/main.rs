@@ -250,6 +250,8 @@ fn searches_tell_themselves() {
         |caller: &str| format!("OPTIONS sip:100@198.19.1.20 SIP/2.0\r\nFrom: {caller}<sip:a@b>\r\n").into_bytes();
     let scanner = b"OPTIONS sip:100@198.19.1.20 SIP/2.0\r\nUser-Agent: sipcli/v1.8\r\n";
     let register = b"REGISTER sip:198.19.1.20 SIP/2.0\r\n";
+    let mut set = snmp(b"private");
+    set[14] = 0xa3;
     let answered = |questions: Vec<frames::Packet>| -> Vec<_> {
         let answer =
             |at: usize| frames::udp(161, 40000, b"0").from(frames::US).to(frames::STRANGER).at(at as f64 + 0.1);
@@ -265,6 +267,7 @@ fn searches_tell_themselves() {
         (answered(communities(1.0, &|i| format!("secret{i}"))), "payload.snmp.guesses", true),
         (vec![at(161, 0.0, &snmp(b"private"))], "payload.snmp.write-community", true),
         (every(161, 60.0, &snmp(b"private")), "payload.snmp.regular", false),
+        (every(161, 60.0, &set), "payload.snmp.write-community", true),
         (every(5060, 30.0, &options("\"trunk\" ")), "payload.sip.regular", false),
         (every(5060, 30.0, &options("\"sipvicious\"")), "payload.sip.scanner", true),
         (every(5060, 30.0, scanner), "payload.sip.scanner", true),
