@@ -56,12 +56,13 @@ pub fn most_within(scene: &Scene<'_>, mut syns: Vec<usize>, seconds: f64) -> usi
     most
 }
 
-/// How many connections that were begun at a port ended there, by the counters, which miss nobody: as many FINs came, and what belongs to them, unless most
-/// FINs are of sources that do nothing else. Those that are older make up for those that go on.
+/// How many connections that were begun at a port ended there, by the counters, which miss nobody: as many FINs came, and what belongs to them, but for those
+/// of sources that do nothing else. Those that are older make up for those that go on.
 pub fn ended(scene: &Scene<'_>, port: u16) -> u64 {
     let count = scene.port(PortProto::Tcp, Side::Dst, port);
-    let is_used = scene.ends_are_used && count.all.packets - count.syn.packets >= BEHIND_SYN * count.fin;
-    if is_used { count.fin.min(count.syn.packets) } else { 0 }
+    let fin = (count.fin as f64 * scene.used_ends) as u64;
+    let is_used = count.all.packets - count.syn.packets >= BEHIND_SYN * fin;
+    if is_used { fin.min(count.syn.packets) } else { 0 }
 }
 
 /// How many SYNs some sources sent, sampled or not, beyond those of the connections that they ended.

@@ -26,6 +26,9 @@ const SECOND: f64 = 1.0;
 /// one that acknowledges that it is ended.
 const SEGMENTS_TRACKED: u64 = 3;
 
+/// Packets of which hardly any two have the same TTL, unless they come from the same place.
+const TELLING: usize = 10;
+
 /// Finds floods from forged sources, one finding for each site that is flooded.
 pub fn recognise(scene: &Scene<'_>, claims: &Claims) -> Vec<Recognition> {
     let strangers = scene.sightings().filter(|(_, sighting)| is_of_stranger(scene, sighting));
@@ -35,10 +38,7 @@ pub fn recognise(scene: &Scene<'_>, claims: &Claims) -> Vec<Recognition> {
     }
     let counted = Counted::of(scene);
     if counted.segments_are_of_visitors(scene) {
-        strangers.retain(|index| {
-            let packet = &scene.sighting(*index).packet;
-            packet.transport != Transport::Tcp || packet.is_syn()
-        });
+        leave_out_visitors(scene, &mut strangers);
     }
     let mut by_site: BTreeMap<IpAddr, Vec<usize>> = BTreeMap::new();
     for index in claims.free(&strangers) {
@@ -47,6 +47,18 @@ pub fn recognise(scene: &Scene<'_>, claims: &Claims) -> Vec<Recognition> {
     let floods: Vec<Flood> = by_site.into_values().filter_map(|members| Flood::of(scene, members)).collect();
     let Some(unsampled) = Unsampled::of(scene, counted, &floods, &strangers) else { return Vec::new() };
     floods.into_iter().map(|flood| flood.tell(scene, &unsampled)).collect()
+}
+
+/// Leaves out segments without SYNs before them at ports where no more came than belongs to connections that ended there.
+fn leave_out_visitors(scene: &Scene<'_>, strangers: &mut Vec<usize>) {
+    let segment = |index: &usize| {
+        let packet = &scene.sighting(*index).packet;
+        (packet.transport == Transport::Tcp && !packet.is_syn()).then_some(packet.destination_port)
+    };
+    let mut segments: BTreeMap<u16, u64> = BTreeMap::new();
+    strangers.iter().filter_map(segment).for_each(|port| *segments.entry(port).or_default() += 1);
+    segments.retain(|port, segments| *segments <= SEGMENTS_TRACKED * clients::ended(scene, *port));
+    strangers.retain(|index| segment(index).is_none_or(|port| !segments.contains_key(&port)));
 }
 
 /// Whether a packet comes from somebody who hardly sent more than this, and with whom nobody here had to do.
@@ -101,13 +113,22 @@ impl Sign {
     }
 }
 
+impl Shows {
+    /// What is like some packets: it came the ways that they came, where these are few, and not by chance.
+    fn like<'s>(scene: &Scene<'_>, packets: impl Iterator<Item = &'s Sighting> + Clone) -> Self {
+        let enough = packets.clone().count() >= TELLING;
+        let ttls = few_ttls(scene, packets.map(|sighting| sighting.packet.ttl));
+        ttls.filter(|_| enough).map_or(Shows::All, Shows::Ttls)
+    }
+}
+
 /// Signs in packets of strangers, apart from what becomes of them.
 pub fn signs(scene: &Scene<'_>, members: &[usize]) -> Vec<Sign> {
     let seen: Vec<&Sighting> = members.iter().map(|index| scene.sighting(*index)).collect();
     let sources: BTreeSet<IpAddr> = seen.iter().map(|sighting| sighting.source()).collect();
     let clients = of_clients(scene);
     let signs = [
-        empty_networks(scene, &sources),
+        empty_networks(scene, &seen, &sources),
         one_place(scene, &seen, &clients),
         any_port(scene, &seen),
         bare(scene, members, &clients),
@@ -140,11 +161,15 @@ impl Flood {
         (!targets.is_empty()).then(|| Flood { members, signs, target: words::addresses(&targets) })
     }
 
+    fn columns(&self, scene: &Scene<'_>) -> Columns {
+        columns(self.members.iter().map(|index| scene.sighting(*index)))
+    }
+
     fn tell(self, scene: &Scene<'_>, unsampled: &Unsampled) -> Recognition {
+        let sampled = self.columns(scene);
         let Flood { members, signs, target } = self;
         let seen: Vec<&Sighting> = members.iter().map(|index| scene.sighting(*index)).collect();
         let sources: BTreeSet<IpAddr> = seen.iter().map(|sighting| sighting.source()).collect();
-        let sampled = columns(seen.iter().copied());
         let unsampled = unsampled.share_of(sampled);
         let (sum, [syn, udp, _, rest]) = (unsampled.iter().sum::<u64>(), unsampled);
         let is_segment =
@@ -170,15 +195,16 @@ fn networks(sources: impl Iterator<Item = IpAddr>) -> usize {
 }
 
 /// Sources in networks without hosts, which no crowd has. One such network may be in private use; several are not.
-fn empty_networks(scene: &Scene<'_>, sources: &BTreeSet<IpAddr>) -> Option<Sign> {
+fn empty_networks(scene: &Scene<'_>, seen: &[&Sighting], sources: &BTreeSet<IpAddr>) -> Option<Sign> {
     let limits = &scene.thresholds.flood;
-    let empty: Vec<IpAddr> = sources.iter().copied().filter(|source| limits.empty_networks.contains(*source)).collect();
+    let is_empty = |source: &IpAddr| limits.empty_networks.contains(*source);
+    let empty: Vec<IpAddr> = sources.iter().copied().filter(is_empty).collect();
     let enough = empty.len() as f64 >= limits.empty_share * sources.len() as f64
         && networks(empty.iter().copied()) >= limits.empty_count;
     enough.then(|| {
         let number = number(empty.len() as u64);
         let says = format!("{number} of the sources lie in networks without hosts: {}.", words::list(empty, LISTED));
-        Sign { says, shows: Shows::All }
+        Sign { says, shows: Shows::like(scene, seen.iter().copied().filter(|sighting| is_empty(&sighting.source()))) }
     })
 }
 
@@ -285,7 +311,7 @@ fn any_port(scene: &Scene<'_>, seen: &[&Sighting]) -> Option<Sign> {
     enough.then(|| {
         let says =
             format!("Their SYNs go to {}: a crowd wants the same few.", words::count(ports.len() as u64, "port"));
-        Sign { says, shows: Shows::All }
+        Sign { says, shows: Shows::like(scene, syns().copied()) }
     })
 }
 
@@ -388,13 +414,17 @@ impl Counted {
         Counted { all, ended, untracked_rest: counters.packets_of_untracked_sources.saturating_sub(untracked) }
     }
 
-    /// Whether no more segments without SYNs before them came than belong to visitors of whom the source table has lost the beginning.
+    /// How many segments belong, at the most, to visitors of whom the source table has lost the beginning.
+    fn of_visitors(&self, scene: &Scene<'_>) -> u64 {
+        let tracked = scene.observations.sources.iter().map(|view| view.syn).sum();
+        SEGMENTS_TRACKED * self.ended.min(self.all[0].saturating_sub(tracked))
+    }
+
+    /// Whether no more segments without SYNs before them came than those.
     fn segments_are_of_visitors(&self, scene: &Scene<'_>) -> bool {
-        let sources = scene.observations.sources;
-        let lost = self.all[0].saturating_sub(sources.iter().map(|view| view.syn).sum());
-        let without_syn = sources.iter().filter(|view| view.syn == 0 && is_seldom(scene, view));
+        let without_syn = scene.observations.sources.iter().filter(|view| view.syn == 0 && is_seldom(scene, view));
         let segments = without_syn.map(SourceView::others).sum::<u64>() + self.untracked_rest;
-        segments <= SEGMENTS_TRACKED * self.ended.min(lost)
+        segments <= self.of_visitors(scene)
     }
 }
 
@@ -410,6 +440,7 @@ impl Unsampled {
         let seen = || floods.iter().flat_map(|flood| &flood.members).map(|index| scene.sighting(*index).at);
         let during = seen().min()?..=seen().max()?;
         // What others than strangers sent, and what is known of either.
+        let of_visitors = counted.of_visitors(scene);
         let Counted { all: mut packets, ended, untracked_rest: mut rest } = counted;
         let mut others = [ended, 0, 0, 0];
         for view in scene.observations.sources {
@@ -417,18 +448,24 @@ impl Unsampled {
                 others[0] += view.syn.saturating_sub(view.fin);
                 others[1] += view.udp;
                 others[2] += view.icmp;
-            } else if (view.fin == 0 || !scene.ends_are_used) && during.contains(&view.first) {
+            } else if view.syn == 0 && during.contains(&view.first) {
                 rest += view.others();
             }
         }
 
         let strangers = || strangers.iter().map(|index| scene.sighting(*index));
-        let known = columns(strangers());
+        let mut known = columns(strangers());
+        let mut sampled = columns(strangers().filter(|sighting| during.contains(&sighting.at)));
+        let of_floods = floods.iter().map(|flood| flood.columns(scene)[REST]).sum::<u64>();
+        // As far as visitors account for all that is not of the floods.
+        if of_visitors > known[REST].saturating_sub(of_floods) {
+            (known[REST], sampled[REST], others[REST]) = (of_floods, of_floods, of_visitors);
+        }
         packets[REST] = rest;
         for column in 0..packets.len() {
             packets[column] = packets[column].saturating_sub(others[column] + known[column]);
         }
-        Some(Unsampled { packets, sampled: columns(strangers().filter(|sighting| during.contains(&sighting.at))) })
+        Some(Unsampled { packets, sampled })
     }
 
     /// What belongs to some that were sampled: which flood each of the others was of, nobody knows.

@@ -63,8 +63,8 @@ pub struct Scene<'a> {
     /// SYNs and datagrams by where they go.
     pub(super) questions: [Questions; 2],
     ours: BTreeSet<IpAddr>,
-    /// Whether most FINs are of sources that do more than end connections.
-    pub(super) ends_are_used: bool,
+    /// Which part of the FINs is of sources that do more than end connections.
+    pub(super) used_ends: f64,
 }
 
 impl<'a> Scene<'a> {
@@ -97,7 +97,7 @@ impl<'a> Scene<'a> {
             quotes: Vec::new(),
             questions: Default::default(),
             ours: observations.locality.addresses.iter().copied().collect(),
-            ends_are_used: ends_are_used(observations.sources),
+            used_ends: used_ends(observations.sources),
         };
         if let Some(outbound) = observations.outbound {
             scene.contacts.remember(outbound, &thresholds.contact);
@@ -531,8 +531,12 @@ impl<'a> Scene<'a> {
     }
 }
 
-/// Whether most FINs are of sources that do more than end connections.
-fn ends_are_used(sources: &[SourceView]) -> bool {
-    let idle = sources.iter().filter(|view| view.fin == view.packets).map(|view| view.fin).sum::<u64>();
-    2 * idle <= sources.iter().map(|view| view.fin).sum()
+/// Which part of the FINs is of sources that do more than end connections.
+fn used_ends(sources: &[SourceView]) -> f64 {
+    let (mut used, mut all) = (0, 0);
+    for view in sources {
+        all += view.fin;
+        used += if view.fin < view.packets { view.fin } else { 0 };
+    }
+    if all > 0 { used as f64 / all as f64 } else { 1.0 }
 }

@@ -969,6 +969,48 @@ fn forged_ends_and_visitors_excuse_no_flood() {
     assert!(beside.recognise().iter().any(|one| one.id == "flood.forged-sources"));
 }
 
+/// Visitors at one port, of whom the source table has lost many, excuse nothing at another.
+#[test]
+fn visitors_excuse_no_flood_elsewhere() {
+    let mut scenario = Scenario::live_at(&[HOME]);
+    for i in 0..30_000 {
+        let question = crate::outages::ask(&crowd(i), i, 443);
+        let (visitor, port) = (question.source.to_string(), u16::from_be_bytes([question.body[0], question.body[1]]));
+        let timestamps: &[u8] = if i % 10 < 7 { &[1, 1, 8, 10, 0, 0, 0, 1, 0, 0, 0, 1] } else { &[] };
+        let there = |flags| tcp(&visitor, port, HOME, 443, flags).options(timestamps).ttl(question.ttl);
+        scenario.send(question.clone()).send(there(ACK));
+        for _ in 0..3 {
+            scenario.send(with_data(there(PSH | ACK)));
+        }
+        scenario.send(there(FIN | ACK)).send(there(ACK)).wait(-0.069);
+    }
+    scenario.wait(-15.0);
+    for i in 0..10_000 {
+        scenario.send(tcp(&made_up(i), 1024 + i as u16, HOME, 25, ACK).ttl(50)).wait(-0.0098);
+    }
+    one(&scenario.recognise(), "flood.forged-sources");
+}
+
+/// Ends of connections that were begun before this looks are no part of a flood, nor do they say that nobody visits.
+#[test]
+fn ends_of_older_connections_belong_to_no_flood() {
+    let mut scenario = Scenario::at(&[HOME]);
+    crate::outages::visitors_at(&mut scenario, 2000, 200.0);
+    let start = scenario.now;
+    for i in 0..3000 {
+        let end = crate::outages::ask(&crowd(90_000 + i), i, 443);
+        let port = u16::from_be_bytes([end.body[0], end.body[1]]);
+        scenario.send(tcp(&end.source.to_string(), port, HOME, 443, FIN | ACK).ttl(end.ttl)).wait(-0.0067);
+    }
+    scenario.now = start;
+    for i in 0..3000 {
+        scenario.send(tcp(&made_up(i), 1024 + i as u16, HOME, 443, SYN).ttl(50)).wait(-0.009);
+    }
+    let found = scenario.recognise();
+    let told: u64 = found.iter().filter(|one| one.id == "flood.forged-sources").map(|one| one.packets).sum();
+    assert!(told.abs_diff(3000) < 300, "{told}");
+}
+
 /// Nothing else speaks for what was only counted.
 #[test]
 fn what_was_not_sampled_of_a_flood_is_told_with_it() {

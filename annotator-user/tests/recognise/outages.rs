@@ -25,7 +25,7 @@ fn later(scenario: &mut Scenario, seconds: f64, packet: Packet) {
 }
 
 /// The SYN of a client's system, which takes one port after the other.
-fn ask(client: &str, i: u32, port: u16) -> Packet {
+pub fn ask(client: &str, i: u32, port: u16) -> Packet {
     let own_port = 32_768 + (i % 28_000) as u16;
     syn(client, own_port, HOME, port).sequence(i * 40_503).options(&OPTIONS).ttl(40 + (i % 24) as u8)
 }
