@@ -99,7 +99,7 @@ fn is_everyday(scene: &Scene<'_>, sighting: &Sighting) -> bool {
         || match sighting.packet.destination_port {
             DNS => !sighting.payload().windows(ANY_IN.len()).any(|window| window == ANY_IN),
             port if normal.contains(&port) => {
-                Half::of(sighting).is_some_and(|half| scene.carried(&half.reverse()).any())
+                Half::of(sighting).is_some_and(|half| scene.carried(&half.reverse()).datagram)
             }
             _ => false,
         }

@@ -81,9 +81,4 @@ impl Carried {
         self.reset |= flags & tcp::RST != 0;
         self.aborted |= flags & tcp::RST != 0 && flags & tcp::ACK != 0;
     }
-
-    /// Whether anything was seen.
-    pub fn any(self) -> bool {
-        self.syn || self.syn_ack || self.reset || self.running || self.datagram
-    }
 }

@@ -77,7 +77,8 @@ impl Kind {
         let half = Half::of(sighting)?;
         let packet = &sighting.packet;
         if packet.transport == Transport::Udp {
-            let asked = scene.carried(&half.reverse()).any() || is_used(scene, sighting) || is_of_call(scene, sighting);
+            let asked =
+                scene.carried(&half.reverse()).datagram || is_used(scene, sighting) || is_of_call(scene, sighting);
             return (!asked && uninvited.contains(&index)).then_some(Kind::Udp);
         }
         let kind = match packet.tcp_flags & (FIN | SYN | RST | PSH | ACK | URG) {
