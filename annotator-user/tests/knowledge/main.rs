@@ -182,6 +182,16 @@ fn what_was_only_counted_between_equal_ports_is_told() {
     }
 }
 
+/// A game has one port at either end: what both rows of it count is told once.
+#[test]
+fn what_two_rows_count_is_told_once() {
+    let [between_equals, asked] = [27015, 40000].map(|port| frames::udp(port, 27015, &[0xff; 20]));
+    let packets = [vec![between_equals; 3], vec![asked; 2]].concat();
+    let found = findings(&packets, &Locality::default());
+    let told = found.iter().find(|finding| finding.id == "leftover.27015").map(|finding| finding.packets);
+    assert_eq!(told, Some(5), "{found:?}");
+}
+
 /// Who was asked answers to the port that asked, whatever it may be known for.
 #[test]
 fn answers_follow_who_spoke_first() {

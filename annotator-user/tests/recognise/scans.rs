@@ -3,6 +3,8 @@
 use annotator::counters::PortProto;
 use annotator::finding::{Confidence, Finding, Recognition, Verdict};
 use annotator::knowledge::schema;
+use annotator::observation::Moment;
+use annotator::outbound::Outbound;
 
 use crate::catalogue::PREFIX;
 use crate::ordinary::calm;
@@ -570,6 +572,7 @@ fn rows_from_a_services_port_that_nobody_asked_for() {
     greeted.send(icmp(HOME, AWAY, 0, 0, &[0; 32]));
     one(&greeted.recognise(), "scan.udp");
     one(&refused(|port| tcp(AWAY, 80, HOME, port, ACK)).recognise(), "scan.ack");
+    one(&refused(|port| udp(AWAY, 53, HOME, port, &[0, 1, 1, 0, 0, 1, 0, 0])).recognise(), "scan.udp");
     // Others may have asked in our name.
     none(&refused(|port| udp(AWAY, 53, HOME, port, &[0, 1, 0x81, 0x80, 0, 1, 0, 1])).recognise(), "scan.udp");
     // The answers of a server that is late come to closed ports, too.
@@ -1233,6 +1236,12 @@ fn datagrams_from_one_port_are_answers_or_a_scan() {
     }
     one(&slow.recognise(), "scan.udp");
     one(&row(20.0, &[7; 60], |i| 10_000 + i).recognise(), "scan.udp");
+    let mut refused = Scenario::at(&[HOME]);
+    for i in 0..40 {
+        let probe = udp(AWAY, 27015, HOME, client(i), &[7; 60]);
+        refused.send(probe.clone()).send(error(HOME, 3, 3, &probe)).wait(20.0);
+    }
+    one(&refused.recognise(), "scan.udp");
     let mut known = row(20.0, &[7; 60], client);
     known.outbound = Some(Vec::new());
     one(&known.recognise(), "scan.udp");
@@ -1272,6 +1281,23 @@ fn messages_of_calls_excuse_no_scan() {
     none(&silent.recognise(), "scan.udp");
     silent.connection(HOME, 40_000, "116.90.231.80", 443);
     one(&silent.recognise(), "scan.udp");
+}
+
+/// Word of what leaves this host tells of searches, too.
+#[test]
+fn who_was_heard_searching_gets_answers() {
+    let answers = |asked: &str| {
+        let mut scenario = Scenario::live_at(&[HOME]);
+        for i in 0..20 {
+            let at = Moment(scenario.now);
+            let (local, remote) = (ip(HOME).into(), ip(asked).into());
+            let search = Outbound { local, remote, protocol: 17, port: 10_001, first: at, last: at };
+            scenario.outbound.get_or_insert_default().push(search);
+            scenario.send(udp("93.184.216.60", 10_001, HOME, 49_152 + 131 * i, &[1; 140]).ttl(64)).wait(60.0);
+        }
+        ids(&scenario.recognise()).contains(&"scan.udp")
+    };
+    assert_eq!(["255.255.255.255", "239.1.2.3", AWAY].map(answers), [false, false, true]);
 }
 
 /// Neighbours answer searches and calls, from the ports for it or in the words for it; strangers do not.
