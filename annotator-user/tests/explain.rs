@@ -110,6 +110,21 @@ fn what_is_unknown_comes_with_advice() {
     assert!(!answers.all_known());
 }
 
+/// A word that is in half of all titles gets names, no book.
+#[test]
+fn a_common_word_names_what_can_be_asked() {
+    let answers = explain(&knowledge(), &["scan".to_owned()]);
+    let [answer] = &answers.answers[..] else { panic!("{answers:?}") };
+    assert!(answer.known && answer.told.is_empty(), "{answer:?}");
+    assert!(answer.notes[0].contains("scan.vertical, scan.horizontal"), "{:?}", answer.notes);
+}
+
+#[test]
+fn nothing_asked_is_said() {
+    let answers = explain(&knowledge(), &[" ".to_owned()]);
+    assert!(!answers.all_known() && answers.answers[0].notes[0].contains("Nothing was asked"), "{answers:?}");
+}
+
 #[test]
 fn nothing_received_can_alter_a_terminal() {
     let answers = explain(&knowledge(), &["\u{1b}[31mred\u{7}".to_owned()]);

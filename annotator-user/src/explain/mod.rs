@@ -20,6 +20,9 @@ use crate::knowledge::text::Facts;
 use crate::names;
 use crate::recognise::addresses::is_group;
 
+/// Entries that are told of one word: more are named only.
+const TOLD_OF_WORD: usize = 8;
+
 /// Schema of the answers in JSON.
 const SCHEMA: &str = "annotator.explain/1";
 
@@ -58,7 +61,11 @@ impl Answers {
 
 /// Answers what a person typed: ports, ICMP types, addresses, flags, ids, services, lines of firewall logs, several at once.
 pub fn explain(knowledge: &Knowledge, words: &[String]) -> Answers {
-    let questions = question::parse(words);
+    let mut questions = question::parse(words);
+    if questions.is_empty() {
+        let why = format!("Nothing was asked. What can be asked: {}.", question::FORMS);
+        questions.push(Question::Wrong { text: words.join(" "), why });
+    }
     Answers { schema: SCHEMA, answers: questions.iter().map(|question| answer(knowledge, question)).collect() }
 }
 
@@ -244,6 +251,13 @@ fn of_word(knowledge: &Knowledge, word: &str) -> Answer {
     } else if answer.told.is_empty() {
         // The registry has given many names away: what is told of the word itself says more than the range of a port.
         answer.told = knowledge.told_of_word(&lower, &Facts::new());
+        if answer.told.len() > TOLD_OF_WORD {
+            let ids: Vec<&str> = answer.told.iter().map(|told| told.id.as_str()).collect();
+            let ids = ids.join(", ");
+            answer.notes.push(format!("`{word}` occurs in what is told of many things. Ask for one of them: {ids}."));
+            answer.told.clear();
+            return answer;
+        }
     }
     if answer.told.is_empty() {
         for port in ports {
