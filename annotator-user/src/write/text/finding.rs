@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use super::Page;
 use crate::changes::Change;
-use crate::finding::{Finding, Verdict};
+use crate::finding::{ADDRESSES_MAX, Finding, Verdict};
 use crate::write::phrases::{local_time, stretch};
 use crate::write::style::{count, number, safe};
 use crate::write::table::{Align, Table};
@@ -108,8 +108,11 @@ impl Page {
 
 fn addresses(addresses: &[IpAddr]) -> String {
     let mut names: Vec<_> = addresses.iter().take(ADDRESSES).map(ToString::to_string).collect();
-    if addresses.len() > ADDRESSES {
-        names.push(format!("{} more", addresses.len() - ADDRESSES));
+    // A full list may be cut.
+    match addresses.len() {
+        ADDRESSES_MAX.. => names.push("and others".to_owned()),
+        listed if listed > ADDRESSES => names.push(format!("{} more", listed - ADDRESSES)),
+        _ => {}
     }
     names.join(", ")
 }
