@@ -18,8 +18,8 @@ const ASKS: [&str; 3] = [SIGNS_ON, "OPTIONS", "INVITE"];
 struct Calls<'s> {
     /// When it named each extension.
     named: HashMap<&'s str, Vec<Moment>>,
-    /// When it signed on under each, or under one that was not sampled.
-    signed_on: HashMap<Option<&'s str>, Vec<Moment>>,
+    /// When it signed on under each.
+    signed_on: HashMap<&'s str, Vec<Moment>>,
 }
 
 impl Calls<'_> {
@@ -31,9 +31,7 @@ impl Calls<'_> {
         let once = self.named.values().filter(|moments| moments.len() == 1);
         let mut once: Vec<Moment> = once.flatten().copied().collect();
         once.sort_unstable();
-        let mut signed_on = self.signed_on.iter();
-        let least = |extension: &Option<&str>| if extension.is_some() { limits.sign_ons } else { limits.unnamed };
-        in_haste(&once, limits.extensions) || signed_on.any(|(extension, moments)| in_haste(moments, least(extension)))
+        in_haste(&once, limits.extensions) || self.signed_on.values().any(|moments| in_haste(moments, limits.sign_ons))
     }
 }
 
@@ -47,10 +45,10 @@ pub fn mark_guesses(all: &mut [Seen<'_>], limits: &thresholds::Guesses) {
             communities.entry((from.0, to)).or_default().extend(community(shape));
             let method = shape.attribute("method").filter(|method| shape.name == "sip" && ASKS.contains(method));
             let Some(method) = method else { continue };
-            let (calls, extension) = (calls.entry((from, to)).or_default(), shape.attribute("extension"));
-            if let Some(extension) = extension {
-                calls.named.entry(extension).or_default().push(seen.sighting.at);
-            }
+            // It may lie behind what was sampled, as where a proxy signs on for all telephones behind it.
+            let Some(extension) = shape.attribute("extension") else { continue };
+            let calls = calls.entry((from, to)).or_default();
+            calls.named.entry(extension).or_default().push(seen.sighting.at);
             if method == SIGNS_ON {
                 calls.signed_on.entry(extension).or_default().push(seen.sighting.at);
             }

@@ -283,6 +283,8 @@ impl Watched {
             }
             self.total += counted.total();
             self.window.current().count(&counted, now());
+        } else {
+            self.window.current().count(&Counters::default(), now());
         }
         self.look_at_state();
         self.clock.advance();

@@ -40,8 +40,8 @@ const OPENVPN_LEAST: u32 = 14;
 /// Bits of L2TP's first byte that are zero (RFC 2661 §3.1).
 const L2TP_RESERVED: u8 = 0x34;
 
-/// How SIP messages begin that nobody sends who does not know the other already (RFC 3261 §7 and §13 to §15, RFC 3262, RFC 6086).
-const SIP_AGREED: [&[u8]; 6] = [b"SIP/2.0 ", b"ACK ", b"BYE ", b"CANCEL ", b"INFO ", b"PRACK "];
+/// How SIP messages begin that nobody answers: answers, and what acknowledges one (RFC 3261 §7 and §17.1.1.3).
+const SIP_AGREED: [&[u8]; 2] = [b"SIP/2.0 ", b"ACK "];
 
 /// Whether a packet comes from the local network: from a network of ours, from the link, from a private address, which has no business with a public one of
 /// ours, or unrouted from the site that it goes to.
@@ -125,7 +125,6 @@ pub fn is_between_peers(sighting: &Sighting) -> bool {
             let length = payload.get(3).map(|length| u32::from(*length));
             first >> 5 == 1 && length == Some(sighting.payload_length()) && is_set(8..12)
         }
-        // Answers, and requests about a call that is under way.
         (SIP, SIP) => SIP_AGREED.iter().any(|start| payload.starts_with(start)),
         // All but the beginning of a handshake (Donenfeld 2017, WireGuard §5.4).
         (WIREGUARD, WIREGUARD) => match (payload, sighting.payload_length()) {

@@ -56,8 +56,6 @@ thresholds! {
         extensions: usize,
         /// How often one program signs on as one extension in haste.
         sign_ons: usize,
-        /// How often one program signs on in haste, where the extension lies behind what is sampled.
-        unnamed: usize,
         /// Seconds within which that is haste.
         within: f64,
     }

@@ -231,13 +231,15 @@ fn who_tries_the_ports_of_mail_in_vain_is_no_mail_program() {
         scenario.send(syn(AWAY, 40_000, HOME, port));
     }
     one(&scenario.recognise(), "scan.vertical");
-    // Who asks many hosts looks for one that takes his mail, whether he finds it or not.
-    let mut sweep = Scenario::default();
-    sweep.connection(AWAY, 40_000, &host(0), 25);
-    for i in 1..20 {
-        sweep.send(syn(AWAY, 40_000, &host(i), 25));
+    // A server delivers to some and finds others dead.
+    let mut server = Scenario::default();
+    for i in 0..9 {
+        match i < 4 {
+            true => server.connection(AWAY, 40_000, &host(i), 25),
+            false => server.send(syn(AWAY, 40_000, &host(i), 25)),
+        };
     }
-    one(&sweep.recognise(), "scan.horizontal");
+    none(&server.recognise(), "scan.horizontal");
 }
 
 /// Every port that the source table can tell apart has been seen by then.
@@ -514,6 +516,8 @@ fn a_server_that_stops_ends_its_connections() {
     };
     let sweep: Vec<_> = (0..60).map(|i| (host(i), 49_152)).collect();
     assert!(ids(&ends(Scenario::default(), &sweep)).contains(&"scan.horizontal"));
+    let many: Vec<_> = (0..200).map(|i| (HOME.to_owned(), 40_000 + i)).collect();
+    one(&ends(Scenario::live(), &many), "scan.maimon");
     let hunted = [37_215, 37_777, 52_869, 60_001].map(|port| (HOME.to_owned(), port));
     one(&ends(Scenario::live(), &hunted), "scan.maimon");
     let mut translated = Scenario::live();
@@ -865,7 +869,7 @@ fn peers_of_a_site_search_nothing() {
         ((49_152, 3784), with(&[0x20, 0xc0, 3, 24], 24, 4..12), with(&[0x20, 0x40, 3, 24], 24, 4..8)),
         ((49_152, 3784), with(&[0x20, 0xc0, 3, 24], 24, 4..12), with(&[0x20, 0xc0, 3, 24], 30, 4..12)),
         ((5060, 5060), b"SIP/2.0 200 OK\r\n".to_vec(), b"OPTIONS sip:a SIP/2.0\r\n".to_vec()),
-        ((5060, 5060), b"BYE sip:a SIP/2.0\r\n".to_vec(), b"INVITE sip:a SIP/2.0\r\n".to_vec()),
+        ((5060, 5060), b"ACK sip:a SIP/2.0\r\n".to_vec(), b"BYE sip:a SIP/2.0\r\n".to_vec()),
         ((51820, 51820), with(&[4], 80, 4..80), vec![1; 148]),
         ((51820, 51820), with(&[2], 92, 4..92), with(&[2], 91, 4..91)),
         ((51820, 51820), with(&[3], 64, 4..64), vec![3; 64]),
@@ -885,10 +889,10 @@ fn peers_of_a_site_search_nothing() {
         none(&sent(&[&answer]), "scan.horizontal");
         none(&sent(&[&question, &answer]), "scan.horizontal");
     }
-    // Of so few that all are sampled, answers to some hosts are none to the others.
+    // Answers to a few hosts are none to the others; who asks many is answered by most.
     let answered = |every: usize| {
         let mut scenario = Scenario::default();
-        for i in 0..8 {
+        for i in 0..12 {
             scenario.send(udp(AWAY, 5060, &host(i), 5060, b"OPTIONS sip:a SIP/2.0\r\n")).wait(0.3);
             if i % every == 0 {
                 scenario.send(udp(AWAY, 5060, &host(i), 5060, b"SIP/2.0 200 OK\r\n")).wait(0.3);
@@ -896,8 +900,8 @@ fn peers_of_a_site_search_nothing() {
         }
         scenario.recognise()
     };
-    one(&answered(3), "scan.horizontal");
-    none(&answered(1), "scan.horizontal");
+    one(&answered(4), "scan.horizontal");
+    none(&answered(2), "scan.horizontal");
 }
 
 /// A resolver asks name servers for what they know; who wants them to search for him, asks for their program or for all that they have is none.
@@ -907,17 +911,19 @@ fn a_resolver_asks_many_name_servers() {
         let header = [0x5e, 0x11, flags, 0, 0, 1, 0, 0, 0, 0, 0, 0];
         [&header[..], name, &[0, 0, kind, 0, class]].concat()
     };
-    let asks = |questions: &[&[u8]]| {
+    let asked = |hosts: usize, questions: &[&[u8]]| {
         let mut scenario = Scenario::default();
-        for i in 0..20 {
+        for i in 0..hosts {
             for question in questions {
                 scenario.send(udp(AWAY, 40_321, &host(i), 53, question)).wait(0.2);
             }
         }
         scenario
     };
+    let asks = |questions: &[&[u8]]| asked(12, questions);
     let own = question(0, b"\x07example", 1, 1);
     none(&asks(&[&own]).recognise(), "scan.horizontal");
+    one(&asked(40, &[&own]).recognise(), "scan.horizontal");
     let search = question(1, b"\x07example", 1, 1);
     let others = [question(0, b"\x07example", 1, 3), question(0x80, b"\x07example", 1, 1), question(0, b"", 2, 1)];
     let any = question(0, b"\x07example", 255, 1);

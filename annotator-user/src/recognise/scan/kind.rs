@@ -31,8 +31,8 @@ const RPC_KIND: usize = 4;
 const RPC_REPLY: [u8; 4] = [0, 0, 0, 1];
 const RPC_HEADER: u32 = 24;
 
-/// One in so many datagrams of a peer at the least is no question, where not all are sampled.
-const OF_PEERS: usize = 4;
+/// One in so many hosts, at the least, to which a peer sends gets more than questions: not all is sampled, and not all answer.
+const OF_PEERS: usize = 3;
 
 /// Kind of a probe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -111,17 +111,15 @@ enum Row {
 /// server sends, or that are refused.
 pub fn uninvited(scene: &Scene<'_>, indices: &[usize]) -> HashSet<usize> {
     let mut hosts: HashMap<u16, HashSet<IpAddr>> = HashMap::new();
-    // Who got something that only a peer sends, and how often datagrams between two ports were so, and how often there were any.
-    let mut peers: HashSet<(IpAddr, u16, u16)> = HashSet::new();
-    let mut between: HashMap<(u16, u16), [usize; 2]> = HashMap::new();
+    // Who was sent something between two ports, and who of them something that only a peer sends.
+    let mut between: HashMap<(u16, u16), [HashSet<IpAddr>; 2]> = HashMap::new();
     for sighting in indices.iter().map(|index| scene.sighting(*index)) {
         let Some(half) = Half::of(sighting).filter(|half| half.transport == Transport::Udp) else { continue };
         hosts.entry(half.destination_port).or_default().insert(half.destination);
-        let [of_peers, all] = between.entry((half.source_port, half.destination_port)).or_default();
-        *all += 1;
+        let [peers, all] = between.entry((half.source_port, half.destination_port)).or_default();
+        all.insert(half.destination);
         if is_between_peers(sighting) {
-            *of_peers += 1;
-            peers.insert((half.destination, half.source_port, half.destination_port));
+            peers.insert(half.destination);
         }
     }
     // Tools take the port of what they look for as their own: from service to service, to one host after the other.
@@ -130,9 +128,8 @@ pub fn uninvited(scene: &Scene<'_>, indices: &[usize]) -> HashSet<usize> {
         limits.contact.is_service(half.destination_port) && hosts[&half.destination_port].len() >= limits.scan.own_hosts
     };
     let is_of_peer = |half: Half| {
-        let [of_peers, all] = between[&(half.source_port, half.destination_port)];
-        peers.contains(&(half.destination, half.source_port, half.destination_port))
-            || (of_peers * OF_PEERS >= all && !scene.saw_all_of(half.source))
+        let [peers, all] = &between[&(half.source_port, half.destination_port)];
+        peers.contains(&half.destination) || peers.len() * OF_PEERS >= all.len()
     };
     let mut rows: BTreeMap<(IpAddr, u16, Row), Vec<usize>> = BTreeMap::new();
     for index in indices {
@@ -204,8 +201,10 @@ fn is_neighbours_answer(scene: &Scene<'_>, sighting: &Sighting) -> bool {
     let payload = sighting.payload();
     let (from, to) = (sighting.packet.source_port, sighting.packet.destination_port);
     let is_discovery = scene.thresholds.contact.discovery_ports.contains(&from);
+    let is_answer = payload.starts_with(SSDP_ANSWER);
     let is_of_search = scene.is_searched_for(sighting)
-        || (!scene.is_foreign(to) && (is_discovery || payload.starts_with(SSDP_ANSWER)));
+        || (is_discovery && (!scene.is_foreign(to) || (is_answer && to >= FIRST_CLIENT_PORT)))
+        || (is_answer && !scene.is_foreign(to));
     let is_of_call = payload.get(RPC_KIND..).is_some_and(|kind| kind.starts_with(&RPC_REPLY))
         && sighting.payload_length() >= RPC_HEADER;
     (is_of_search || is_of_call) && scene.is_from_around(sighting)

@@ -23,6 +23,9 @@ use crate::recognise::{Case, FIRST_CLIENT_PORT, Scene, words};
 const SMTP: u16 = 25;
 const NETBIOS_NAMES: u16 = 137;
 
+/// Name servers that a zone has at the most: as many as the root, whose names fit into an answer of 512 bytes (RFC 1035 §2.3.4).
+const NAME_SERVERS: usize = 13;
+
 /// What one source tried with one kind of packet.
 struct Probes {
     kind: Kind,
@@ -98,7 +101,7 @@ fn sends_on(scene: &Scene<'_>, view: &SourceView, probes: &Probes) -> bool {
     view.destinations != u64::MAX && view.udp > each * hosts.max(ports.len() as u64) && busy.count() * 2 > ports.len()
 }
 
-/// Whether a mail program looks for the ports of its server: it tries no others, of few hosts, and goes on with one that is open.
+/// Whether a mail program looks for the ports of its server: it tries no others, and goes on with one that is open.
 fn finds_mail(scene: &Scene<'_>, source: IpAddr, probes: &Probes) -> bool {
     let mail = &scene.thresholds.unreachable.mail_ports;
     let is_used = |index: &usize| {
@@ -106,8 +109,7 @@ fn finds_mail(scene: &Scene<'_>, source: IpAddr, probes: &Probes) -> bool {
         let there = Half::of(sighting).map(|half| scene.carried(&half)).unwrap_or_default();
         sighting.packet.is_syn() && there.running && !there.reset
     };
-    probes.hosts() < scene.thresholds.scan.hosts
-        && probes.hosts_at_port.keys().all(|port| *port == SMTP || mail.contains(port))
+    probes.hosts_at_port.keys().all(|port| *port == SMTP || mail.contains(port))
         && scene.from(source).iter().any(is_used)
 }
 
@@ -150,7 +152,7 @@ fn takes_leave(scene: &Scene<'_>, source: IpAddr, probes: &Probes, shape: Shape)
 }
 
 /// Whether FIN/ACKs may end a server's connections, of which nothing else is known: with ports such as clients take themselves, at which nobody looks for
-/// services, and which are no more than one or two programs of each client have open, or refuse none.
+/// services, and which are no more than one or two programs of each client have open, or refuse none and are not tried in haste.
 fn may_be_of_server(scene: &Scene<'_>, probes: &Probes) -> bool {
     let limits = &scene.thresholds;
     let [first, last] = limits.backscatter.client_ports;
@@ -158,7 +160,8 @@ fn may_be_of_server(scene: &Scene<'_>, probes: &Probes) -> bool {
     let are_few = |ports: &BTreeSet<u16>| ports.len() <= limits.late_fin.most_ports;
     let is_refused = |sighting: &Sighting| Half::of(sighting).is_some_and(|half| scene.is_refused(&half));
     probes.hosts_at_port.keys().all(is_of_client)
-        && (probes.ports_of_host.values().all(are_few) || !probes.seen(scene).any(is_refused))
+        && (probes.ports_of_host.values().all(are_few)
+            || !(probes.seen(scene).any(is_refused) || scene.is_hasty(&probes.members)))
 }
 
 impl Probes {
@@ -221,7 +224,7 @@ impl Probes {
     }
 
     /// Whether datagrams go to a service here, whose answers need not be seen: something listens there or, where that is not known, it is popular, a
-    /// neighbour asks for it, or a resolver does, and is not refused.
+    /// neighbour asks for it, or a resolver does of as many servers as have a zone, and is not refused.
     fn is_at_service(&self, scene: &Scene<'_>, port: u16, hosts: &BTreeSet<IpAddr>, is_popular: bool) -> bool {
         if self.kind != Kind::Udp {
             return false;
@@ -231,7 +234,8 @@ impl Probes {
         let is_refused = |sighting: &Sighting| Half::of(sighting).is_some_and(|half| scene.is_refused(&half));
         listening.max().unwrap_or_else(|| {
             let is_near = asked.clone().any(|sighting| scene.is_from_around(sighting));
-            (is_near || is_popular || asked.clone().all(is_of_resolver)) && !asked.any(is_refused)
+            let is_of_zone = hosts.len() <= NAME_SERVERS && asked.clone().all(is_of_resolver);
+            (is_near || is_popular || is_of_zone) && !asked.any(is_refused)
         })
     }
 
