@@ -514,8 +514,15 @@ fn a_server_that_stops_ends_its_connections() {
         }
         scenario.recognise()
     };
-    let sweep: Vec<_> = (0..60).map(|i| (host(i), 49_152)).collect();
-    assert!(ids(&ends(Scenario::default(), &sweep)).contains(&"scan.horizontal"));
+    let at = |port: u16| (0..60).map(|i| (host(i), port)).collect::<Vec<_>>();
+    assert!(ids(&ends(Scenario::default(), &at(37_777))).contains(&"scan.horizontal"));
+    let mut refused = Scenario::default();
+    for (host, port) in at(49_152) {
+        refused.send(tcp(AWAY, 6443, &host, port, FIN | ACK)).send(tcp(&host, port, AWAY, 6443, RST));
+    }
+    assert!(ids(&refused.recognise()).contains(&"scan.horizontal"));
+    // Small devices all take the same port first.
+    assert!(ends(Scenario::default(), &at(49_153)).is_empty());
     let many: Vec<_> = (0..200).map(|i| (HOME.to_owned(), 40_000 + i)).collect();
     one(&ends(Scenario::live(), &many), "scan.maimon");
     let hunted = [37_215, 37_777, 52_869, 60_001].map(|port| (HOME.to_owned(), port));

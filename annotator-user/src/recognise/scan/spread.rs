@@ -132,10 +132,11 @@ fn may_have_begun(scene: &Scene<'_>, view: &SourceView, probes: &Probes) -> bool
     view.syn.saturating_sub(scene.sampled(view.address).syn).min(there) >= probes.members.len() as u64
 }
 
-/// Whether FIN/ACKs end old connections: with clients here, no two of which have the same port, and whose connections go on, or that are written by a system,
-/// or that may be a server's; or to services here, where each comes from another port, as a system writes it, or goes where something listens.
+/// Whether FIN/ACKs end old connections: with clients here, whose connections go on, or that are written by a system, or that may be a server's, unless one port
+/// of many is looked for; or to services here, where each comes from another port, as a system writes it, or goes where something listens.
 fn takes_leave(scene: &Scene<'_>, source: IpAddr, probes: &Probes, shape: Shape) -> bool {
-    if !shape.horizontal && !probes.hosts_at_port.keys().any(|port| scene.is_foreign(*port)) {
+    let is_search = shape.horizontal && (is_hunted(scene, probes) || is_refused(scene, probes));
+    if !is_search && !probes.hosts_at_port.keys().any(|port| scene.is_foreign(*port)) {
         return scene.goes_on(source, &probes.members)
             || probes.seen(scene).all(is_by_system)
             || may_be_of_server(scene, probes);
@@ -156,12 +157,22 @@ fn takes_leave(scene: &Scene<'_>, source: IpAddr, probes: &Probes, shape: Shape)
 fn may_be_of_server(scene: &Scene<'_>, probes: &Probes) -> bool {
     let limits = &scene.thresholds;
     let [first, last] = limits.backscatter.client_ports;
-    let is_of_client = |port: &u16| (first..=last).contains(port) && !limits.leftover.hunted_ports.contains(port);
+    let is_of_client = |port: &u16| (first..=last).contains(port);
     let are_few = |ports: &BTreeSet<u16>| ports.len() <= limits.late_fin.most_ports;
-    let is_refused = |sighting: &Sighting| Half::of(sighting).is_some_and(|half| scene.is_refused(&half));
     probes.hosts_at_port.keys().all(is_of_client)
+        && !is_hunted(scene, probes)
         && (probes.ports_of_host.values().all(are_few)
-            || !(probes.seen(scene).any(is_refused) || scene.is_hasty(&probes.members)))
+            || !(is_refused(scene, probes) || scene.is_hasty(&probes.members)))
+}
+
+/// Whether somebody looks for services at one of the ports.
+fn is_hunted(scene: &Scene<'_>, probes: &Probes) -> bool {
+    probes.hosts_at_port.keys().any(|port| scene.thresholds.leftover.hunted_ports.contains(port))
+}
+
+/// Whether one of the probes is refused.
+fn is_refused(scene: &Scene<'_>, probes: &Probes) -> bool {
+    probes.seen(scene).filter_map(Half::of).any(|half| scene.is_refused(&half))
 }
 
 impl Probes {
