@@ -40,7 +40,7 @@ pub fn ftp_server(namespace: &Namespace, address: Ipv4Addr, keeps: &Path, direct
     let configuration = keeps.join("proftpd.conf");
     let (modules, keeps) = (folder().join("usr/lib/proftpd"), keeps.display());
     let lines = format!(
-        "ServerType standalone\nDefaultAddress {address}\nSocketBindTight on\nUseIPv6 off\nUseReverseDNS off\n\
+        "ServerType standalone\nDefaultAddress {address}\nSocketBindTight on\nUseIPv6 off\nUseReverseDNS off\nUseFtpUsers off\n\
          PidFile {keeps}/pid\nScoreboardFile {keeps}/scoreboard\nWtmpLog off\nDelayEngine off\n\
          ModulePath {}\nLoadModule mod_ident.c\nIdentLookups on\n\
          AuthOrder mod_auth_unix.c\nUser nobody\nGroup nogroup\n{directives}\n\

@@ -259,6 +259,8 @@ fn an_interface_that_is_down_is_watched() -> Result<()> {
     let wire = Wire::new(1500)?;
     wire.here.enter(|| netlink::set_down(HERE))?;
     let agent = Agent::start(&wire.here, &[HERE], &[])?;
+    // It looks at its interface once it is attached.
+    thread::sleep(Duration::from_millis(500));
     wire.here.enter(|| netlink::set_up_without_arp(HERE))?;
     eventually("the other end has no carrier", || wire.there.enter(|| Ok(netlink::is_running(THERE)?.then_some(()))))?;
     send(&wire, 2)?;
