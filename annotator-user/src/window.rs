@@ -48,9 +48,8 @@ impl Bucket {
         }
     }
 
-    /// Adds what was counted since the last time.
-    pub fn count(&mut self, counted: &Counters, now: Moment) {
-        self.counters.add(counted);
+    /// Ends the running second if it is over, and remembers it if more came than in any other.
+    pub fn look_at_second(&mut self, now: Moment) {
         let (from, before) = self.second;
         let seconds = now.seconds_since(from);
         if seconds >= 1.0 {
@@ -169,7 +168,8 @@ mod tests {
         let mut window = Window::new(Duration::from_secs(300), Moment(0));
         let counted = |packets| Counters { without_protocol: Count { packets, bytes: 0 }, ..Counters::default() };
         for (tenths, packets) in [(10, 5), (15, 3_000), (20, 2_000), (31, 900), (40, 0)] {
-            window.current().count(&counted(packets), Moment(tenths * 100_000_000));
+            window.current().counters.add(&counted(packets));
+            window.current().look_at_second(Moment(tenths * 100_000_000));
         }
         let busiest = window.contents(Moment(10_000_000_000)).busiest;
         assert_eq!(busiest, [Rate { from: Moment(1_000_000_000), seconds: 1.0, packets: 5_000, bytes: 0 }]);

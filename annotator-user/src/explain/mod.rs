@@ -61,11 +61,7 @@ impl Answers {
 
 /// Answers what a person typed: ports, ICMP types, addresses, flags, ids, services, lines of firewall logs, several at once.
 pub fn explain(knowledge: &Knowledge, words: &[String]) -> Answers {
-    let mut questions = question::parse(words);
-    if questions.is_empty() {
-        let why = format!("Nothing was asked. What can be asked: {}.", question::FORMS);
-        questions.push(Question::Wrong { text: words.join(" "), why });
-    }
+    let questions = question::parse(words);
     Answers { schema: SCHEMA, answers: questions.iter().map(|question| answer(knowledge, question)).collect() }
 }
 

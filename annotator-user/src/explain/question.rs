@@ -56,9 +56,9 @@ pub(super) fn parse(words: &[String]) -> Vec<Question> {
 /// Lines of a firewall log, each an argument of its own or all words of one.
 fn log_lines(words: &[String]) -> Option<Vec<Question>> {
     let is_log = |text: &str| super::log_line::looks_like_one(text);
-    if words.iter().all(|word| word.lines().all(is_log)) {
-        let lines = words.iter().flat_map(|word| word.lines());
-        return Some(lines.map(|line| Question::LogLine(line.to_owned())).collect());
+    let lines: Vec<&str> = words.iter().flat_map(|word| word.lines()).collect();
+    if !lines.is_empty() && lines.iter().all(|line| is_log(line)) {
+        return Some(lines.into_iter().map(|line| Question::LogLine(line.to_owned())).collect());
     }
     let joined = words.join(" ");
     is_log(&joined).then(|| vec![Question::LogLine(joined)])

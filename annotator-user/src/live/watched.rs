@@ -282,10 +282,9 @@ impl Watched {
                 metrics.count(&self.interface.name, &counted);
             }
             self.total += counted.total();
-            self.window.current().count(&counted, now());
-        } else {
-            self.window.current().count(&Counters::default(), now());
+            self.window.current().counters.add(&counted);
         }
+        self.window.current().look_at_second(now());
         self.look_at_state();
         self.clock.advance();
         let offset = wall_offset();

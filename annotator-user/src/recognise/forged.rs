@@ -397,6 +397,8 @@ struct Counted {
     ended: u64,
     /// The rest of the packets for which the source table had no room: those in the counters are none of it.
     untracked_rest: u64,
+    /// How many segments belong, at the most, to visitors of whom the source table has lost the beginning.
+    of_visitors: u64,
 }
 
 impl Counted {
@@ -411,20 +413,16 @@ impl Counted {
         all[2] = counters.icmp.values().map(|count| count.packets).sum();
         let tracked = sources.iter().map(|view| view.syn + view.udp + view.icmp).sum();
         let untracked = all.iter().sum::<u64>().saturating_sub(tracked);
-        Counted { all, ended, untracked_rest: counters.packets_of_untracked_sources.saturating_sub(untracked) }
-    }
-
-    /// How many segments belong, at the most, to visitors of whom the source table has lost the beginning.
-    fn of_visitors(&self, scene: &Scene<'_>) -> u64 {
-        let tracked = scene.observations.sources.iter().map(|view| view.syn).sum();
-        SEGMENTS_TRACKED * self.ended.min(self.all[0].saturating_sub(tracked))
+        let untracked_rest = counters.packets_of_untracked_sources.saturating_sub(untracked);
+        let lost = all[0].saturating_sub(sources.iter().map(|view| view.syn).sum());
+        Counted { all, ended, untracked_rest, of_visitors: SEGMENTS_TRACKED * ended.min(lost) }
     }
 
     /// Whether no more segments without SYNs before them came than those.
     fn segments_are_of_visitors(&self, scene: &Scene<'_>) -> bool {
         let without_syn = scene.observations.sources.iter().filter(|view| view.syn == 0 && is_seldom(scene, view));
         let segments = without_syn.map(SourceView::others).sum::<u64>() + self.untracked_rest;
-        segments <= self.of_visitors(scene)
+        segments <= self.of_visitors
     }
 }
 
@@ -440,8 +438,7 @@ impl Unsampled {
         let seen = || floods.iter().flat_map(|flood| &flood.members).map(|index| scene.sighting(*index).at);
         let during = seen().min()?..=seen().max()?;
         // What others than strangers sent, and what is known of either.
-        let of_visitors = counted.of_visitors(scene);
-        let Counted { all: mut packets, ended, untracked_rest: mut rest } = counted;
+        let Counted { all: mut packets, ended, untracked_rest: mut rest, of_visitors } = counted;
         let mut others = [ended, 0, 0, 0];
         for view in scene.observations.sources {
             if !is_seldom(scene, view) || scene.connects(view.address) {
