@@ -24,6 +24,8 @@ const OPENVPN: u16 = 1194;
 /// RADIUS, and where it was before it had ports of its own (RFC 2865 §3, RFC 2866 §3).
 const RADIUS: [u16; 4] = [1645, 1646, 1812, 1813];
 const L2TP: u16 = 1701;
+/// LDP (RFC 5036 §2.4.1).
+const LDP: u16 = 646;
 /// BFD over one hop and over several (RFC 5881 §4, RFC 5883 §5).
 const BFD: [u16; 2] = [3784, 4784];
 const IPSEC: u16 = 4500;
@@ -125,6 +127,14 @@ pub fn is_between_peers(sighting: &Sighting) -> bool {
             let length = payload.get(3).map(|length| u32::from(*length));
             first >> 5 == 1 && length == Some(sighting.payload_length()) && is_set(8..12)
         }
+        // Version 1, the length of what follows it, and the sender's number; who has found a neighbour speaks with him by TCP, and goes on asking (RFC 5036
+        // §2.4.2 and §3.1).
+        (LDP, LDP) => match payload {
+            [0, 1, high, low, ..] => {
+                u32::from(u16::from_be_bytes([*high, *low])) + 4 == sighting.payload_length() && is_set(4..8)
+            }
+            _ => false,
+        },
         (SIP, SIP) => SIP_AGREED.iter().any(|start| payload.starts_with(start)),
         // All but the beginning of a handshake (Donenfeld 2017, WireGuard §5.4).
         (WIREGUARD, WIREGUARD) => match (payload, sighting.payload_length()) {
