@@ -424,6 +424,8 @@ thresholds! {
         asked_far: Vec<u16>,
         /// Protocols of one host.
         protocols: usize,
+        /// Protocols that hosts speak, all of which may be one gateway's, where something is said by them.
+        spoken_protocols: Vec<u8>,
         /// Packets of a protocol to each host from which on it is spoken, not tried.
         protocol_repeats: u64,
         /// Hosts that are pinged.

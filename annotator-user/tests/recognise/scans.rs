@@ -1167,6 +1167,14 @@ fn protocols_one_after_the_other() {
         tunnels.send(Packet::new(AWAY, HOME, protocol, vec![0; 40]));
     }
     assert!(tunnels.recognise().is_empty());
+    // A laboratory's router that speaks all of them now and then; empty packets of the same are probes.
+    for (contents, count) in [(vec![0x45; 40], 0), (Vec::new(), 1), (vec![0; 8], 1)] {
+        let mut router = Scenario::at(&[HOME]);
+        for protocol in [4, 47, 50, 89, 103, 132] {
+            router.send(Packet::new(AWAY, HOME, protocol, contents.clone())).wait(20.0);
+        }
+        assert_eq!(router.recognise().iter().filter(|found| found.id == "scan.ip-protocol").count(), count);
+    }
     // A router that speaks to all, a gateway that also has connections, and what goes out.
     let mut other = Scenario::at(&[HOME]);
     for protocol in [2, 88, 89, 103, 112] {

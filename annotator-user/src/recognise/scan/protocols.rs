@@ -79,7 +79,9 @@ pub fn recognise(scene: &Scene<'_>, source: IpAddr, indices: &[usize], beyond: &
         let tried = beyond.packets.keys().filter(|(of, number)| is_tried(*of, *number)).map(|(_, number)| *number);
         numbers.extend(tried.filter(|number| known.insert(*number)));
     }
-    if numbers.len() < limits.protocols {
+    let is_spoken = |number: &u8| limits.spoken_protocols.contains(number);
+    let speaks = numbers.iter().all(is_spoken) && !members.iter().any(|i| is_blank(scene.sighting(*i)));
+    if numbers.len() < limits.protocols || speaks {
         return None;
     }
     let packets =
@@ -96,6 +98,11 @@ pub fn recognise(scene: &Scene<'_>, source: IpAddr, indices: &[usize], beyond: &
             .fact("detail", format!("{tried} of {hosts}"))
             .close(),
     )
+}
+
+/// Whether nothing stands behind the IP header: who speaks a protocol has a header of its own there.
+fn is_blank(sighting: &Sighting) -> bool {
+    sighting.transport_bytes().iter().all(|byte| *byte == 0)
 }
 
 fn is_bare(scene: &Scene<'_>, sighting: &Sighting) -> bool {
