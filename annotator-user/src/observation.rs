@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use annotator_common::classify::classify;
 use annotator_common::packet::tcp;
 use annotator_common::parse::parse;
+use annotator_common::sample::SAMPLE_BYTES;
 use annotator_common::{Family, Flag, Link, News, Packet, Settings, Transport};
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
@@ -149,8 +150,30 @@ impl Sighting {
     pub fn payload_length(&self) -> u32 {
         match self.packet.transport {
             Transport::None => 0,
-            _ => self.packet.end.max(self.end_sent().unwrap_or(0)).saturating_sub(self.packet.payload_at()),
+            _ => self.end().saturating_sub(self.packet.payload_at()),
         }
+    }
+
+    /// Whether a capture holds less of the packet than a sample would.
+    pub fn is_cut(&self) -> bool {
+        self.bytes.len() < SAMPLE_BYTES.min(self.end() as usize)
+    }
+
+    /// Whether these bytes stand at an offset of the payload, as far as a capture that is cut holds them.
+    pub fn may_hold(&self, at: usize, bytes: &[u8]) -> bool {
+        let held = self.payload().get(at..).unwrap_or_default();
+        let is_long = self.payload_length() as usize >= at + bytes.len();
+        held.starts_with(bytes) || (self.is_cut() && is_long && bytes.starts_with(held))
+    }
+
+    /// Length of the frame as it was sent, as far as its IP header tells.
+    pub fn sent_length(&self) -> u32 {
+        self.frame_length.max(self.end())
+    }
+
+    /// Where the packet ended, captured or not.
+    fn end(&self) -> u32 {
+        self.packet.end.max(self.end_sent().unwrap_or(0))
     }
 
     /// Where a packet ended that goes beyond its frame.

@@ -11,6 +11,10 @@ const SLAMMER_LENGTH: u32 = 376;
 const HARDWARE_ADDRESS: usize = 6;
 /// How often a magic packet repeats the address.
 const MAGIC_REPEATS: usize = 16;
+/// Echo and discard, to which magic packets go by custom.
+const WAKING_PORTS: [u16; 2] = [7, 9];
+/// Lengths of magic packets that hold nothing else: with no password, and with one.
+const WAKING_LENGTHS: [u32; 3] = [102, 106, 108];
 
 /// The worm Slammer: one packet, a request that overflows the server.
 pub fn slammer(payload: &Payload<'_>, shapes: &mut Vec<Shape>) {
@@ -83,21 +87,30 @@ fn snmp_header(bytes: &[u8]) -> Option<(u8, Option<String>, Option<&'static str>
 
 /// A magic packet (AMD, Magic Packet Technology, 1995): six bytes of ones and the hardware address sixteen times, wherever in the payload.
 pub fn wake_on_lan(payload: &Payload<'_>, shapes: &mut Vec<Shape>) {
-    if let (false, Some(address)) = (payload.tcp, woken(payload.bytes)) {
-        let address = address.map(|byte| format!("{byte:02x}")).join(":");
+    let Some(address) = woken(payload.bytes, payload.length).filter(|_| !payload.tcp) else { return };
+    if address.len() == HARDWARE_ADDRESS {
+        let address = address.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().join(":");
         shapes.push(Shape::new("wake-on-lan", format!("for {address}")).with("address", address));
+    } else if WAKING_PORTS.contains(&payload.destination_port) {
+        shapes.push(Shape::new("wake-on-lan", "by its length; the capture does not hold for whom"));
     }
 }
 
-/// The hardware address that a magic packet is to wake.
-pub fn woken(bytes: &[u8]) -> Option<[u8; HARDWARE_ADDRESS]> {
-    let mut windows = bytes.windows(HARDWARE_ADDRESS * (1 + MAGIC_REPEATS));
-    windows.find_map(|magic| {
-        let (ones, addresses) = magic.split_first_chunk()?;
-        let first = addresses.first_chunk()?;
-        let same = addresses.chunks(HARDWARE_ADDRESS).all(|address| address == first);
-        (*ones == [0xff; HARDWARE_ADDRESS] && same && first != ones).then_some(*first)
-    })
+/// The hardware address that a magic packet is to wake, or as much of it as a capture holds: of a packet that is cut, its beginning and its length must do.
+pub fn woken(bytes: &[u8], length: u32) -> Option<&[u8]> {
+    const MAGIC: usize = HARDWARE_ADDRESS * (1 + MAGIC_REPEATS);
+    if bytes.len() < MAGIC && WAKING_LENGTHS.contains(&length) {
+        return address_in(bytes);
+    }
+    bytes.windows(MAGIC).find_map(address_in)
+}
+
+fn address_in(magic: &[u8]) -> Option<&[u8]> {
+    let (ones, addresses) = magic.split_at(HARDWARE_ADDRESS.min(magic.len()));
+    let first = &addresses[..HARDWARE_ADDRESS.min(addresses.len())];
+    let are_ones = ones.iter().all(|byte| *byte == 0xff);
+    let is_repeated = addresses.chunks(HARDWARE_ADDRESS).all(|address| first.starts_with(address));
+    (are_ones && is_repeated && first != [0xff; HARDWARE_ADDRESS]).then_some(first)
 }
 
 /// Searches of LDAP over UDP, with which clients find a domain controller.
@@ -143,12 +156,23 @@ const NTP_CONTROL: u8 = 6;
 const NTP_CONTROL_LENGTH: u32 = 12;
 const NTP_PRIVATE: u8 = 7;
 const NTP_PRIVATE_LENGTH: u32 = 8;
+/// Lengths of control messages without contents, and of time packets without and with proof of their origin (RFC 5905 §7.3, RFC 8573).
+const NTP_LENGTHS: [u32; 4] = [NTP_CONTROL_LENGTH, NTP_LENGTH, 68, 72];
 /// MON_GETLIST and MON_GETLIST_1 of ntpd's private mode.
 const MONLIST: [u8; 2] = [20, 42];
 
 /// NTP, with monlist told apart.
 pub fn ntp(payload: &Payload<'_>, shapes: &mut Vec<Shape>) {
-    let Some(&first) = payload.bytes.first() else { return };
+    let Some(&first) = payload.bytes.first() else {
+        if !payload.tcp && NTP_LENGTHS.contains(&payload.length) {
+            let detail = format!(
+                "{} bytes as in a request for the time or for the state of its server; the capture does not hold them",
+                payload.length
+            );
+            shapes.push(Shape::new("ntp-by-length", detail));
+        }
+        return;
+    };
     let (version, mode) = (first >> 3 & 7, first & 7);
     let shortest = match mode {
         NTP_CONTROL => NTP_CONTROL_LENGTH,

@@ -108,7 +108,7 @@ impl Reader {
             source_port: packet.source_port,
             destination_port: packet.destination_port,
         };
-        if payload.bytes.is_empty() {
+        if payload.length == 0 {
             return shapes;
         }
         for decoder in DECODERS {

@@ -28,6 +28,7 @@ const SHAPES: &[(&str, &[&str])] = &[
     ("tftp-request", &["operation", "file", "mode"]),
     ("ntp-monlist", &[]),
     ("ntp", &["mode", "version"]),
+    ("ntp-by-length", &[]),
     ("memcached", &["command"]),
     ("ssdp-search", &["target"]),
     ("cldap", &[]),

@@ -120,6 +120,9 @@ fn insistent(scene: &Scene<'_>, source: IpAddr, members: &[usize], count: usize)
     let mut alike: HashMap<(IpAddr, Question<'_>), Vec<usize>> = HashMap::new();
     for index in members {
         let sighting = scene.sighting(*index);
+        if sighting.is_cut() {
+            continue;
+        }
         alike.entry((sighting.destination(), Question::of(sighting))).or_default().push(*index);
     }
     alike.retain(|_, asked| is_fast(scene, source, asked, count));
@@ -211,7 +214,7 @@ fn answered(scene: &Scene<'_>, victim: IpAddr, port: u16, members: Vec<usize>) -
     let limits = &scene.thresholds.amplification;
     let sources: BTreeSet<IpAddr> = members.iter().map(|i| scene.sighting(*i).source()).collect();
     let count = scene.port(PortProto::Udp, Side::Src, port).all;
-    let mean = count.bytes / count.packets.max(1);
+    let mean = mean_bytes(scene, &members, port);
     let sent = sources.iter().filter_map(|source| scene.view(*source)).map(|view| view.udp).sum::<u64>();
     let rate = scene.rate_of(sent.min(count.packets), sources.iter().copied());
     let busy = limits.busy_ports.contains(&port);
@@ -223,7 +226,7 @@ fn answered(scene: &Scene<'_>, victim: IpAddr, port: u16, members: Vec<usize>) -
     };
     // One will do, where what it sends is nothing that anybody would ask for.
     let is_lone = match busy {
-        true => is_beyond_asking(scene, port, rate, sources.len()),
+        true => is_beyond_asking(scene, port, &members, rate, sources.len()),
         false => limits.lone_ports.contains(&port) && rate >= scene.thresholds.flood.each,
     };
     let needed = if is_lone { 1 } else { needed };
@@ -266,14 +269,25 @@ fn beyond_asking(scene: &Scene<'_>, port: u16, members: &[usize], servers: usize
         let servers = words::count(alike as u64, "server");
         return Some(format!("{servers} answer the same port {asker}: who asks takes a new one for each question."));
     }
-    is_beyond_asking(scene, port, rate, servers)
+    is_beyond_asking(scene, port, members, rate, servers)
         .then(|| format!("About {} answers a second are more than anybody asks for.", number(rate.round() as u64)))
 }
 
 /// Whether the answers of some servers are too many, and too long for everyday ones.
-fn is_beyond_asking(scene: &Scene<'_>, port: u16, rate: f64, servers: usize) -> bool {
+fn is_beyond_asking(scene: &Scene<'_>, port: u16, members: &[usize], rate: f64, servers: usize) -> bool {
     let limits = &scene.thresholds.amplification;
     let count = scene.port(PortProto::Udp, Side::Src, port).all;
-    let long = port != DNS || count.bytes >= limits.flood_dns_bytes * count.packets;
+    let long = port != DNS || mean_bytes(scene, members, port) >= limits.flood_dns_bytes;
     long && rate >= limits.flood_rate && count.packets as f64 >= limits.flood_per_source * servers as f64
+}
+
+/// How long the frames from a port are on average: the counters say it, unless a capture holds their beginnings alone.
+fn mean_bytes(scene: &Scene<'_>, members: &[usize], port: u16) -> u64 {
+    let count = scene.port(PortProto::Udp, Side::Src, port).all;
+    let sampled = || members.iter().map(|index| scene.sighting(*index));
+    if sampled().any(Sighting::is_cut) {
+        sampled().map(|sighting| u64::from(sighting.sent_length())).sum::<u64>() / members.len() as u64
+    } else {
+        count.bytes / count.packets.max(1)
+    }
 }

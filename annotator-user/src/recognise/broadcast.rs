@@ -45,7 +45,7 @@ fn is_small_service(scene: &Scene<'_>, sighting: &Sighting) -> bool {
     let ports = &scene.thresholds.broadcast.fraggle_ports;
     sighting.packet.transport == Transport::Udp
         && ports.contains(&sighting.packet.destination_port)
-        && !(scene.is_from_around(sighting) && woken(sighting.payload()).is_some())
+        && !(scene.is_from_around(sighting) && woken(sighting.payload(), sighting.payload_length()).is_some())
 }
 
 fn is_broadcast(sighting: &Sighting) -> bool {

@@ -9,7 +9,7 @@ use annotator_common::{Flag, Transport};
 
 use super::addresses::{network, site};
 use super::half::Half;
-use super::packets::is_to_many;
+use super::packets::{is_headless, is_to_many};
 use super::questions::counted;
 use super::quote::Quote;
 use super::{Case, Claims, Scene, clients, words};
@@ -67,6 +67,7 @@ fn is_of_stranger(scene: &Scene<'_>, sighting: &Sighting) -> bool {
     let seldom = |packets: u64| packets as f64 <= scene.thresholds.flood.per_source;
     scene.is_inbound(sighting)
         && !is_to_many(sighting)
+        && !is_headless(sighting)
         && !scene.is_near(source)
         && seldom(scene.from(source).len() as u64)
         && scene.view(source).is_none_or(|view| seldom(view.packets))

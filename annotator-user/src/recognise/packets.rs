@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use annotator_common::packet::tcp;
+use annotator_common::packet::{protocol, tcp};
 use annotator_common::{Flag, Flags, Transport};
 
 use super::DNS;
@@ -81,6 +81,15 @@ pub fn is_echo_reply(sighting: &Sighting) -> bool {
 pub fn is_to_many(sighting: &Sighting) -> bool {
     const MANY: Flags = Flags::of(&[Flag::LimitedBroadcast, Flag::DirectedBroadcast, Flag::Multicast]);
     sighting.packet.flags.intersects(MANY)
+}
+
+/// Whether a capture ends before the transport header, so that nobody can tell what the packet is.
+pub fn is_headless(sighting: &Sighting) -> bool {
+    let packet = &sighting.packet;
+    packet.transport == Transport::None
+        && matches!(packet.protocol, protocol::ICMP | protocol::TCP | protocol::UDP | protocol::ICMPV6)
+        && !packet.flags.contains(Flag::Fragment)
+        && sighting.is_cut()
 }
 
 /// The mode of a message of NTP (RFC 5905 §7.3), as its first byte says.

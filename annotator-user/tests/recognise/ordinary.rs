@@ -3,6 +3,7 @@
 use annotator::finding::{Finding, Verdict};
 
 use crate::at_home::AT_HOME;
+use crate::catalogue::SCENARIOS;
 use crate::everyday::EVERYDAY;
 use crate::outages::OUTAGES;
 use crate::traffic::*;
@@ -60,23 +61,58 @@ fn ordinary_traffic_worries_nobody() {
     }
 }
 
-/// Some captures hold the headers alone, up to those of UDP: what a datagram says is not in them, but that it says something is.
+/// Some captures hold the beginning of each packet alone: the headers, all of them or not, or some of what is said.
 #[test]
-fn headers_alone_worry_nobody() {
-    let titles = [
-        "Browsing over QUIC",
-        "A film over QUIC",
-        "Conferences by WebRTC",
-        "A workstation in a Windows domain",
-        "Services elsewhere that are asked now and then",
-    ];
-    for (title, fill) in ordinary().filter(|(title, _)| titles.contains(title)) {
+fn captures_of_headers_worry_nobody() {
+    for (title, fill) in ordinary() {
         let mut scenario = Scenario::default();
         fill(&mut scenario);
-        for mut frames in [scenario.frames(), scenario.arriving(HOME)] {
-            frames.iter_mut().for_each(|(_, frame)| frame.truncate(42));
-            calm(title, &scenario.findings_of(&frames, scenario.now));
+        for length in [42, 68, 96] {
+            for mut frames in [scenario.frames(), scenario.arriving(HOME)] {
+                frames.iter_mut().for_each(|(_, frame)| frame.truncate(length));
+                calm(&format!("{title}, {length} bytes"), &scenario.findings_of(&frames, scenario.now));
+            }
         }
+    }
+}
+
+/// Lengths and what is there tell on what ordinary packets look like.
+#[test]
+fn captures_of_headers_show_what_is_not_ordinary() {
+    let magic = [vec![0xff; 6], [2, 0, 0xc0, 0xa8, 1, 0x55].repeat(16)].concat();
+    let [mut other, mut late] = [magic.clone(), magic.clone()];
+    other[..6].fill(0xfe);
+    late.insert(0, 0);
+    let (stranger, neighbour) = ("116.90.231.66", "192.168.1.20");
+    let rows = [
+        ((neighbour, 40000), ("192.168.1.255", 7, 0), vec![0x61; 60], 0, "pattern.fraggle"),
+        ((neighbour, 40000), ("192.168.1.255", 7, 0), other, 12, "pattern.fraggle"),
+        ((neighbour, 40000), ("192.168.1.255", 7, 0), late, 26, "pattern.fraggle"),
+        ((neighbour, 40000), ("192.168.1.255", 7, 0), vec![0x61; 102], 102, "pattern.fraggle"),
+        ((stranger, 40000), (HOME, 123, 0), vec![0x17; 8], 0, "amplifier.123"),
+        ((neighbour, 1900), ("192.168.1.10", 1000, 7), vec![0x61; 11], 0, "scan.udp"),
+        ((stranger, 40000), (HOME, 33000, 7), vec![0x61; 21], 0, "scan.udp"),
+        ((stranger, 40000), (HOME, 33000, 7), vec![0x61; 16], 0, "scan.udp"),
+        ((stranger, 40000), (HOME, 33000, 7), vec![0; 20], 20, "scan.udp"),
+    ];
+    for ((source, from), (target, to, step), payload, held, id) in rows {
+        let mut scenario = Scenario::default();
+        for i in 0..60 {
+            scenario.send(udp(source, from, target, to + i / 2 * step, &payload)).wait(0.3);
+        }
+        let mut frames = scenario.frames();
+        frames.iter_mut().for_each(|(_, frame)| frame.truncate(42 + held));
+        let found = scenario.findings_of(&frames, scenario.now);
+        let ids: Vec<&str> = found.iter().map(|finding| finding.id.as_str()).collect();
+        assert!(ids.contains(&id), "{} bytes from {source}, {held} held: {ids:?}", payload.len());
+    }
+    let amplified = SCENARIOS.into_iter().filter(|(_, id, _)| *id == "amplifier.answers");
+    for (title, id, fill) in amplified {
+        let mut scenario = Scenario::default();
+        fill(&mut scenario);
+        let mut frames = scenario.frames();
+        frames.iter_mut().for_each(|(_, frame)| frame.truncate(42));
+        assert!(scenario.findings_of(&frames, scenario.now).iter().any(|finding| finding.id == id), "{title}");
     }
 }
 

@@ -20,8 +20,9 @@ const TIMESTAMPS: u8 = 8;
 /// Where in a message of DNS the flags stand, the first of which marks an answer (RFC 1035 §4.1.1).
 const DNS_FLAGS: usize = 2;
 
-/// How a STUN message shows itself, and the length of its header (RFC 8489 §5).
+/// How a STUN message shows itself, and the length of its header (RFC 8489 §5); its attributes are padded to four bytes (§14).
 const STUN_COOKIE: [u8; 4] = [0x21, 0x12, 0xa4, 0x42];
+const STUN_COOKIE_AT: usize = 4;
 const STUN_HEADER: u32 = 20;
 
 /// How the answer to a search for devices begins (UPnP, SSDP), and where an RPC message says what it is, how it says that it is a reply (RFC 5531 §9),
@@ -198,15 +199,13 @@ fn is_of_answers(scene: &Scene<'_>, row: &[usize]) -> bool {
 
 /// Whether a neighbour answers who searched the network, or called a procedure of his.
 fn is_neighbours_answer(scene: &Scene<'_>, sighting: &Sighting) -> bool {
-    let payload = sighting.payload();
     let (from, to) = (sighting.packet.source_port, sighting.packet.destination_port);
     let is_discovery = scene.thresholds.contact.discovery_ports.contains(&from);
-    let is_answer = payload.starts_with(SSDP_ANSWER);
+    let is_answer = sighting.may_hold(0, SSDP_ANSWER);
     let is_of_search = scene.is_searched_for(sighting)
         || (is_discovery && (!scene.is_foreign(to) || (is_answer && to >= FIRST_CLIENT_PORT)))
         || (is_answer && !scene.is_foreign(to));
-    let is_of_call = payload.get(RPC_KIND..).is_some_and(|kind| kind.starts_with(&RPC_REPLY))
-        && sighting.payload_length() >= RPC_HEADER;
+    let is_of_call = sighting.may_hold(RPC_KIND, &RPC_REPLY) && sighting.payload_length() >= RPC_HEADER;
     (is_of_search || is_of_call) && scene.is_from_around(sighting)
 }
 
@@ -230,13 +229,12 @@ fn is_used(scene: &Scene<'_>, sighting: &Sighting) -> bool {
 /// comes again. Where the answers are known, they decide.
 fn is_of_call(scene: &Scene<'_>, sighting: &Sighting) -> bool {
     let (host, port) = sighting.target();
-    let is_stun = match sighting.payload() {
-        [0..=0x3f, _, high, low, cookie @ ..] => {
-            cookie.starts_with(&STUN_COOKIE)
-                && sighting.payload_length() == STUN_HEADER + u32::from(u16::from_be_bytes([*high, *low]))
-        }
-        _ => false,
+    let length = sighting.payload_length();
+    let is_whole = match sighting.payload() {
+        [0..=0x3f, _, high, low, ..] => length == STUN_HEADER + u32::from(u16::from_be_bytes([*high, *low])),
+        payload => payload.is_empty() && length.is_multiple_of(4),
     };
+    let is_stun = is_whole && length >= STUN_HEADER && sighting.may_hold(STUN_COOKIE_AT, &STUN_COOKIE);
     is_stun
         && !scene.is_foreign(port)
         && !scene.hears_all(host)
