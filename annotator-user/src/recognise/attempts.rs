@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
+use annotator_common::Flag;
 use annotator_common::source::distinct;
 
 use super::Scene;
@@ -25,7 +26,9 @@ impl Scene<'_> {
     pub fn fruitless(&self, source: IpAddr, indices: &[usize]) -> f64 {
         let syns: Vec<usize> = indices.iter().copied().filter(|index| self.is_attempt(*index)).collect();
         // Who hangs up on the same ports again and again checks that they answer, and so may a neighbour do whose targets are too many to be known.
-        let checks = self.returns(source, &syns, self.thresholds.scan.checks) || self.may_check(source, &syns);
+        let checks = self.returns(source, &syns, self.thresholds.scan.checks)
+            || self.may_check(source, &syns)
+            || (self.is_capture_of_beginnings() && self.goes_on(source, &syns));
         let hangs_up = self.hangs_up(source, &syns);
         let knows_none = hangs_up && self.reset(&syns).any(|there| !there.aborted);
         let is_abandoned = |index: usize| {
@@ -40,6 +43,11 @@ impl Scene<'_> {
         let is_fruitless = |index: &&usize| self.is_probe(**index) || (!checks && is_abandoned(**index));
         let fruitless: Vec<usize> = syns.iter().filter(is_fruitless).copied().collect();
         self.targets(&fruitless).len() as f64 / self.targets(&syns).len().max(1) as f64
+    }
+
+    /// Whether a capture cut packets, so that data is not seen to be data.
+    fn is_capture_of_beginnings(&self) -> bool {
+        !self.observations.live && self.observations.counters.flags.contains_key(&Flag::BadLength)
     }
 
     fn is_attempt(&self, index: usize) -> bool {

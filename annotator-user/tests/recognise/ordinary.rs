@@ -76,6 +76,35 @@ fn captures_of_headers_worry_nobody() {
     }
 }
 
+/// What is missing is no sign of anything: data, the rest of a first fragment, the type of a message.
+#[test]
+fn what_a_capture_cut_off_is_nobodys_fault() {
+    let timestamps = [1, 1, 8, 10, 0, 0, 0, 1, 0, 0, 0, 1];
+    let mut browser = Scenario::default();
+    for i in 0..40 {
+        let (server, port) = (stranger(i), 40_000 + 7 * i as u16);
+        let out = |flags| tcp(HOME, port, &server, 443, flags).options(&timestamps);
+        let back = |flags| tcp(&server, 443, HOME, port, flags).options(&timestamps);
+        browser.send(out(SYN)).send(back(SYN | ACK)).send(out(ACK));
+        for _ in 0..6 {
+            browser.send(with_data(out(PSH | ACK))).send(with_data(back(PSH | ACK)));
+        }
+        browser.send(out(RST)).wait(0.3);
+    }
+    for length in [54, 66] {
+        let mut frames = browser.frames();
+        frames.iter_mut().for_each(|(_, frame)| frame.truncate(length));
+        calm("a browser", &browser.findings_of(&frames, browser.now));
+    }
+    let ethernet = [0x33, 0x33, 0, 0, 0, 1, 2, 0, 0, 0, 0, 1];
+    let first = [0x45, 0, 5, 0xdc, 0, 1, 0x20, 0, 64, 17, 0, 0, 116, 90, 231, 66, 93, 184, 216, 10, 0x9c, 0x40];
+    let check = [[0x60, 0, 0, 0, 0, 24, 58, 255].as_slice(), &[0; 16], &[0xff, 2], &[0; 13], &[1]].concat();
+    for (kind, packet) in [([8, 0], first.to_vec()), ([0x86, 0xdd], check)] {
+        let frames: Vec<_> = (0..5).map(|i| (i, [&ethernet[..], &kind, &packet].concat())).collect();
+        calm("what is cut", &browser.findings_of(&frames, 5));
+    }
+}
+
 /// Lengths and what is there tell on what ordinary packets look like.
 #[test]
 fn captures_of_headers_show_what_is_not_ordinary() {

@@ -231,15 +231,19 @@ fn who_tries_the_ports_of_mail_in_vain_is_no_mail_program() {
         scenario.send(syn(AWAY, 40_000, HOME, port));
     }
     one(&scenario.recognise(), "scan.vertical");
-    // A server delivers to some and finds others dead.
-    let mut server = Scenario::default();
-    for i in 0..9 {
-        match i < 4 {
-            true => server.connection(AWAY, 40_000, &host(i), 25),
-            false => server.send(syn(AWAY, 40_000, &host(i), 25)),
-        };
+    // A server delivers to some and finds others dead; who finds one among many searches.
+    for (open, hosts, is_sweep) in [(4, 9, false), (3, 12, false), (3, 13, true), (1, 200, true)] {
+        for port in [25, 993] {
+            let mut server = Scenario::default();
+            for i in 0..hosts {
+                match i < open {
+                    true => server.connection(AWAY, 40_000, &host(i), port),
+                    false => server.send(syn(AWAY, 40_000, &host(i), port)),
+                };
+            }
+            assert_eq!(ids(&server.recognise()).contains(&"scan.horizontal"), is_sweep, "{open} of {hosts}");
+        }
     }
-    none(&server.recognise(), "scan.horizontal");
 }
 
 /// Every port that the source table can tell apart has been seen by then.
@@ -521,10 +525,32 @@ fn a_server_that_stops_ends_its_connections() {
         refused.send(tcp(AWAY, 6443, &host, port, FIN | ACK)).send(tcp(&host, port, AWAY, 6443, RST));
     }
     assert!(ids(&refused.recognise()).contains(&"scan.horizontal"));
-    // Small devices all take the same port first.
+    // Small devices all take the same port first, and some have been started anew.
     assert!(ends(Scenario::default(), &at(49_153)).is_empty());
+    for (every, is_search) in [(3, false), (1, true)] {
+        let mut broker = Scenario::default();
+        for (i, (host, port)) in at(49_153).into_iter().enumerate() {
+            broker.send(tcp(AWAY, 1883, &host, port, FIN | ACK));
+            if i % every == 0 {
+                broker.send(tcp(&host, port, AWAY, 1883, RST));
+            }
+        }
+        let found = broker.recognise();
+        assert_eq!(!found.is_empty(), is_search, "one in {every}: {found:#?}");
+    }
     let many: Vec<_> = (0..200).map(|i| (HOME.to_owned(), 40_000 + i)).collect();
     one(&ends(Scenario::live(), &many), "scan.maimon");
+    // A database ends all that an application's pool has open.
+    for (port, refused, is_scan) in [(1433, false, false), (1433, true, true), (2049, false, true)] {
+        let mut pool = Scenario::at(&[HOME]);
+        for i in 0..60 {
+            pool.send(tcp(AWAY, port, HOME, 49_200 + 3 * i, FIN | ACK));
+            if refused {
+                pool.send(tcp(HOME, 49_200 + 3 * i, AWAY, port, RST));
+            }
+        }
+        assert_eq!(ids(&pool.recognise()).contains(&"scan.maimon"), is_scan, "{port}");
+    }
     let hunted = [37_215, 37_777, 52_869, 60_001].map(|port| (HOME.to_owned(), port));
     one(&ends(Scenario::live(), &hunted), "scan.maimon");
     let mut translated = Scenario::live();

@@ -101,16 +101,22 @@ fn sends_on(scene: &Scene<'_>, view: &SourceView, probes: &Probes) -> bool {
     view.destinations != u64::MAX && view.udp > each * hosts.max(ports.len() as u64) && busy.count() * 2 > ports.len()
 }
 
-/// Whether a mail program looks for the ports of its server: it tries no others, and goes on with one that is open.
+/// One in so many hosts, at the least, with which a mail program or server goes on.
+const OF_MAIL_HOSTS: usize = 4;
+
+/// Whether a mail program looks for the ports of its server, or a server delivers: it tries no other ports, and goes on with some of the hosts.
 fn finds_mail(scene: &Scene<'_>, source: IpAddr, probes: &Probes) -> bool {
     let mail = &scene.thresholds.unreachable.mail_ports;
-    let is_used = |index: &usize| {
-        let sighting = scene.sighting(*index);
+    let is_used = |sighting: &&Sighting| {
         let there = Half::of(sighting).map(|half| scene.carried(&half)).unwrap_or_default();
         sighting.packet.is_syn() && there.running && !there.reset
     };
+    let seen = scene.from(source).iter().map(|index| scene.sighting(*index));
+    let used: BTreeSet<IpAddr> = seen.filter(is_used).map(Sighting::destination).collect();
+    let vain = probes.ports_of_host.keys().filter(|host| !used.contains(host)).count();
     probes.hosts_at_port.keys().all(|port| *port == SMTP || mail.contains(port))
-        && scene.from(source).iter().any(is_used)
+        && !used.is_empty()
+        && used.len() * OF_MAIL_HOSTS >= used.len() + vain
 }
 
 /// Whether a neighbour looks again and again whether the same ports answer, which it learns each time, or may learn at the pace at which it comes.
@@ -153,16 +159,18 @@ fn takes_leave(scene: &Scene<'_>, source: IpAddr, probes: &Probes, shape: Shape)
 }
 
 /// Whether FIN/ACKs may end a server's connections, of which nothing else is known: with ports such as clients take themselves, at which nobody looks for
-/// services, and which are no more than one or two programs of each client have open, or refuse none and are not tried in haste.
+/// services, and which are no more than one or two programs of each client have open, or hardly refuse any and are not tried in haste. A server in the
+/// narrower sense may be in haste: it ends what a client's pool has open.
 fn may_be_of_server(scene: &Scene<'_>, probes: &Probes) -> bool {
     let limits = &scene.thresholds;
     let [first, last] = limits.backscatter.client_ports;
     let is_of_client = |port: &u16| (first..=last).contains(port);
     let are_few = |ports: &BTreeSet<u16>| ports.len() <= limits.late_fin.most_ports;
+    let is_of_service = |end: &Sighting| limits.contact.is_service(end.packet.source_port);
+    let is_hasty = || scene.is_hasty(&probes.members) && !probes.seen(scene).all(is_of_service);
     probes.hosts_at_port.keys().all(is_of_client)
         && !is_hunted(scene, probes)
-        && (probes.ports_of_host.values().all(are_few)
-            || !(is_refused(scene, probes) || scene.is_hasty(&probes.members)))
+        && (probes.ports_of_host.values().all(are_few) || !(is_refused(scene, probes) || is_hasty()))
 }
 
 /// Whether somebody looks for services at one of the ports.
@@ -170,9 +178,9 @@ fn is_hunted(scene: &Scene<'_>, probes: &Probes) -> bool {
     probes.hosts_at_port.keys().any(|port| scene.thresholds.leftover.hunted_ports.contains(port))
 }
 
-/// Whether one of the probes is refused.
+/// Whether most of the probes are refused: of a server's clients some have been started anew.
 fn is_refused(scene: &Scene<'_>, probes: &Probes) -> bool {
-    probes.seen(scene).filter_map(Half::of).any(|half| scene.is_refused(&half))
+    probes.seen(scene).filter_map(Half::of).filter(|half| scene.is_refused(half)).count() * 2 > probes.members.len()
 }
 
 impl Probes {
