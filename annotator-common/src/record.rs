@@ -125,10 +125,13 @@ pub fn note<F: Frame + ?Sized>(
     }
     slot.packets = slot.packets.wrapping_add(1);
     slot.last = now;
-    if rarely(slot.packets <= settings.budget.first_packets) {
+    let (transport_kind, sent) = transport_kind(packet, slot);
+    slot.kinds |= transport_kind | kind;
+    // Counts of 16 bits are at their beginning again and again; the first packets are not.
+    let first = sent <= settings.budget.first_packets && slot.packets <= u16::MAX as u32;
+    if rarely(first) {
         learn(frame, &mut news, News::FIRST);
     }
-    slot.kinds |= transport_kind(packet, slot) | kind;
     note_distinct(frame, packet, slot, &mut news);
     if slot.sampled_epoch != epoch {
         slot.sampled_epoch = epoch;
@@ -141,7 +144,8 @@ pub fn note<F: Frame + ?Sized>(
     if !rarely(news.any()) {
         return (news, false);
     }
-    (news, grant(slot, settings.budget.per_source))
+    // What a source begins is seen, whatever it did before in this minute.
+    (news, grant(slot, settings.budget.per_source) || first)
 }
 
 /// Why a packet is news whoever sent it, and what its flags say of [`Source::kinds`].
@@ -161,36 +165,45 @@ fn of_itself(packet: &Packet, settings: &Settings) -> (News, u8) {
     (news, kind)
 }
 
-/// Counts the packet under its transport, and says what kind of [`Source::kinds`] it is.
+/// Counts the packet under its transport; says what kind of [`Source::kinds`] it is, and how many of its kind the source has sent: SYNs, datagrams, ICMP
+/// messages, and others. These are one kind, so that the end of a connection is not news without its beginning.
 #[inline(always)]
-fn transport_kind(packet: &Packet, slot: &mut Source) -> u8 {
+fn transport_kind(packet: &Packet, slot: &mut Source) -> (u8, u32) {
     match packet.transport {
         Transport::Tcp => {
-            if packet.is_syn() {
-                slot.syn = slot.syn.wrapping_add(1);
-            }
             if packet.tcp_flags & tcp::RST != 0 {
                 slot.rst = slot.rst.wrapping_add(1);
             }
             if packet.tcp_flags & tcp::FIN != 0 {
                 slot.fin = slot.fin.wrapping_add(1);
             }
-            match packet.tcp_flags & (tcp::SYN | tcp::ACK) {
+            let kind = match packet.tcp_flags & (tcp::SYN | tcp::ACK) {
                 tcp::SYN => kinds::SYN,
                 SYN_ACK => kinds::SYN_ACK,
                 _ => kinds::TCP,
+            };
+            if packet.is_syn() {
+                slot.syn = slot.syn.wrapping_add(1);
+                return (kind, slot.syn);
             }
+            (kind, others(slot))
         }
         Transport::Udp => {
             slot.udp = slot.udp.wrapping_add(1);
-            kinds::UDP
+            (kinds::UDP, slot.udp as u32)
         }
         Transport::Icmp | Transport::Icmpv6 => {
             slot.icmp = slot.icmp.wrapping_add(1);
-            kinds::ICMP
+            (kinds::ICMP, slot.icmp as u32)
         }
-        Transport::None => kinds::OTHER,
+        Transport::None => (kinds::OTHER, others(slot)),
     }
+}
+
+/// Packets that no other count of a source knows.
+#[inline(always)]
+fn others(slot: &Source) -> u32 {
+    slot.packets.wrapping_sub(slot.syn).wrapping_sub(slot.icmp as u32 + slot.udp as u32)
 }
 
 const SYN_ACK: u8 = tcp::SYN | tcp::ACK;

@@ -26,7 +26,7 @@ pub struct Budget {
     pub per_source: u32,
     /// Samples per second for one class of readable payload.
     pub per_payload: u32,
-    /// The first packets of a source that are news whatever they are.
+    /// The first packets of each kind of a source that are news whatever they are, beyond what the source may have in a minute.
     pub first_packets: u32,
     /// Not 0 where what a source has done before is news again in each minute: older samples are forgotten there.
     pub each_minute: u32,

@@ -1430,6 +1430,34 @@ fn neighbours_share_the_work() {
     assert_eq!(ids(&many(true)).iter().filter(|id| **id == "scan.vertical").count(), 3, "each for itself");
 }
 
+/// What a source did before takes nothing from what it does next: hosts that answer pings are tried, and ports by datagrams after SYNs.
+#[test]
+fn one_stage_after_the_other() {
+    let mut welchia = Scenario::default();
+    for i in 0..40 {
+        welchia.send(ping(AWAY, &host(i))).wait(0.05);
+    }
+    for i in 0..40 {
+        welchia.send(syn(AWAY, 40_000 + i as u16, &host(i), 445)).wait(0.05);
+    }
+    let found = welchia.recognise();
+    assert_eq!(
+        (one(&found, "scan.ping-sweep").packets, one(&found, "scan.horizontal").packets),
+        (40, 40),
+        "{found:#?}"
+    );
+    for mut nmap in [Scenario::at(&[HOME]), Scenario::live()] {
+        for port in 1..=100 {
+            nmap.send(syn(AWAY, 40_000, HOME, port));
+        }
+        for port in 1..=100 {
+            nmap.send(udp(AWAY, 40_001, HOME, port, &[]));
+        }
+        let found = nmap.recognise();
+        assert_eq!((one(&found, "scan.vertical").packets, one(&found, "scan.udp").packets), (100, 100), "{found:#?}");
+    }
+}
+
 fn decoys(ttl: impl Fn(u8) -> u8) -> Scenario {
     let mut scenario = Scenario::live();
     for port in [22, 80, 443, 3389] {
