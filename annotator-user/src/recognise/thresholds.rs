@@ -456,6 +456,12 @@ thresholds! {
         distributed_sources: usize,
         /// Different targets that they share out.
         distributed_targets: usize,
+        /// Ports, at the least, of a range that sources from anywhere share.
+        range_ports: usize,
+        /// Ports of it, at the least, that each of them tries.
+        range_part: usize,
+        /// How far ports of a range may lie apart.
+        range_gap: u16,
         /// Neighbours from which on what would be a scan of each is one of all.
         neighbours: usize,
         /// Share of their targets that must be one's alone.

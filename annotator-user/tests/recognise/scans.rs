@@ -159,7 +159,7 @@ fn a_scanner_that_hangs_up_scans() {
         let found = scenario.recognise();
         let scan = one(&found, "scan.vertical");
         assert!(scan.evidence.iter().any(|line| line.contains("21, 22, 23, 25, 80")), "{scan:#?}");
-        let tells_open = scan.evidence.iter().any(|line| line.starts_with("Open among them: 22, 25"));
+        let tells_open = scan.evidence.iter().any(|line| line.starts_with("Open among the sampled: 22, 25"));
         assert_eq!(tells_open, !scenario.live || scenario.locality.listening.is_some(), "{scan:#?}");
         assert_eq!(found.len(), 1, "{found:#?}");
     }
@@ -1428,6 +1428,56 @@ fn neighbours_share_the_work() {
     assert_eq!((scan.packets, scan.sources.len(), found.len()), (90, 3, 1), "{found:#?}");
     assert_eq!(scan.confidence, Some(Confidence::Likely));
     assert_eq!(ids(&many(true)).iter().filter(|id| **id == "scan.vertical").count(), 3, "each for itself");
+}
+
+/// Strangers may share the work as well: their parts lie side by side, as the favourite ports of those who search each for himself do not.
+#[test]
+fn strangers_share_a_range_of_ports() {
+    let share = |scenario: &mut Scenario, sources: u16, ports: &[u16], each: usize| {
+        for (i, port) in ports.iter().enumerate() {
+            let source = stranger((i / each) as u32 % u32::from(sources));
+            scenario.send(syn(&source, 40_000 + i as u16, HOME, *port)).wait(0.2);
+        }
+    };
+    let side_by_side: Vec<u16> = (1..=200).collect();
+    let apart: Vec<u16> = (1..=200).map(|i| 20 * i).collect();
+    let shuffled: Vec<u16> = (0..200).map(|i| 1 + i * 77 % 200).collect();
+    for scenario in [Scenario::default, Scenario::live] {
+        for (sources, ports, each) in
+            [(20, &side_by_side, 10), (50, &side_by_side, 4), (8, &shuffled, 1), (5, &side_by_side, 40)]
+        {
+            let mut scenario = scenario();
+            share(&mut scenario, sources, ports, each);
+            // Who looks for one port of the range has nothing to do with it.
+            scenario.send(syn(&stranger(999), 50_000, HOME, 23));
+            let found = scenario.recognise();
+            let scan = one(&found, "scan.distributed");
+            assert_eq!(
+                (scan.packets, scan.facts[0].1.as_str()),
+                (200, format!("{sources} sources").as_str()),
+                "{found:#?}"
+            );
+            assert!(found.iter().all(|other| other.id != "scan.vertical"), "{found:#?}");
+        }
+        for (sources, ports, each) in [(20, &apart, 10), (3, &side_by_side, 70), (100, &side_by_side, 2)] {
+            let mut scenario = scenario();
+            share(&mut scenario, sources, ports, each);
+            none(&scenario.recognise(), "scan.distributed");
+        }
+        let mut same = scenario();
+        for _ in 0..2 {
+            share(&mut same, 20, &side_by_side, 10);
+            share(&mut same, 10, &side_by_side, 20);
+        }
+        none(&same.recognise(), "scan.distributed");
+        // Files by FTP that a firewall keeps from those who ask for them.
+        let mut files = scenario();
+        for i in 0..10 {
+            files.connection(&stranger(i), 40_000, HOME, 21);
+        }
+        share(&mut files, 10, &(50_000..50_100).collect::<Vec<_>>(), 1);
+        none(&files.recognise(), "scan.distributed");
+    }
 }
 
 /// What a source did before takes nothing from what it does next: hosts that answer pings are tried, and ports by datagrams after SYNs.

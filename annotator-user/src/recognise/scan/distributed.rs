@@ -1,10 +1,11 @@
-//! `scan.distributed`: neighbours that share the work of one scan.
+//! `scan.distributed`: sources that share the work of one scan: neighbours, or strangers whose parts make up a range.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use crate::finding::{Confidence, Recognition};
 use crate::recognise::addresses::site;
+use crate::recognise::half::Half;
 use crate::recognise::{Case, Claims, Scene, words};
 
 /// Finds scans by several sources of one site, one finding for each site.
@@ -84,6 +85,100 @@ fn shared(scene: &Scene<'_>, site: IpAddr, scans: &[Recognition]) -> Option<Reco
     let ids: BTreeSet<&str> =
         scans.iter().flat_map(|scan| std::iter::once(&scan.id).chain(&scan.also)).map(String::as_str).collect();
     Some(ids.into_iter().fold(case, Case::also).close())
+}
+
+/// What one source has of a range of ports.
+struct Part {
+    members: Vec<usize>,
+    /// The scan as which it is told otherwise.
+    scan: Option<usize>,
+}
+
+/// Tells as one the scans and probes of sources from anywhere that each tried a part of a range of ports of one host, hardly a port of which two of them tried:
+/// strangers who search each for himself try the same few, or some far apart.
+pub fn ranges(scene: &Scene<'_>, claims: &Claims, found: &mut Vec<Recognition>) {
+    let mut parts: BTreeMap<IpAddr, BTreeMap<IpAddr, Part>> = BTreeMap::new();
+    let mut taken = BTreeSet::new();
+    for (number, scan) in found.iter().enumerate() {
+        taken.extend(scan.explains.iter().copied());
+        let ([source], [host]) = (scan.sources.as_slice(), scan.destinations.as_slice()) else { continue };
+        let is_of_syns = scan.explains.iter().all(|index| scene.sighting(*index).packet.is_syn());
+        if is_of_syns && !scan.subsumes && !scene.is_near(*source) {
+            let part = Part { members: scan.explains.clone(), scan: Some(number) };
+            parts.entry(*host).or_default().insert(*source, part);
+        }
+    }
+    for (source, indices) in scene.sources().filter(|(source, _)| !scene.is_near(*source)) {
+        let is_used = |index: &usize| Half::of(scene.sighting(*index)).is_some_and(|half| scene.carried(&half).running);
+        if indices.iter().any(is_used) {
+            continue;
+        }
+        for index in claims.free(indices) {
+            let sighting = scene.sighting(index);
+            if sighting.packet.is_syn() && scene.is_probe(index) && !taken.contains(&index) {
+                let part = parts.entry(sighting.destination()).or_default().entry(source);
+                part.or_insert(Part { members: Vec::new(), scan: None }).members.push(index);
+            }
+        }
+    }
+    let ranges: Vec<Vec<Part>> = parts.into_values().flat_map(|parts| of_host(scene, parts)).collect();
+    let whole: Vec<Recognition> = ranges.iter().map(|parts| range(scene, parts, found)).collect();
+    let joined: BTreeSet<usize> = ranges.iter().flatten().filter_map(|part| part.scan).collect();
+    let mut numbers = 0..found.len();
+    found.retain(|_| numbers.next().is_some_and(|number| !joined.contains(&number)));
+    found.extend(whole);
+}
+
+/// The parts of each range of ports of a host that several sources tried.
+fn of_host(scene: &Scene<'_>, parts: BTreeMap<IpAddr, Part>) -> Vec<Vec<Part>> {
+    let limits = &scene.thresholds.scan;
+    let port = |index: &usize| scene.sighting(*index).packet.destination_port;
+    let ports_of = |part: &Part| part.members.iter().map(port).collect::<BTreeSet<u16>>();
+    let all: BTreeSet<u16> = parts.values().flat_map(ports_of).collect();
+    let all: Vec<u16> = all.into_iter().collect();
+    let mut parts: Vec<Part> = parts.into_values().collect();
+    let mut ranges = Vec::new();
+    for run in all.chunk_by(|port, next| next - port <= limits.range_gap) {
+        let (first, last) = (run[0], run[run.len() - 1]);
+        let is_dense = run.len() * 2 > usize::from(last - first);
+        if run.len() < limits.range_ports || !is_dense {
+            continue;
+        }
+        let is_part = |part: &mut Part| {
+            let ports = ports_of(part);
+            let within = ports.range(first..=last).count();
+            within >= limits.range_part && within * 2 > ports.len()
+        };
+        let of_range: Vec<Part> = parts.extract_if(.., is_part).collect();
+        let each: usize = of_range.iter().map(|part| ports_of(part).len()).sum();
+        let together: BTreeSet<u16> = of_range.iter().flat_map(ports_of).collect();
+        let are_others = together.len() as f64 >= limits.shared * each as f64;
+        if of_range.len() >= limits.distributed_sources && together.len() >= limits.range_ports && are_others {
+            ranges.push(of_range);
+        }
+    }
+    ranges
+}
+
+fn range(scene: &Scene<'_>, parts: &[Part], found: &[Recognition]) -> Recognition {
+    let scans = || parts.iter().filter_map(|part| part.scan).map(|number| &found[number]);
+    let members: Vec<usize> = parts.iter().flat_map(|part| part.members.iter().copied()).collect();
+    let probes: usize = parts.iter().filter(|part| part.scan.is_none()).map(|part| part.members.len()).sum();
+    let ports: BTreeSet<u16> = members.iter().map(|index| scene.sighting(*index).packet.destination_port).collect();
+    let sources = words::count(parts.len() as u64, "source");
+    let case = Case::new(scene, "scan.distributed", members)
+        .packets(probes as u64 + scans().map(|scan| scan.packets).sum::<u64>())
+        .with_ports()
+        .with_ttls()
+        .evidence(format!(
+            "{sources} of any networks tried {} of one host that were sampled, hardly one of which two of them tried, and which lie side by side.",
+            words::count(ports.len() as u64, "port")
+        ))
+        .evidence("Strangers who search each for himself try the same few ports, or such as lie far apart.")
+        .fact("detail", sources);
+    let ids: BTreeSet<&str> =
+        scans().flat_map(|scan| std::iter::once(&scan.id).chain(&scan.also)).map(String::as_str).collect();
+    ids.into_iter().fold(case, Case::also).close()
 }
 
 fn sources(scene: &Scene<'_>, members: &[usize]) -> BTreeSet<IpAddr> {

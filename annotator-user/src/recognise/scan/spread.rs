@@ -439,11 +439,13 @@ fn is_by_connect(scene: &Scene<'_>, members: &[usize]) -> bool {
 fn order(ports: &[u16]) -> Option<String> {
     let pairs = ports.windows(2).count();
     let up = ports.windows(2).filter(|pair| pair[1] > pair[0]).count();
+    let down = pairs - up;
     let next = ports.windows(2).filter(|pair| pair[1].wrapping_sub(pair[0]) == 1).count();
     match pairs {
         0..=3 => None,
         _ if next * 5 >= pairs * 4 => Some("The ports were tried one after the other.".into()),
         _ if up * 5 >= pairs * 4 => Some("The ports were tried in rising order.".into()),
+        _ if down * 5 >= pairs * 4 => Some("The ports were tried in falling order.".into()),
         _ => Some("The ports were tried in no apparent order.".into()),
     }
 }
@@ -456,10 +458,10 @@ fn doubt(scene: &Scene<'_>, probes: &Probes, hangs_up: bool) -> Cow<'static, str
         Kind::Syn if !open.is_empty() => {
             let open = words::port_ranges(&open);
             let client = match hangs_up {
-                true => "It hung up at once, where a client would have used them",
-                false => "A client would hardly ask for as many that are not",
+                true => "It hung up at once, where a client would have used what is open",
+                false => "A client would hardly ask for as many that are not open",
             };
-            return format!("Open among them: {open}. {client}.").into();
+            return format!("Open among the sampled: {open}. {client}.").into();
         }
         Kind::Syn => "No connection came of these attempts, as far as was seen; one that did would be a client's.",
         Kind::Fin | Kind::Maimon => {
