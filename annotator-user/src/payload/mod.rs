@@ -22,6 +22,7 @@ use crate::observation::Sighting;
 
 pub use datagram::woken;
 pub use shape::{Shape, attributes_of, printable};
+pub use text::{sip_branch, sip_origin};
 
 /// The bytes that a decoder is given.
 #[derive(Clone, Copy, Debug)]

@@ -102,13 +102,30 @@ pub fn sip(payload: &Payload<'_>, shapes: &mut Vec<Shape>) {
             Some("REGISTER") => caller.or_else(|| to().and_then(user)),
             // Who calls others has a number of his own.
             Some("INVITE") => caller.filter(|caller| user(target) == Some(caller)),
-            _ => user(target),
+            // Who looks after telephones asks for all of them under one name of his own, which stands for none of them.
+            _ => caller.filter(|_| user(target).is_some()),
         };
         if let Some(extension) = extension {
             shape = shape.with("extension", escaped(extension));
         }
         shapes.push(shape);
     }
+}
+
+/// Who has sent a SIP message on its way, the last of them first, as far as it was sampled (RFC 3261 §18.1.1).
+fn sip_senders(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
+    headers(bytes, b"Via:").chain(headers(bytes, b"v:")).flat_map(|senders| senders.split(|byte| *byte == b','))
+}
+
+/// By what the last sender of a SIP request knows what answers it (RFC 3261 §17.1.3).
+pub fn sip_branch(bytes: &[u8]) -> Option<&[u8]> {
+    let parameters = sip_senders(bytes).next()?.split(|byte| *byte == b';').map(<[u8]>::trim_ascii);
+    parameters.skip(1).find(|parameter| starts_with(parameter, b"branch="))
+}
+
+/// Where a SIP message comes from that was forwarded, as it says itself.
+pub fn sip_origin(bytes: &[u8]) -> Option<&[u8]> {
+    sip_senders(bytes).skip(1).last()?.split(|byte| *byte == b';').next().map(<[u8]>::trim_ascii)
 }
 
 /// SSDP searches (UPnP Device Architecture §1.3): HTTP's form over UDP.
@@ -154,9 +171,14 @@ fn user(address: &[u8]) -> Option<&[u8]> {
 }
 
 /// The value of a header, whose name ends with a colon.
-fn header<'a>(bytes: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
-    let mut lines = bytes.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);
-    lines.find(|line| starts_with(line, name)).map(|line| line[name.len()..].trim_ascii())
+fn header<'a>(bytes: &'a [u8], name: &'static [u8]) -> Option<&'a [u8]> {
+    headers(bytes, name).next()
+}
+
+/// Its values, where it stands there several times.
+fn headers<'a>(bytes: &'a [u8], name: &'static [u8]) -> impl Iterator<Item = &'a [u8]> {
+    let lines = bytes.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);
+    lines.filter(|line| starts_with(line, name)).map(|line| line[name.len()..].trim_ascii())
 }
 
 fn first_line(bytes: &[u8]) -> &[u8] {

@@ -216,6 +216,56 @@ fn telephones_sign_on_and_scanners_guess() {
     }
 }
 
+/// A proxy signs on for telephones that need not say their password each time, an exchange looks after those behind it. Who guesses can say that he is a
+/// proxy, but not that he is let in.
+#[test]
+fn proxies_and_exchanges_name_many_extensions_once() {
+    type Number = fn(u32) -> u32;
+    let (same, each): (Number, Number) = (|_| 0, |i| i);
+    // The request, whom it names, who forwarded it for whom, and how it is answered.
+    let told = |line: &str, name: Number, branch: Number, forwards: &str, origin: Number, answer: &str| {
+        let exchange = |number: u32| {
+            let (at, name, branch) = (f64::from(number) * 0.5, name(number), branch(number));
+            let forwards = forwards.replace("own", &origin(number).to_string()).replace("each", &number.to_string());
+            let sent = format!("Via: SIP/2.0/UDP a{number};rport;branch=z9hG4bK{branch}{forwards}\r\n");
+            let line = line.replace("own", &number.to_string());
+            let request = format!("{line} SIP/2.0\r\n{sent}From: <sip:{name}@x>\r\n");
+            let answers = (!answer.is_empty()).then(|| {
+                let answer = format!("SIP/2.0 {answer}\r\n{sent}");
+                frames::udp(5060, 5060, answer.as_bytes()).from(frames::US).to(frames::STRANGER).at(at + 0.1)
+            });
+            [frames::udp(5060, 5060, request.as_bytes()).at(at)].into_iter().chain(answers)
+        };
+        loud(&findings(&(0..40).flat_map(exchange).collect::<Vec<_>>(), &Locality::default())).join(" ")
+    };
+    const SIGN_ON: &str = "REGISTER sip:x";
+    const ASK: &str = "OPTIONS sip:own@x";
+    const FOR: &str = "\r\nVia: SIP/2.0/UDP 10.0.0.own;branch=z9hG4bKeach";
+    const FOR_TOO: &str = ", SIP/2.0/UDP 10.0.0.own;branch=z9hG4bKeach";
+    let calm: [(&str, &str, Number, &str, &str); 5] = [
+        ("a proxy", SIGN_ON, each, FOR, ""),
+        ("one that writes it in a line", SIGN_ON, each, FOR_TOO, ""),
+        ("one that is let in", SIGN_ON, each, FOR, "200 OK"),
+        ("one that hides for whom", SIGN_ON, each, "", "200 OK"),
+        ("an exchange", ASK, same, "", ""),
+    ];
+    for (who, line, name, forwards, answer) in calm {
+        assert_eq!(told(line, name, each, forwards, each, answer), "", "{who}");
+    }
+    let guesses: [(&str, &str, Number, Number, &str, Number, &str); 7] = [
+        ("who hides for whom, and is not seen to be let in", SIGN_ON, each, each, "", each, ""),
+        ("who is refused", SIGN_ON, each, each, "", each, "403 Forbidden"),
+        ("who says that he is a proxy, and is refused", SIGN_ON, each, each, FOR, each, "404 Not Found"),
+        ("of whom a proxy forwards all", SIGN_ON, each, each, FOR, same, ""),
+        ("who says each time what was once let in", SIGN_ON, each, same, "", each, "200 OK"),
+        ("passwords by a proxy", SIGN_ON, same, each, FOR, each, "200 OK"),
+        ("who asks under another name each time", ASK, each, each, "", each, ""),
+    ];
+    for (who, line, name, branch, forwards, origin, answer) in guesses {
+        assert_eq!(told(line, name, branch, forwards, origin, answer), "payload.sip.guesses", "{who}");
+    }
+}
+
 /// Services with clients far away that are asked from outside: what listens, or answers, is used; of others nothing is known.
 #[test]
 fn services_that_listen_have_clients() {
