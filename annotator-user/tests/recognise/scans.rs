@@ -939,6 +939,23 @@ fn peers_of_a_site_search_nothing() {
     none(&answered(2), "scan.horizontal");
 }
 
+/// Who looks for telephone systems acknowledges that they refuse his call, which says nothing for him; a call that is taken up has its own acknowledgement.
+#[test]
+fn to_acknowledge_refusals_makes_no_peer() {
+    let called = |branch: &str| {
+        let mut scenario = Scenario::default();
+        for i in 0..12 {
+            let call = format!("INVITE sip:1@a SIP/2.0\r\nVia: SIP/2.0/UDP b;rport;branch=z9hG4bK{i}\r\n");
+            let taken = format!("ACK sip:1@a SIP/2.0\r\nv: SIP/2.0/UDP b;branch=z9hG4bK{branch}{i}\r\n");
+            scenario.send(udp(AWAY, 5060, &host(i), 5060, call.as_bytes())).wait(0.3);
+            scenario.send(udp(AWAY, 5060, &host(i), 5060, taken.as_bytes())).wait(0.3);
+        }
+        scenario.recognise()
+    };
+    one(&called(""), "scan.horizontal");
+    none(&called("new"), "scan.horizontal");
+}
+
 /// A resolver asks name servers for what they know; who wants them to search for him, asks for their program or for all that they have is none.
 #[test]
 fn a_resolver_asks_many_name_servers() {

@@ -8,6 +8,7 @@ use annotator_common::packet::tcp::{ACK, FIN, PSH, RST, SYN, URG};
 
 use crate::counters::{PortProto, Side};
 use crate::observation::Sighting;
+use crate::payload::sip_branch;
 use crate::recognise::half::Half;
 use crate::recognise::packets::{is_between_peers, is_to_many};
 use crate::recognise::scene::Scene;
@@ -31,6 +32,9 @@ const SSDP_ANSWER: &[u8] = b"HTTP/1.1 200";
 const RPC_KIND: usize = 4;
 const RPC_REPLY: [u8; 4] = [0, 0, 0, 1];
 const RPC_HEADER: u32 = 24;
+
+/// How a SIP request begins that sets up a call (RFC 3261 §7.1).
+const CALL: &[u8] = b"INVITE ";
 
 /// One in so many hosts, at the least, to which a peer sends gets more than questions: not all is sampled, and not all answer.
 const OF_PEERS: usize = 3;
@@ -114,12 +118,17 @@ pub fn uninvited(scene: &Scene<'_>, indices: &[usize]) -> HashSet<usize> {
     let mut hosts: HashMap<u16, HashSet<IpAddr>> = HashMap::new();
     // Who was sent something between two ports, and who of them something that only a peer sends.
     let mut between: HashMap<(u16, u16), [HashSet<IpAddr>; 2]> = HashMap::new();
-    for sighting in indices.iter().map(|index| scene.sighting(*index)) {
+    let sightings = || indices.iter().map(|index| scene.sighting(*index));
+    // What acknowledges that a call is refused bears the branch of the call, what takes it up has another (RFC 3261 §17.1.1.3 and §13.2.2.4).
+    let calls = sightings().map(Sighting::payload).filter(|payload| payload.starts_with(CALL));
+    let calls: HashSet<&[u8]> = calls.filter_map(sip_branch).collect();
+    let is_of_refusal = |payload: &[u8]| sip_branch(payload).is_some_and(|branch| calls.contains(branch));
+    for sighting in sightings() {
         let Some(half) = Half::of(sighting).filter(|half| half.transport == Transport::Udp) else { continue };
         hosts.entry(half.destination_port).or_default().insert(half.destination);
         let [peers, all] = between.entry((half.source_port, half.destination_port)).or_default();
         all.insert(half.destination);
-        if is_between_peers(sighting) {
+        if is_between_peers(sighting) && !is_of_refusal(sighting.payload()) {
             peers.insert(half.destination);
         }
     }
