@@ -956,6 +956,21 @@ fn to_acknowledge_refusals_makes_no_peer() {
     none(&called("new"), "scan.horizontal");
 }
 
+/// A tool that takes the port of what it looks for as its own gets all answers there, which makes nothing popular.
+#[test]
+fn answers_are_no_questions() {
+    for own in [5060, 40_321] {
+        let mut scenario = Scenario::default();
+        for i in 0..30 {
+            scenario.send(udp(AWAY, own, &host(i), 5060, b"OPTIONS sip:a SIP/2.0\r\n"));
+            if i % 3 == 0 {
+                scenario.send(udp(&host(i), 5060, AWAY, own, b"SIP/2.0 404 Not Found\r\n"));
+            }
+        }
+        one(&scenario.recognise(), "scan.horizontal");
+    }
+}
+
 /// A resolver asks name servers for what they know; who wants them to search for him, asks for their program or for all that they have is none.
 #[test]
 fn a_resolver_asks_many_name_servers() {
