@@ -119,6 +119,16 @@ fn a_common_word_names_what_can_be_asked() {
     assert!(answer.notes[0].contains("scan.vertical, scan.horizontal"), "{:?}", answer.notes);
 }
 
+/// A word of other things' titles may be the name of a service, too.
+#[test]
+fn the_name_of_a_service_says_so() {
+    for (word, port) in [("login", "tcp/513"), ("shell", "tcp/514"), ("time", "udp/37"), ("who", "udp/513")] {
+        let answers = explain(&knowledge(), &[word.to_owned()]);
+        let notes = &answers.answers[0].notes;
+        assert!(notes.contains(&format!("{port} is called {word}.")), "{word}: {notes:?}");
+    }
+}
+
 #[test]
 fn nothing_asked_is_said() {
     for nothing in ["", " "] {

@@ -109,11 +109,7 @@ fn of_port(knowledge: &Knowledge, proto: Option<PortProto>, side: Side, port: u1
     };
     for proto in protos {
         let facts = port_facts(*proto, side, port);
-        if let Some(service) = names::service(*proto, port) {
-            answer.notes.push(format!("{}/{port} is called {service}.", proto.name()));
-        } else if let Some(service) = names::registered(*proto, port) {
-            answer.notes.push(format!("{}/{port} is registered as {service}.", proto.name()));
-        }
+        answer.notes.extend(named(*proto, port));
         if side == Side::Destination {
             add(&mut answer.told, knowledge.told_of_port(*proto, port, &facts));
         }
@@ -138,6 +134,13 @@ fn of_port(knowledge: &Knowledge, proto: Option<PortProto>, side: Side, port: u1
         }
     }
     answer
+}
+
+/// Which service a port is of, in words.
+fn named(proto: PortProto, port: u16) -> Option<String> {
+    let called = names::service(proto, port).map(|service| format!("called {service}"));
+    let known = called.or_else(|| names::registered(proto, port).map(|service| format!("registered as {service}")));
+    known.map(|known| format!("{}/{port} is {known}.", proto.name()))
 }
 
 fn is_specific(id: &str) -> bool {
@@ -238,21 +241,26 @@ fn of_word(knowledge: &Knowledge, word: &str) -> Answer {
     {
         answer.told = knowledge.told_of_flag(*flag, &Facts::new());
     }
-    let mut ports: Vec<Answer> = names::service_ports(&lower)
-        .into_iter()
-        .map(|(proto, port)| of_port(knowledge, Some(proto), Side::Destination, port))
-        .collect();
+    let numbers = names::service_ports(&lower);
+    let mut ports: Vec<Answer> =
+        numbers.iter().map(|(proto, port)| of_port(knowledge, Some(*proto), Side::Destination, *port)).collect();
     if ports.iter().any(|port| port.known) {
         ports.retain(|port| port.known);
     } else if answer.told.is_empty() {
         // The registry has given many names away: what is told of the word itself says more than the range of a port.
         answer.told = knowledge.told_of_word(&lower, &Facts::new());
+        if !answer.told.is_empty() {
+            answer.notes.extend(numbers.iter().filter_map(|(proto, port)| named(*proto, *port)));
+        }
         if answer.told.len() > TOLD_OF_WORD {
             let ids: Vec<&str> = answer.told.iter().map(|told| told.id.as_str()).collect();
             let ids = ids.join(", ");
             answer.notes.push(format!("`{word}` occurs in what is told of many things. Ask for one of them: {ids}."));
             answer.told.clear();
             return answer;
+        }
+        if !answer.notes.is_empty() {
+            answer.notes.push(format!("No rule speaks of that itself; what follows is where `{word}` occurs."));
         }
     }
     if answer.told.is_empty() {
