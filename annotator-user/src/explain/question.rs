@@ -56,7 +56,7 @@ pub(super) fn parse(words: &[String]) -> Vec<Question> {
 /// Lines of a firewall log, each an argument of its own or all words of one.
 fn log_lines(words: &[String]) -> Option<Vec<Question>> {
     let is_log = |text: &str| super::log_line::looks_like_one(text);
-    let lines: Vec<&str> = words.iter().flat_map(|word| word.lines()).collect();
+    let lines: Vec<&str> = words.iter().flat_map(|word| word.lines()).filter(|line| !line.trim().is_empty()).collect();
     if !lines.is_empty() && lines.iter().all(|line| is_log(line)) {
         return Some(lines.into_iter().map(|line| Question::LogLine(line.to_owned())).collect());
     }
@@ -259,6 +259,8 @@ mod tests {
             ]
         );
         assert!(matches!(&questions("  ")[..], [Question::Wrong { .. }]));
+        let [one, other] = [1, 2].map(|last| format!("SRC=198.18.0.{last} PROTO=TCP DPT=23"));
+        assert_eq!(questions(&format!("{one}\n \n{other}\n\n")), [Question::LogLine(one), Question::LogLine(other)]);
         assert_eq!(questions("fe80::1"), [Question::Address("fe80::1".parse().unwrap())]);
     }
 }

@@ -6,7 +6,7 @@ use jiff::tz::TimeZone;
 use maud::{Markup, html};
 
 use super::{Anchors, bytes};
-use crate::finding::{Finding, Verdict};
+use crate::finding::{ADDRESSES_MAX, Finding, Verdict};
 use crate::report::Report;
 use crate::write::phrases::{self, stretch};
 use crate::write::style::count;
@@ -109,6 +109,8 @@ fn addresses(label: &str, addresses: &[IpAddr]) -> Markup {
                     @if index > 0 { ", " }
                     code { (address) }
                 }
+                // A full list may be cut.
+                @if addresses.len() >= ADDRESSES_MAX { ", and others" }
             }
         }
     }

@@ -169,7 +169,7 @@ mod tests {
     use crate::counters::Counters;
     use crate::example::Example;
     use crate::extent::Extent;
-    use crate::finding::{Confidence, Finding};
+    use crate::finding::{ADDRESSES_MAX, Confidence, Finding};
     use crate::observation::{Locality, Moment, Observations, Rate};
     use crate::report::{IcmpRow, Origin, PortRow, SourceRow};
     use annotator_common::{Count, Link};
@@ -315,6 +315,16 @@ mod tests {
         let page = page_of("service", OriginKind::Capture);
         assert!(page.contains("290 more"), "all but the first are behind a fold");
         assert!(page.contains("And 40 more"), "and the last are said to be missing");
+    }
+
+    #[test]
+    fn a_list_of_addresses_says_that_it_is_cut() {
+        for listed in [ADDRESSES_MAX - 1, ADDRESSES_MAX] {
+            let mut report = report("finding", OriginKind::Capture);
+            report.findings[0].sources = vec![ADDRESS; listed];
+            let page = page([&Part::new(&report, &TimeZone::UTC)], None);
+            assert_eq!(page.contains(", and others"), listed == ADDRESSES_MAX, "{listed}");
+        }
     }
 
     #[test]
