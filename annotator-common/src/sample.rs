@@ -36,7 +36,7 @@ impl News {
     pub const SOURCE: News = News(1);
     /// A destination port that this source had not used.
     pub const PORT: News = News(1 << 1);
-    /// One of the first packets of its kind that its source sends: SYNs, datagrams, ICMP messages, others.
+    /// One of the first packets of its kind that its source sends, among its first 65,535: SYNs, datagrams, ICMP messages, others.
     pub const FIRST: News = News(1 << 2);
     /// A destination address that this source had not used.
     pub const DESTINATION: News = News(1 << 3);

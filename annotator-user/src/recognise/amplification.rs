@@ -120,7 +120,8 @@ fn insistent(scene: &Scene<'_>, source: IpAddr, members: &[usize], count: usize)
     let mut alike: HashMap<(IpAddr, Question<'_>), Vec<usize>> = HashMap::new();
     for index in members {
         let sighting = scene.sighting(*index);
-        if sighting.is_cut() {
+        // Of what is cut nobody knows whether it is the same, unless it comes from the same port, where clients take a new one each time.
+        if sighting.is_cut() && sighting.packet.destination_port != DNS {
             continue;
         }
         alike.entry((sighting.destination(), Question::of(sighting))).or_default().push(*index);
@@ -146,6 +147,8 @@ fn is_fast(scene: &Scene<'_>, source: IpAddr, asked: &[usize], count: usize) -> 
 #[derive(PartialEq, Eq, Hash)]
 struct Question<'a> {
     port: u16,
+    /// Of a question that is cut: from where it comes.
+    from: Option<u16>,
     length: u32,
     head: &'a [u8],
     end: &'a [u8],
@@ -158,6 +161,7 @@ impl<'a> Question<'a> {
         let head = if port == DNS { NUMBER..payload.len() } else { NUMBER..QUESTION_PART };
         Question {
             port,
+            from: sighting.is_cut().then_some(sighting.packet.source_port),
             length: sighting.payload_length(),
             head: payload.get(head).unwrap_or(payload),
             end: &payload[payload.len().saturating_sub(QUESTION_PART)..],

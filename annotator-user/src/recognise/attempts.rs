@@ -11,6 +11,12 @@ use super::half::{Carried, Half};
 use super::scene::Outcome;
 use crate::observation::SourceView;
 
+/// One in so many packets, at the least, that a capture of beginnings cuts.
+const OF_PACKETS: u64 = 4;
+
+/// Bytes of a TCP header with the maximum segment size and nothing else.
+const WITH_ONE_OPTION: u8 = 24;
+
 impl Scene<'_> {
     /// SYNs of a source, among some of its sightings, that belong to what it is looking for: those that came to nothing and, where these are the
     /// greater part of what it tries, the others as well.
@@ -28,7 +34,7 @@ impl Scene<'_> {
         // Who hangs up on the same ports again and again checks that they answer, and so may a neighbour do whose targets are too many to be known.
         let checks = self.returns(source, &syns, self.thresholds.scan.checks)
             || self.may_check(source, &syns)
-            || (self.is_capture_of_beginnings() && self.goes_on(source, &syns));
+            || (self.is_capture_of_beginnings() && self.are_by_systems(&syns) && self.goes_on(source, &syns));
         let hangs_up = self.hangs_up(source, &syns);
         let knows_none = hangs_up && self.reset(&syns).any(|there| !there.aborted);
         let is_abandoned = |index: usize| {
@@ -45,9 +51,16 @@ impl Scene<'_> {
         self.targets(&fruitless).len() as f64 / self.targets(&syns).len().max(1) as f64
     }
 
-    /// Whether a capture cut packets, so that data is not seen to be data.
+    /// Whether a capture cut so many packets that data is not seen to be data.
     fn is_capture_of_beginnings(&self) -> bool {
-        !self.observations.live && self.observations.counters.flags.contains_key(&Flag::BadLength)
+        let counters = &self.observations.counters;
+        let cut = counters.flags.get(&Flag::BadLength).map_or(0, |count| count.packets);
+        !self.observations.live && cut * OF_PACKETS >= counters.total().packets
+    }
+
+    /// Whether SYNs have as many options as those of systems: tools that hang up by themselves send one or none. Which ones, a capture need not hold.
+    fn are_by_systems(&self, syns: &[usize]) -> bool {
+        syns.iter().all(|index| self.sighting(*index).packet.tcp_header > WITH_ONE_OPTION)
     }
 
     fn is_attempt(&self, index: usize) -> bool {

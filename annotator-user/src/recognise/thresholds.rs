@@ -114,6 +114,8 @@ thresholds! {
         ports: usize,
         /// Client ports up to which it is one.
         most_ports: usize,
+        /// Connections, at the most, that a server ends at once because a client's pool has left them open.
+        pool: u32,
         /// FINs without ACK a second up to which it is one.
         rate: f64,
         /// Ends a second up to which a series to rising ports may be longer.

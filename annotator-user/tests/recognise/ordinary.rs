@@ -96,6 +96,29 @@ fn what_a_capture_cut_off_is_nobodys_fault() {
         frames.iter_mut().for_each(|(_, frame)| frame.truncate(length));
         calm("a browser", &browser.findings_of(&frames, browser.now));
     }
+    // A few packets that are too short make no capture of beginnings, and a tool no browser.
+    let server = |i: u32| format!("93.184.216.{}", 20 + i);
+    let one_option = [2, 4, 5, 0xb4];
+    let as_systems = [&one_option[..], &[4, 2, 8, 10, 0, 0, 0, 1, 0, 0, 0, 0, 1, 3, 3, 7]].concat();
+    for (options, short) in [(&as_systems[..], 5), (&one_option, usize::MAX)] {
+        let mut sweep = Scenario::default();
+        for i in 0..300 {
+            let (visitor, server) = (crowd(i), server(i % 30));
+            sweep.connection(&visitor, 40_000, &server, 5432);
+            for _ in 0..6 {
+                sweep.send(with_data(tcp(&visitor, 40_000, &server, 5432, PSH | ACK).options(&timestamps)));
+            }
+        }
+        for i in 0..30 {
+            let half_open = |flags| tcp("116.90.231.66", 40_000, &server(i), 5432, flags);
+            sweep.send(half_open(SYN).options(options));
+            sweep.send(tcp(&server(i), 5432, "116.90.231.66", 40_000, SYN | ACK)).send(half_open(RST)).wait(0.1);
+        }
+        let mut frames = sweep.frames();
+        frames.iter_mut().take(short).for_each(|(_, frame)| frame.truncate(54));
+        let found = sweep.findings_of(&frames, sweep.now);
+        assert!(found.iter().any(|finding| finding.id == "scan.horizontal"), "{found:#?}");
+    }
     let ethernet = [0x33, 0x33, 0, 0, 0, 1, 2, 0, 0, 0, 0, 1];
     let first = [0x45, 0, 5, 0xdc, 0, 1, 0x20, 0, 64, 17, 0, 0, 116, 90, 231, 66, 93, 184, 216, 10, 0x9c, 0x40];
     let check = [[0x60, 0, 0, 0, 0, 24, 58, 255].as_slice(), &[0; 16], &[0xff, 2], &[0; 13], &[1]].concat();
@@ -134,6 +157,19 @@ fn captures_of_headers_show_what_is_not_ordinary() {
         let found = scenario.findings_of(&frames, scenario.now);
         let ids: Vec<&str> = found.iter().map(|finding| finding.id.as_str()).collect();
         assert!(ids.contains(&id), "{} bytes from {source}, {held} held: {ids:?}", payload.len());
+    }
+    // A victim's name under questions that come from one port, of which only the beginning is known.
+    for (step, is_hunt) in [(0, true), (1, false)] {
+        let mut questions = Scenario::default();
+        for i in 0..600_u16 {
+            let header = [(i >> 8) as u8, i as u8, 1, 0, 0, 1, 0, 0, 0, 0, 0, 1];
+            let question = [&header[..], b"\x07example\x03com\0\0\x10\0\x01", &[0; 11]].concat();
+            questions.send(udp(stranger, 40_000 + step * i, HOME, 53, &question)).wait(0.0001);
+        }
+        let mut frames = questions.frames();
+        frames.iter_mut().for_each(|(_, frame)| frame.truncate(68));
+        let found = questions.findings_of(&frames, questions.now);
+        assert_eq!(found.iter().any(|finding| finding.id == "amplifier.hunt"), is_hunt, "{found:#?}");
     }
     let amplified = SCENARIOS.into_iter().filter(|(_, id, _)| *id == "amplifier.answers");
     for (title, id, fill) in amplified {

@@ -541,9 +541,10 @@ fn a_server_that_stops_ends_its_connections() {
     let many: Vec<_> = (0..200).map(|i| (HOME.to_owned(), 40_000 + i)).collect();
     one(&ends(Scenario::live(), &many), "scan.maimon");
     // A database ends all that an application's pool has open.
-    for (port, refused, is_scan) in [(1433, false, false), (1433, true, true), (2049, false, true)] {
+    let rows = [(1433, 60, false, false), (1433, 60, true, true), (2049, 60, false, true), (1433, 200, false, true)];
+    for (port, connections, refused, is_scan) in rows {
         let mut pool = Scenario::at(&[HOME]);
-        for i in 0..60 {
+        for i in 0..connections {
             pool.send(tcp(AWAY, port, HOME, 49_200 + 3 * i, FIN | ACK));
             if refused {
                 pool.send(tcp(HOME, 49_200 + 3 * i, AWAY, port, RST));
@@ -1493,11 +1494,23 @@ fn strangers_share_a_range_of_ports() {
             );
             assert!(found.iter().all(|other| other.id != "scan.vertical"), "{found:#?}");
         }
-        for (sources, ports, each) in [(20, &apart, 10), (3, &side_by_side, 70), (100, &side_by_side, 2)] {
+        let further_up: Vec<u16> = (1001..=1200).collect();
+        for (sources, ports, each) in
+            [(20, &apart, 10), (3, &side_by_side, 70), (100, &side_by_side, 2), (20, &further_up, 10)]
+        {
             let mut scenario = scenario();
             share(&mut scenario, sources, ports, each);
             none(&scenario.recognise(), "scan.distributed");
         }
+        // Others try some of what one tries.
+        let mut alone = scenario();
+        for port in 1..=500 {
+            alone.send(syn(AWAY, 40_000, HOME, port)).wait(3.0);
+        }
+        for (i, port) in [22, 25, 53, 21, 23, 37, 7, 9, 13, 42, 43, 49].into_iter().enumerate() {
+            alone.send(syn(&stranger(i as u32 / 3), 40_000, HOME, port));
+        }
+        none(&alone.recognise(), "scan.distributed");
         let mut same = scenario();
         for _ in 0..2 {
             share(&mut same, 20, &side_by_side, 10);

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use crate::finding::{Confidence, Recognition};
 use crate::recognise::addresses::site;
 use crate::recognise::half::Half;
-use crate::recognise::{Case, Claims, Scene, words};
+use crate::recognise::{Case, Claims, FIRST_CLIENT_PORT, Scene, words};
 
 /// Finds scans by several sources of one site, one finding for each site.
 pub fn recognise(scene: &Scene<'_>, claims: &Claims, taken: &BTreeSet<usize>) -> Vec<Recognition> {
@@ -110,15 +110,14 @@ pub fn ranges(scene: &Scene<'_>, claims: &Claims, found: &mut Vec<Recognition>) 
     }
     for (source, indices) in scene.sources().filter(|(source, _)| !scene.is_near(*source)) {
         let is_used = |index: &usize| Half::of(scene.sighting(*index)).is_some_and(|half| scene.carried(&half).running);
-        if indices.iter().any(is_used) {
+        let is_free = |index: &usize| scene.is_probe(*index) && !taken.contains(index);
+        let probes: Vec<usize> = claims.free(indices).filter(is_free).collect();
+        if indices.iter().any(is_used) || scene.watches(source, &probes, scene.thresholds.scan.checks, false) {
             continue;
         }
-        for index in claims.free(indices) {
-            let sighting = scene.sighting(index);
-            if sighting.packet.is_syn() && scene.is_probe(index) && !taken.contains(&index) {
-                let part = parts.entry(sighting.destination()).or_default().entry(source);
-                part.or_insert(Part { members: Vec::new(), scan: None }).members.push(index);
-            }
+        for index in probes {
+            let part = parts.entry(scene.sighting(index).destination()).or_default().entry(source);
+            part.or_insert(Part { members: Vec::new(), scan: None }).members.push(index);
         }
     }
     let ranges: Vec<Vec<Part>> = parts.into_values().flat_map(|parts| of_host(scene, parts)).collect();
@@ -129,32 +128,36 @@ pub fn ranges(scene: &Scene<'_>, claims: &Claims, found: &mut Vec<Recognition>) 
     found.extend(whole);
 }
 
-/// The parts of each range of ports of a host that several sources tried.
+/// The parts of each range of ports of a host that several sources tried. It begins among the ports of services: side by side further up lie those that a
+/// program allots, to files by FTP or to containers, and that clients and monitors of it try.
 fn of_host(scene: &Scene<'_>, parts: BTreeMap<IpAddr, Part>) -> Vec<Vec<Part>> {
     let limits = &scene.thresholds.scan;
     let port = |index: &usize| scene.sighting(*index).packet.destination_port;
-    let ports_of = |part: &Part| part.members.iter().map(port).collect::<BTreeSet<u16>>();
-    let all: BTreeSet<u16> = parts.values().flat_map(ports_of).collect();
+    let with_ports = |part: Part| (part.members.iter().map(port).collect::<BTreeSet<u16>>(), part);
+    let mut parts: Vec<(BTreeSet<u16>, Part)> = parts.into_values().map(with_ports).collect();
+    parts.retain(|(ports, _)| ports.len() >= limits.range_part);
+    let all: BTreeSet<u16> = parts.iter().flat_map(|(ports, _)| ports.iter().copied()).collect();
     let all: Vec<u16> = all.into_iter().collect();
-    let mut parts: Vec<Part> = parts.into_values().collect();
     let mut ranges = Vec::new();
     for run in all.chunk_by(|port, next| next - port <= limits.range_gap) {
         let (first, last) = (run[0], run[run.len() - 1]);
         let is_dense = run.len() * 2 > usize::from(last - first);
-        if run.len() < limits.range_ports || !is_dense {
+        let of_services = run.partition_point(|port| *port < FIRST_CLIENT_PORT);
+        if of_services < limits.range_ports || !is_dense {
             continue;
         }
-        let is_part = |part: &mut Part| {
-            let ports = ports_of(part);
+        let is_part = |(ports, _): &mut (BTreeSet<u16>, Part)| {
             let within = ports.range(first..=last).count();
             within >= limits.range_part && within * 2 > ports.len()
         };
-        let of_range: Vec<Part> = parts.extract_if(.., is_part).collect();
-        let each: usize = of_range.iter().map(|part| ports_of(part).len()).sum();
-        let together: BTreeSet<u16> = of_range.iter().flat_map(ports_of).collect();
-        let are_others = together.len() as f64 >= limits.shared * each as f64;
-        if of_range.len() >= limits.distributed_sources && together.len() >= limits.range_ports && are_others {
-            ranges.push(of_range);
+        let of_range: Vec<(BTreeSet<u16>, Part)> = parts.extract_if(.., is_part).collect();
+        let each = of_range.iter().map(|(ports, _)| ports.len());
+        let together: BTreeSet<u16> = of_range.iter().flat_map(|(ports, _)| ports.iter().copied()).collect();
+        let are_others = together.len() as f64 >= limits.shared * each.clone().sum::<usize>() as f64;
+        // Who has more than half of it scans alone, and others happen to try some of it.
+        let are_equal = each.max().is_some_and(|most| most * 2 <= together.len());
+        if of_range.len() >= limits.distributed_sources && are_others && are_equal {
+            ranges.push(of_range.into_iter().map(|(_, part)| part).collect());
         }
     }
     ranges
@@ -163,11 +166,9 @@ fn of_host(scene: &Scene<'_>, parts: BTreeMap<IpAddr, Part>) -> Vec<Vec<Part>> {
 fn range(scene: &Scene<'_>, parts: &[Part], found: &[Recognition]) -> Recognition {
     let scans = || parts.iter().filter_map(|part| part.scan).map(|number| &found[number]);
     let members: Vec<usize> = parts.iter().flat_map(|part| part.members.iter().copied()).collect();
-    let probes: usize = parts.iter().filter(|part| part.scan.is_none()).map(|part| part.members.len()).sum();
     let ports: BTreeSet<u16> = members.iter().map(|index| scene.sighting(*index).packet.destination_port).collect();
     let sources = words::count(parts.len() as u64, "source");
     let case = Case::new(scene, "scan.distributed", members)
-        .packets(probes as u64 + scans().map(|scan| scan.packets).sum::<u64>())
         .with_ports()
         .with_ttls()
         .evidence(format!(
@@ -176,6 +177,7 @@ fn range(scene: &Scene<'_>, parts: &[Part], found: &[Recognition]) -> Recognitio
         ))
         .evidence("Strangers who search each for himself try the same few ports, or such as lie far apart.")
         .fact("detail", sources);
+    let case = if scans().count() == parts.len() { case.confidence(Confidence::Likely) } else { case };
     let ids: BTreeSet<&str> =
         scans().flat_map(|scan| std::iter::once(&scan.id).chain(&scan.also)).map(String::as_str).collect();
     ids.into_iter().fold(case, Case::also).close()

@@ -107,14 +107,15 @@ const OF_MAIL_HOSTS: usize = 4;
 /// Whether a mail program looks for the ports of its server, or a server delivers: it tries no other ports, and goes on with some of the hosts.
 fn finds_mail(scene: &Scene<'_>, source: IpAddr, probes: &Probes) -> bool {
     let mail = &scene.thresholds.unreachable.mail_ports;
+    let is_mail = |port: u16| port == SMTP || mail.contains(&port);
     let is_used = |sighting: &&Sighting| {
         let there = Half::of(sighting).map(|half| scene.carried(&half)).unwrap_or_default();
-        sighting.packet.is_syn() && there.running && !there.reset
+        sighting.packet.is_syn() && is_mail(sighting.packet.destination_port) && there.running && !there.reset
     };
     let seen = scene.from(source).iter().map(|index| scene.sighting(*index));
     let used: BTreeSet<IpAddr> = seen.filter(is_used).map(Sighting::destination).collect();
     let vain = probes.ports_of_host.keys().filter(|host| !used.contains(host)).count();
-    probes.hosts_at_port.keys().all(|port| *port == SMTP || mail.contains(port))
+    probes.hosts_at_port.keys().all(|port| is_mail(*port))
         && !used.is_empty()
         && used.len() * OF_MAIL_HOSTS >= used.len() + vain
 }
@@ -160,14 +161,16 @@ fn takes_leave(scene: &Scene<'_>, source: IpAddr, probes: &Probes, shape: Shape)
 
 /// Whether FIN/ACKs may end a server's connections, of which nothing else is known: with ports such as clients take themselves, at which nobody looks for
 /// services, and which are no more than one or two programs of each client have open, or hardly refuse any and are not tried in haste. A server in the
-/// narrower sense may be in haste: it ends what a client's pool has open.
+/// narrower sense may be in haste: it ends what a client's pool has open, if that is no larger than pools are.
 fn may_be_of_server(scene: &Scene<'_>, probes: &Probes) -> bool {
     let limits = &scene.thresholds;
     let [first, last] = limits.backscatter.client_ports;
     let is_of_client = |port: &u16| (first..=last).contains(port);
     let are_few = |ports: &BTreeSet<u16>| ports.len() <= limits.late_fin.most_ports;
     let is_of_service = |end: &Sighting| limits.contact.is_service(end.packet.source_port);
-    let is_hasty = || scene.is_hasty(&probes.members) && !probes.seen(scene).all(is_of_service);
+    let is_pool = |source: IpAddr| scene.view(source).is_none_or(|view| u64::from(limits.late_fin.pool) >= view.fin);
+    let are_of_pool = || probes.seen(scene).all(|end| is_of_service(end) && is_pool(end.source()));
+    let is_hasty = || scene.is_hasty(&probes.members) && !are_of_pool();
     probes.hosts_at_port.keys().all(is_of_client)
         && !is_hunted(scene, probes)
         && (probes.ports_of_host.values().all(are_few) || !(is_refused(scene, probes) || is_hasty()))
