@@ -10,6 +10,7 @@ use crate::traffic::*;
 use crate::watched::WATCHED;
 
 const HOME: &str = "93.184.216.10";
+const AWAY: &str = "116.90.231.66";
 
 /// All of it, by what it is.
 pub fn ordinary() -> impl Iterator<Item = (&'static str, Fill)> {
@@ -73,6 +74,27 @@ fn captures_of_headers_worry_nobody() {
                 calm(&format!("{title}, {length} bytes"), &scenario.findings_of(&frames, scenario.now));
             }
         }
+    }
+}
+
+/// A system asks a dead host four times and more, so that some dead hosts get as many SYNs as all others.
+#[test]
+fn who_finds_some_hosts_dead_is_a_client() {
+    for dead in [8, 18] {
+        let mut client = Scenario::default();
+        for i in 0..30 {
+            let (host, port) = (format!("93.184.216.{}", 20 + i), 40_000 + 11 * i);
+            if i >= dead {
+                client.connection(AWAY, port, &host, 443).wait(1.0);
+                continue;
+            }
+            for pause in [1.0, 2.0, 4.0, 8.0] {
+                client.send(syn(AWAY, port, &host, 443)).wait(pause);
+            }
+        }
+        let found = client.findings();
+        let sweeps = found.iter().filter(|finding| finding.id == "scan.horizontal").count();
+        assert_eq!(sweeps, usize::from(dead == 18), "{found:#?}");
     }
 }
 
