@@ -13,9 +13,9 @@ const SIGNS_ON: &str = "REGISTER";
 /// What tells by its answer whether there is such an extension.
 const ASKS: [&str; 3] = [SIGNS_ON, "OPTIONS", "INVITE"];
 
-/// How the answer to a SIP request begins that grants it, and how those that refuse it (RFC 3261 §7.2).
+/// How the answer to a SIP request begins that grants it, and how those that refuse it because of who asks, or for whom (RFC 3261 §21).
 const GRANTED: &[u8] = b"SIP/2.0 2";
-const REFUSED: [&[u8]; 3] = [b"SIP/2.0 4", b"SIP/2.0 5", b"SIP/2.0 6"];
+const REFUSED: [&[u8]; 4] = [b"SIP/2.0 401", b"SIP/2.0 403", b"SIP/2.0 404", b"SIP/2.0 407"];
 
 /// What one program asks of a telephone system.
 #[derive(Default)]
@@ -74,7 +74,8 @@ pub fn mark_guesses(all: &mut [Seen<'_>], limits: &thresholds::Guesses) {
             let request = sip_branch(payload).map(|branch| (from.0, to, branch));
             // To be forwarded is easily said, and helps nobody who is refused. One answer grants one request.
             let origin = sip_origin(payload).filter(|_| !request.is_some_and(|request| refused.contains(&request)));
-            let granted = request.is_some_and(|request| granted.remove(&request));
+            // Some exchanges grant what asks for nothing.
+            let granted = method == SIGNS_ON && request.is_some_and(|request| granted.remove(&request));
             calls.named.entry(extension).or_default().push(Named { at: seen.sighting.at, origin, granted });
             if method == SIGNS_ON {
                 calls.signed_on.entry(extension).or_default().push(seen.sighting.at);

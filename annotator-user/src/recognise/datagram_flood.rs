@@ -10,7 +10,7 @@ use annotator_common::source::distinct;
 
 use super::addresses::site;
 use super::half::Half;
-use super::masses::{Masses, by_place, fast, is_as_fast, pace, port_of_site, senders};
+use super::masses::{Masses, by_place, fast, is_as_fast, pace, port_of_site};
 use super::packets::{is_ping, is_to_many};
 use super::questions::counted;
 use super::scene::Outcome;
@@ -32,13 +32,12 @@ const TELLING: usize = 32;
 /// Finds floods of pings, one for each site; of datagrams to a port that cannot want them, one for each port of a site; of datagrams to any port, one for
 /// each source.
 pub fn recognise(scene: &Scene<'_>, claims: &Claims) -> Vec<Recognition> {
-    let site_of = |i| site(scene.sighting(i).destination());
-    let pings = by_place(fast(scene, claims, is_ping_to_one, |view| view.icmp), |view| view.icmp, site_of);
+    let pings = by_place(
+        fast(scene, claims, is_ping_to_one, |view| view.icmp),
+        |view| view.icmp,
+        |i| site(scene.sighting(i).destination()),
+    );
     let mut found: Vec<Recognition> = pings.into_values().filter_map(|masses| ping_flood(scene, masses)).collect();
-    if found.is_empty() {
-        let pings = by_place(senders(scene, claims, |_| true, is_ping_to_one), |view| view.icmp, site_of);
-        found.extend(pings.into_values().filter_map(|masses| ping_flood(scene, masses)));
-    }
     let mut others = Vec::new();
     for (view, members) in fast(scene, claims, is_unasked_datagram, |view| view.udp) {
         match spray(scene, view, &members) {
@@ -47,17 +46,7 @@ pub fn recognise(scene: &Scene<'_>, claims: &Claims) -> Vec<Recognition> {
         }
     }
     let by_port = by_place(others.into_iter(), |view| view.udp, port_of_site(scene));
-    let mut told = BTreeSet::new();
-    for ((site, port), masses) in by_port {
-        if let Some(recognition) = to_one_port(scene, port, masses) {
-            told.insert((site, port));
-            found.push(recognition);
-        }
-    }
-    let by_crowds =
-        by_place(senders(scene, claims, |_| true, is_unasked_datagram), |view| view.udp, port_of_site(scene));
-    let others = by_crowds.into_iter().filter(|(place, _)| !told.contains(place));
-    found.extend(others.filter_map(|((_, port), masses)| by_crowd(scene, port, masses)));
+    found.extend(by_port.into_iter().filter_map(|((_, port), masses)| to_one_port(scene, port, masses)));
     found
 }
 
@@ -144,41 +133,21 @@ fn to_one_port(scene: &Scene<'_>, port: u16, mut masses: Masses<'_>) -> Option<R
         }
         (false, false) => return None,
     };
-    Some(of_port(scene, port, &masses, together, why))
-}
-
-/// Datagrams to a closed port that come in masses from senders none of whom sends many.
-fn by_crowd(scene: &Scene<'_>, port: u16, mut masses: Masses<'_>) -> Option<Recognition> {
-    masses.packets = masses.packets.min(scene.port(PortProto::Udp, Side::Dst, port).all.packets);
-    let rate = masses.rate(scene);
-    if rate < scene.thresholds.flood.datagrams {
-        return None;
-    }
-    let halves = masses.members.iter().filter_map(|i| Half::of(scene.sighting(*i)));
-    let refused: BTreeSet<IpAddr> =
-        halves.filter(|half| scene.is_complained_of(half)).map(|half| half.source).collect();
-    // Live, what looks closed may be passed on to somebody behind, who has that many partners.
-    let is_closed = |target: &IpAddr| is_closed(scene, *target, port, &masses.members);
-    let why = match refused.len() >= scene.thresholds.flood.refused {
-        true => "ICMP says to several of them that the port is closed.",
-        false if !scene.observations.live && masses.targets(scene).iter().all(is_closed) => {
-            "Nothing listens at that port here."
-        }
-        false => return None,
-    };
-    Some(of_port(scene, port, &masses, rate, why))
-}
-
-fn of_port(scene: &Scene<'_>, port: u16, masses: &Masses<'_>, rate: f64, why: &str) -> Recognition {
-    let target = words::addresses(&masses.targets(scene));
-    Case::new(scene, "flood.udp", masses.members.clone())
-        .packets(masses.packets)
-        .evidence(format!("{} datagrams to port {port} of {target}, {}.", number(masses.packets), masses.pace(rate)))
-        .evidence(why)
-        .with_ttls()
-        .alone()
-        .fact("detail", format!("{target} port {port}, about {} a second", number(rate as u64)))
-        .close()
+    let target = words::addresses(&targets);
+    Some(
+        Case::new(scene, "flood.udp", masses.members.clone())
+            .packets(masses.packets)
+            .evidence(format!(
+                "{} datagrams to port {port} of {target}, {}.",
+                number(masses.packets),
+                masses.pace(together)
+            ))
+            .evidence(why)
+            .with_ttls()
+            .alone()
+            .fact("detail", format!("{target} port {port}, about {} a second", number(together as u64)))
+            .close(),
+    )
 }
 
 /// Whether a port is known to be closed, and is none at which those behind a gateway would be reached: programs that ask take a port for themselves among the

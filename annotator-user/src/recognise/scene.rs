@@ -135,11 +135,7 @@ impl<'a> Scene<'a> {
         }
         if let Some(half) = Half::of(sighting) {
             if half.transport == Transport::Udp {
-                // Between two ports of the same number an answer goes where a question would.
-                let is_answer = half.source_port == half.destination_port && self.halves.contains_key(&half.reverse());
-                if !is_answer {
-                    self.askers.entry(half.destination_port).or_default().insert(half.source);
-                }
+                self.askers.entry(half.destination_port).or_default().insert(half.source);
             } else {
                 self.tcp_ports.extend([half.source_port, half.destination_port]);
                 *self.tcp_seen_at.entry(half.destination_port).or_default() += 1;

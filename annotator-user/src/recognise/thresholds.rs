@@ -317,8 +317,6 @@ thresholds! {
         ports: u64,
         /// Datagrams with nothing in them, from which on nothing was to be said.
         blank: usize,
-        /// Senders, at the least, that are told that a port is closed, of a crowd that none of them is the cause of.
-        refused: usize,
         /// Bytes a datagram from which on it is no scan.
         bytes: u64,
         /// Datagrams to one port from which on they are a stream.

@@ -242,7 +242,8 @@ fn proxies_and_exchanges_name_many_extensions_once() {
     const ASK: &str = "OPTIONS sip:own@x";
     const FOR: &str = "\r\nVia: SIP/2.0/UDP 10.0.0.own;branch=z9hG4bKeach";
     const FOR_TOO: &str = ", SIP/2.0/UDP 10.0.0.own;branch=z9hG4bKeach";
-    let calm: [(&str, &str, Number, &str, &str); 5] = [
+    let calm: [(&str, &str, Number, &str, &str); 6] = [
+        ("one that asks an exchange that is busy", SIGN_ON, each, FOR, "503 Service Unavailable"),
         ("a proxy", SIGN_ON, each, FOR, ""),
         ("one that writes it in a line", SIGN_ON, each, FOR_TOO, ""),
         ("one that is let in", SIGN_ON, each, FOR, "200 OK"),
@@ -252,7 +253,8 @@ fn proxies_and_exchanges_name_many_extensions_once() {
     for (who, line, name, forwards, answer) in calm {
         assert_eq!(told(line, name, each, forwards, each, answer), "", "{who}");
     }
-    let guesses: [(&str, &str, Number, Number, &str, Number, &str); 7] = [
+    let guesses: [(&str, &str, Number, Number, &str, Number, &str); 8] = [
+        ("who asks where all is granted", ASK, each, each, "", each, "200 OK"),
         ("who hides for whom, and is not seen to be let in", SIGN_ON, each, each, "", each, ""),
         ("who is refused", SIGN_ON, each, each, "", each, "403 Forbidden"),
         ("who says that he is a proxy, and is refused", SIGN_ON, each, each, FOR, each, "404 Not Found"),

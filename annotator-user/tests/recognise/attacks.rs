@@ -766,31 +766,6 @@ fn a_flood_of_datagrams_to_a_closed_port() {
 }
 
 /// Whatever service may be at the port, and whether it answers or not: nobody asks anything so. One in each of many hosts is a scan, and what says something may
-/// Of two hundred senders each sends a few: one alone would not be noticed.
-#[test]
-fn a_flood_of_many_senders() {
-    let crowd = |refused: u32, count: u32, packet: fn(&str, u32) -> Packet| {
-        let mut scenario = Scenario::at(&[HOME]);
-        for i in 0..count {
-            let packet = packet(&stranger(i % 200), i);
-            scenario.send(packet.clone()).wait(-0.0095);
-            if i % 200 < refused {
-                scenario.send(error(HOME, 3, 3, &packet)).wait(-0.01);
-            }
-        }
-        scenario.recognise()
-    };
-    let datagram = |source: &str, i: u32| udp(source, 40_000 + i as u16, HOME, 81, &[i as u8; 200]);
-    let pings = |source: &str, i: u32| icmp(source, HOME, 8, 0, &[0, 1, 0, i as u8]);
-    assert_eq!(one(&crowd(200, 5000, datagram), "flood.udp").packets, 5000);
-    assert_eq!(one(&crowd(5, 5000, datagram), "flood.udp").packets, 5000);
-    none(&crowd(4, 5000, datagram), "flood.udp");
-    none(&crowd(0, 5000, datagram), "flood.udp");
-    none(&crowd(200, 600, datagram), "flood.udp");
-    assert_eq!(one(&crowd(0, 5000, pings), "flood.icmp").packets, 5000);
-    none(&crowd(0, 600, pings), "flood.icmp");
-}
-
 /// be meant.
 #[test]
 fn a_flood_of_datagrams_with_nothing_in_them() {

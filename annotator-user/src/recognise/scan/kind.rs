@@ -33,8 +33,9 @@ const RPC_KIND: usize = 4;
 const RPC_REPLY: [u8; 4] = [0, 0, 0, 1];
 const RPC_HEADER: u32 = 24;
 
-/// How a SIP request begins that sets up a call (RFC 3261 §7.1).
+/// How SIP requests begin that set up a call, and that acknowledge its answer (RFC 3261 §7.1).
 const CALL: &[u8] = b"INVITE ";
+const ACKNOWLEDGES: &[u8] = b"ACK ";
 
 /// One in so many hosts, at the least, to which a peer sends gets more than questions: not all is sampled, and not all answer.
 const OF_PEERS: usize = 3;
@@ -122,7 +123,9 @@ pub fn uninvited(scene: &Scene<'_>, indices: &[usize]) -> HashSet<usize> {
     // What acknowledges that a call is refused bears the branch of the call, what takes it up has another (RFC 3261 §17.1.1.3 and §13.2.2.4).
     let calls = sightings().map(Sighting::payload).filter(|payload| payload.starts_with(CALL));
     let calls: HashSet<&[u8]> = calls.filter_map(sip_branch).collect();
-    let is_of_refusal = |payload: &[u8]| sip_branch(payload).is_some_and(|branch| calls.contains(branch));
+    let is_of_refusal = |payload: &[u8]| {
+        payload.starts_with(ACKNOWLEDGES) && sip_branch(payload).is_some_and(|branch| calls.contains(branch))
+    };
     for sighting in sightings() {
         let Some(half) = Half::of(sighting).filter(|half| half.transport == Transport::Udp) else { continue };
         hosts.entry(half.destination_port).or_default().insert(half.destination);

@@ -168,7 +168,8 @@ fn may_be_of_server(scene: &Scene<'_>, probes: &Probes) -> bool {
     let is_of_client = |port: &u16| (first..=last).contains(port);
     let are_few = |ports: &BTreeSet<u16>| ports.len() <= limits.late_fin.most_ports;
     let is_of_service = |end: &Sighting| limits.contact.is_service(end.packet.source_port);
-    let is_pool = |source: IpAddr| scene.view(source).is_none_or(|view| u64::from(limits.late_fin.pool) >= view.fin);
+    let pools = u64::from(limits.late_fin.pool) * probes.hosts() as u64;
+    let is_pool = |source: IpAddr| scene.view(source).is_none_or(|view| pools >= view.fin);
     let are_of_pool = || probes.seen(scene).all(|end| is_of_service(end) && is_pool(end.source()));
     let is_hasty = || scene.is_hasty(&probes.members) && !are_of_pool();
     probes.hosts_at_port.keys().all(is_of_client)
