@@ -90,8 +90,8 @@ pub fn sip(payload: &Payload<'_>, shapes: &mut Vec<Shape>) {
             let product = agent.split(|byte| *byte == b'/').next().unwrap_or_default();
             shape = shape.with("agent", escaped(product.trim_ascii()));
         }
-        let from = header(payload.bytes, b"From:").or_else(|| header(payload.bytes, b"f:"));
-        let to = || header(payload.bytes, b"To:").or_else(|| header(payload.bytes, b"t:"));
+        let from = sip_headers(payload.bytes, b"From:", b"f:").next();
+        let to = || sip_headers(payload.bytes, b"To:", b"t:").next();
         if let Some(from) = from {
             let name = from.split(|byte| *byte == b'<').next().unwrap_or_default().trim_ascii();
             shape = shape.with("caller", escaped(name).trim_matches('"'));
@@ -114,7 +114,12 @@ pub fn sip(payload: &Payload<'_>, shapes: &mut Vec<Shape>) {
 
 /// Who has sent a SIP message on its way, the last of them first, as far as it was sampled (RFC 3261 §18.1.1).
 fn sip_senders(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
-    headers(bytes, b"Via:").chain(headers(bytes, b"v:")).flat_map(|senders| senders.split(|byte| *byte == b','))
+    sip_headers(bytes, b"Via:", b"v:").flat_map(|senders| senders.split(|byte| *byte == b','))
+}
+
+/// The values of a header of SIP under its name, and under the letter that stands for that (RFC 3261 §7.3.3).
+fn sip_headers<'a>(bytes: &'a [u8], name: &'static [u8], letter: &'static [u8]) -> impl Iterator<Item = &'a [u8]> {
+    headers(bytes, name).chain(headers(bytes, letter))
 }
 
 /// By what the last sender of a SIP request knows what answers it (RFC 3261 §17.1.3).

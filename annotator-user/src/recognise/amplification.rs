@@ -228,9 +228,10 @@ fn answered(scene: &Scene<'_>, victim: IpAddr, port: u16, members: Vec<usize>) -
         (true, true) => (limits.answer_sources, limits.busy_bytes),
         (false, _) => (limits.answer_sources, limits.answer_bytes),
     };
+    let beyond = is_beyond_asking(scene, port, mean, rate, sources.len()).then_some(rate);
     // One will do, where what it sends is nothing that anybody would ask for.
     let is_lone = match busy {
-        true => is_beyond_asking(scene, port, &members, rate, sources.len()),
+        true => beyond.is_some(),
         false => limits.lone_ports.contains(&port) && rate >= scene.thresholds.flood.each,
     };
     let needed = if is_lone { 1 } else { needed };
@@ -248,14 +249,15 @@ fn answered(scene: &Scene<'_>, victim: IpAddr, port: u16, members: Vec<usize>) -
         case.confidence(Confidence::Likely).evidence("What that host sends is known, and it asked for none of them.")
     } else {
         case.confidence(Confidence::Possible)
-            .evidence(beyond_asking(scene, port, &members, sources.len(), rate)?)
+            .evidence(beyond_asking(scene, port, &members, beyond)?)
             .evidence("If that host did ask for them, the answers are its own.")
     };
     Some(case.fact("detail", format!("UDP port {port}")).close())
 }
 
-/// Why answers are not what a host here will have asked for, although what it sends is not known.
-fn beyond_asking(scene: &Scene<'_>, port: u16, members: &[usize], servers: usize, rate: f64) -> Option<String> {
+/// Why answers are not what a host here will have asked for, although what it sends is not known. Where they are too many, so many come a
+/// second.
+fn beyond_asking(scene: &Scene<'_>, port: u16, members: &[usize], beyond: Option<f64>) -> Option<String> {
     let limits = &scene.thresholds.amplification;
     if !limits.asked_far.contains(&port) {
         return Some("No client asks strangers for this service.".into());
@@ -273,15 +275,14 @@ fn beyond_asking(scene: &Scene<'_>, port: u16, members: &[usize], servers: usize
         let servers = words::count(alike as u64, "server");
         return Some(format!("{servers} answer the same port {asker}: who asks takes a new one for each question."));
     }
-    is_beyond_asking(scene, port, members, rate, servers)
-        .then(|| format!("About {} answers a second are more than anybody asks for.", number(rate.round() as u64)))
+    beyond.map(|rate| format!("About {} answers a second are more than anybody asks for.", number(rate.round() as u64)))
 }
 
 /// Whether the answers of some servers are too many, and too long for everyday ones.
-fn is_beyond_asking(scene: &Scene<'_>, port: u16, members: &[usize], rate: f64, servers: usize) -> bool {
+fn is_beyond_asking(scene: &Scene<'_>, port: u16, mean: u64, rate: f64, servers: usize) -> bool {
     let limits = &scene.thresholds.amplification;
     let count = scene.port(PortProto::Udp, Side::Src, port).all;
-    let long = port != DNS || mean_bytes(scene, members, port) >= limits.flood_dns_bytes;
+    let long = port != DNS || mean >= limits.flood_dns_bytes;
     long && rate >= limits.flood_rate && count.packets as f64 >= limits.flood_per_source * servers as f64
 }
 

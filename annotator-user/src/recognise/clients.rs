@@ -95,16 +95,14 @@ impl Scene<'_> {
     /// Whether a source ends most connections that it begins, at ports where more came than what begins and ends them, or at hosts that end as many: they
     /// came about, and it is a client.
     pub fn ends_connections(&self, source: IpAddr) -> bool {
-        let once = self.share_of_first_syns(source);
-        let ends = |view: &SourceView| view.fin as f64 >= self.thresholds.scan.finished * once * view.syn as f64;
+        let connections = |view: &SourceView| self.share_of_first_syns(source) * view.syn as f64;
+        let ends = |view: &SourceView| view.fin as f64 >= self.thresholds.scan.finished * connections(view);
         self.view(source).is_some_and(|view| view.syn > 0 && ends(view)) && self.asks_where_more_came(source)
     }
 
     /// Which part of a source's SYNs, by those that were sampled, are no repetitions: a system repeats what a dead host leaves unanswered.
     fn share_of_first_syns(&self, source: IpAddr) -> f64 {
-        let syns = self.syns_of(source);
-        let halves: HashSet<Half> = syns.iter().filter_map(|index| Half::of(self.sighting(*index))).collect();
-        halves.len() as f64 / syns.len().max(1) as f64
+        self.asked(source).len() as f64 / self.syns_of(source).len().max(1) as f64
     }
 
     fn asks_where_more_came(&self, source: IpAddr) -> bool {

@@ -412,10 +412,11 @@ impl Counted {
         }
         all[1] = counted(scene, PortProto::Udp).map(|(_, packets)| packets).sum();
         all[2] = counters.icmp.values().map(|count| count.packets).sum();
-        let tracked = sources.iter().map(|view| view.syn + view.udp + view.icmp).sum();
+        let syn: u64 = sources.iter().map(|view| view.syn).sum();
+        let tracked = syn + sources.iter().map(|view| view.udp + view.icmp).sum::<u64>();
         let untracked = all.iter().sum::<u64>().saturating_sub(tracked);
         let untracked_rest = counters.packets_of_untracked_sources.saturating_sub(untracked);
-        let lost = all[0].saturating_sub(sources.iter().map(|view| view.syn).sum());
+        let lost = all[0].saturating_sub(syn);
         Counted { all, ended, untracked_rest, of_visitors: SEGMENTS_TRACKED * ended.min(lost) }
     }
 

@@ -371,9 +371,14 @@ impl<'a> Scene<'a> {
         self.addressed.contains(&(half.destination, half.source, half.source_port))
     }
 
-    /// Whether who gets packets of a conversation was seen to refuse them.
-    pub fn is_refused(&self, half: &Half) -> bool {
-        self.carried(&half.reverse()).reset || self.is_complained_of(half)
+    /// Whether who gets a packet was seen to refuse what comes so.
+    pub fn is_refused(&self, sighting: &Sighting) -> bool {
+        Half::of(sighting).is_some_and(|half| self.carried(&half.reverse()).reset || self.is_complained_of(&half))
+    }
+
+    /// Whether most of some packets are refused.
+    pub fn are_refused(&self, packets: &[usize]) -> bool {
+        packets.iter().filter(|index| self.is_refused(self.sighting(**index))).count() * 2 > packets.len()
     }
 
     /// Whether who gets a packet was seen sending something to its source, or asking everybody around for the service that it comes from.

@@ -975,7 +975,7 @@ fn visitors_excuse_no_flood_elsewhere() {
     let mut scenario = Scenario::live_at(&[HOME]);
     for i in 0..30_000 {
         let question = crate::outages::ask(&crowd(i), i, 443);
-        let (visitor, port) = (question.source.to_string(), u16::from_be_bytes([question.body[0], question.body[1]]));
+        let (visitor, port) = (question.source.to_string(), question.source_port());
         let timestamps: &[u8] = if i % 10 < 7 { &[1, 1, 8, 10, 0, 0, 0, 1, 0, 0, 0, 1] } else { &[] };
         let there = |flags| tcp(&visitor, port, HOME, 443, flags).options(timestamps).ttl(question.ttl);
         scenario.send(question.clone()).send(there(ACK));
@@ -999,8 +999,7 @@ fn ends_of_older_connections_belong_to_no_flood() {
     let start = scenario.now;
     for i in 0..3000 {
         let end = crate::outages::ask(&crowd(90_000 + i), i, 443);
-        let port = u16::from_be_bytes([end.body[0], end.body[1]]);
-        scenario.send(tcp(&end.source.to_string(), port, HOME, 443, FIN | ACK).ttl(end.ttl)).wait(-0.0067);
+        scenario.send(tcp(&end.source.to_string(), end.source_port(), HOME, 443, FIN | ACK).ttl(end.ttl)).wait(-0.0067);
     }
     scenario.now = start;
     for i in 0..3000 {

@@ -31,8 +31,7 @@ pub fn ask(client: &str, i: u32, port: u16) -> Packet {
 }
 
 fn refusal(syn: &Packet) -> Packet {
-    let port = |at: usize| u16::from_be_bytes([syn.body[at], syn.body[at + 1]]);
-    tcp(HOME, port(2), &syn.source.to_string(), port(0), RST | ACK).sequence(0)
+    tcp(HOME, syn.destination_port(), &syn.source.to_string(), syn.source_port(), RST | ACK).sequence(0)
 }
 
 pub fn visitors_who_are_refused(scenario: &mut Scenario) {
@@ -243,10 +242,9 @@ pub fn visitors_at(scenario: &mut Scenario, number: u32, rate: f64) {
     let start = scenario.now;
     for i in 0..number {
         let question = ask(&crowd(50_000 + i), i, 443);
-        let port = |at: usize| u16::from_be_bytes([question.body[at], question.body[at + 1]]);
-        let visitor = question.source.to_string();
-        let there = |flags| tcp(&visitor, port(0), HOME, 443, flags).ttl(question.ttl);
-        let back = |flags| tcp(HOME, 443, &visitor, port(0), flags);
+        let (visitor, port) = (question.source.to_string(), question.source_port());
+        let there = |flags| tcp(&visitor, port, HOME, 443, flags).ttl(question.ttl);
+        let back = |flags| tcp(HOME, 443, &visitor, port, flags);
         scenario.send(question.clone()).send(back(SYN | ACK)).send(there(ACK));
         for _ in 0..8 {
             scenario.send(with_data(there(PSH | ACK))).send(with_data(back(PSH | ACK)));
@@ -538,7 +536,7 @@ fn a_slow_flood_fills_the_backlog() {
         let mut scenario = Scenario::at(&[HOME]);
         for i in 0..400 {
             let question = ask(&caller(i), 211 * i, 443);
-            let own_port = u16::from_be_bytes([question.body[0], question.body[1]]);
+            let own_port = question.source_port();
             for after in answers {
                 let answer = tcp(HOME, 443, &caller(i), own_port, SYN | ACK).options(&OPTIONS);
                 later(&mut scenario, after + 0.0002, answer);

@@ -586,7 +586,7 @@ fn rows_from_a_services_port_that_nobody_asked_for() {
     let arriving = || Scenario::at(&[HOME]);
     let refused_by = |scenario: &mut Scenario, probe: Packet| {
         let refusal = match probe.protocol {
-            6 => tcp(HOME, u16::from_be_bytes([probe.body[2], probe.body[3]]), AWAY, 80, RST),
+            6 => tcp(HOME, probe.destination_port(), AWAY, 80, RST),
             _ => error(HOME, 3, 3, &probe),
         };
         scenario.send(probe).send(refusal);
@@ -649,9 +649,7 @@ fn rows_from_a_services_port_that_nobody_asked_for() {
     for i in 0..41 {
         data.send(with_data(tcp(AWAY, 80, HOME, 8000 + i * 7 % 41, ACK)));
     }
-    let mut headers = data.frames();
-    headers.iter_mut().for_each(|(_, frame)| frame.truncate(54));
-    calm("data of a server", &data.findings_of(&headers, data.now));
+    calm("data of a server", &data.findings_of(&cut(data.frames(), 54), data.now));
     // A server that keeps connections alive of which a host here knows nothing any more.
     let mut lost = Scenario::at(&[HOME]);
     for i in 0..41 {

@@ -101,6 +101,16 @@ impl Packet {
         self
     }
 
+    /// The port that it comes from, of TCP and UDP.
+    pub fn source_port(&self) -> u16 {
+        u16::from_be_bytes([self.body[0], self.body[1]])
+    }
+
+    /// The port that it goes to.
+    pub fn destination_port(&self) -> u16 {
+        u16::from_be_bytes([self.body[2], self.body[3]])
+    }
+
     /// Sets the TCP window.
     pub fn window(mut self, window: u16) -> Self {
         self.body[14..16].copy_from_slice(&window.to_be_bytes());
@@ -371,6 +381,12 @@ impl Scenario {
     fn is_ours(&self, packet: &Packet) -> bool {
         self.locality.addresses.contains(&IpAddr::V4(packet.source))
     }
+}
+
+/// Frames of which a capture holds so many bytes.
+pub fn cut(mut frames: Vec<(i64, Vec<u8>)>, length: usize) -> Vec<(i64, Vec<u8>)> {
+    frames.iter_mut().for_each(|(_, frame)| frame.truncate(length));
+    frames
 }
 
 /// Adds eight bytes of data to a TCP packet.

@@ -11,14 +11,23 @@ use crate::recognise::{Case, Claims, FIRST_CLIENT_PORT, Scene, words};
 /// Finds scans by several sources of one site, one finding for each site.
 pub fn recognise(scene: &Scene<'_>, claims: &Claims, taken: &BTreeSet<usize>) -> Vec<Recognition> {
     let mut by_site: BTreeMap<IpAddr, Vec<usize>> = BTreeMap::new();
-    for (source, indices) in scene.sources().filter(|(source, _)| !scene.is_near(*source)) {
-        let probes: Vec<usize> =
-            claims.free(indices).filter(|index| !taken.contains(index) && scene.is_probe(*index)).collect();
-        if !scene.watches(source, &probes, scene.thresholds.scan.checks, false) {
-            by_site.entry(site(source)).or_default().extend(probes);
-        }
+    for (source, probes) in probes(scene, claims, taken) {
+        by_site.entry(site(source)).or_default().extend(probes);
     }
     by_site.into_iter().filter_map(|(site, members)| explain(scene, site, members)).collect()
+}
+
+/// What is left of the probes of each stranger who does not watch what he asks.
+fn probes<'s>(
+    scene: &'s Scene<'_>,
+    claims: &'s Claims,
+    taken: &'s BTreeSet<usize>,
+) -> impl Iterator<Item = (IpAddr, Vec<usize>)> {
+    scene.sources().filter(|(source, _)| !scene.is_near(*source)).filter_map(move |(source, indices)| {
+        let is_free = |index: &usize| !taken.contains(index) && scene.is_probe(*index);
+        let probes: Vec<usize> = claims.free(indices).filter(is_free).collect();
+        (!scene.watches(source, &probes, scene.thresholds.scan.checks, false)).then_some((source, probes))
+    })
 }
 
 fn explain(scene: &Scene<'_>, site: IpAddr, members: Vec<usize>) -> Option<Recognition> {
@@ -82,9 +91,13 @@ fn shared(scene: &Scene<'_>, site: IpAddr, scans: &[Recognition]) -> Option<Reco
         ))
         .evidence("Each of them alone tries more than clients do.")
         .fact("detail", neighbours);
-    let ids: BTreeSet<&str> =
-        scans.iter().flat_map(|scan| std::iter::once(&scan.id).chain(&scan.also)).map(String::as_str).collect();
-    Some(ids.into_iter().fold(case, Case::also).close())
+    Some(in_place_of(case, scans.iter()).close())
+}
+
+/// Answers all that some scans answer.
+fn in_place_of<'s, 'a>(case: Case<'s, 'a>, scans: impl Iterator<Item = &'s Recognition>) -> Case<'s, 'a> {
+    let ids: BTreeSet<&String> = scans.flat_map(|scan| std::iter::once(&scan.id).chain(&scan.also)).collect();
+    ids.into_iter().fold(case, |case, id| case.also(id))
 }
 
 /// What one source has of a range of ports.
@@ -108,11 +121,9 @@ pub fn ranges(scene: &Scene<'_>, claims: &Claims, found: &mut Vec<Recognition>) 
             parts.entry(*host).or_default().insert(*source, part);
         }
     }
-    for (source, indices) in scene.sources().filter(|(source, _)| !scene.is_near(*source)) {
+    for (source, probes) in probes(scene, claims, &taken) {
         let is_used = |index: &usize| Half::of(scene.sighting(*index)).is_some_and(|half| scene.carried(&half).running);
-        let is_free = |index: &usize| scene.is_probe(*index) && !taken.contains(index);
-        let probes: Vec<usize> = claims.free(indices).filter(is_free).collect();
-        if indices.iter().any(is_used) || scene.watches(source, &probes, scene.thresholds.scan.checks, false) {
+        if scene.from(source).iter().any(is_used) {
             continue;
         }
         for index in probes {
@@ -178,9 +189,7 @@ fn range(scene: &Scene<'_>, parts: &[Part], found: &[Recognition]) -> Recognitio
         .evidence("Strangers who search each for himself try the same few ports, or such as lie far apart.")
         .fact("detail", sources);
     let case = if scans().count() == parts.len() { case.confidence(Confidence::Likely) } else { case };
-    let ids: BTreeSet<&str> =
-        scans().flat_map(|scan| std::iter::once(&scan.id).chain(&scan.also)).map(String::as_str).collect();
-    ids.into_iter().fold(case, Case::also).close()
+    in_place_of(case, scans()).close()
 }
 
 fn sources(scene: &Scene<'_>, members: &[usize]) -> BTreeSet<IpAddr> {

@@ -186,12 +186,11 @@ fn is_blank(scene: &Scene<'_>, row: &[usize]) -> bool {
 
 /// Whether most packets are refused, of a source that was not seen to be asked at that port.
 fn is_refused(scene: &Scene<'_>, row: &[usize]) -> bool {
-    let refused = |index: &&usize| Half::of(scene.sighting(**index)).is_some_and(|half| scene.is_refused(&half));
     let asked = |index: &usize| {
         let sighting = scene.sighting(*index);
         scene.is_searched_for(sighting) || Half::of(sighting).is_some_and(|half| scene.is_addressed(&half))
     };
-    row.iter().filter(refused).count() * 2 > row.len() && !row.iter().any(asked)
+    scene.are_refused(row) && !row.iter().any(asked)
 }
 
 /// Whether datagrams are what a service that is asked now and then sends back, each time to another port that a client took: at its pace, and with
@@ -250,7 +249,7 @@ fn is_of_call(scene: &Scene<'_>, sighting: &Sighting) -> bool {
     is_stun
         && !scene.is_foreign(port)
         && !scene.hears_all(host)
-        && !Half::of(sighting).is_some_and(|half| scene.is_refused(&half))
+        && !scene.is_refused(sighting)
         && scene.port(PortProto::Udp, Side::Dst, port).all.packets > 1
 }
 

@@ -142,7 +142,7 @@ fn may_have_begun(scene: &Scene<'_>, view: &SourceView, probes: &Probes) -> bool
 /// Whether FIN/ACKs end old connections: with clients here, whose connections go on, or that are written by a system, or that may be a server's, unless one port
 /// of many is looked for; or to services here, where each comes from another port, as a system writes it, or goes where something listens.
 fn takes_leave(scene: &Scene<'_>, source: IpAddr, probes: &Probes, shape: Shape) -> bool {
-    let is_search = shape.horizontal && (is_hunted(scene, probes) || is_refused(scene, probes));
+    let is_search = shape.horizontal && (is_hunted(scene, probes) || scene.are_refused(&probes.members));
     if !is_search && !probes.hosts_at_port.keys().any(|port| scene.is_foreign(*port)) {
         return scene.goes_on(source, &probes.members)
             || probes.seen(scene).all(is_by_system)
@@ -160,8 +160,8 @@ fn takes_leave(scene: &Scene<'_>, source: IpAddr, probes: &Probes, shape: Shape)
 }
 
 /// Whether FIN/ACKs may end a server's connections, of which nothing else is known: with ports such as clients take themselves, at which nobody looks for
-/// services, and which are no more than one or two programs of each client have open, or hardly refuse any and are not tried in haste. A server in the
-/// narrower sense may be in haste: it ends what a client's pool has open, if that is no larger than pools are.
+/// services, and which are no more than one or two programs of each client have open, or of which most are not refused and none is tried in haste: some clients
+/// have been started anew. A server in the narrower sense may be in haste: it ends what a client's pool has open, if that is no larger than pools are.
 fn may_be_of_server(scene: &Scene<'_>, probes: &Probes) -> bool {
     let limits = &scene.thresholds;
     let [first, last] = limits.backscatter.client_ports;
@@ -174,17 +174,12 @@ fn may_be_of_server(scene: &Scene<'_>, probes: &Probes) -> bool {
     let is_hasty = || scene.is_hasty(&probes.members) && !are_of_pool();
     probes.hosts_at_port.keys().all(is_of_client)
         && !is_hunted(scene, probes)
-        && (probes.ports_of_host.values().all(are_few) || !(is_refused(scene, probes) || is_hasty()))
+        && (probes.ports_of_host.values().all(are_few) || !(scene.are_refused(&probes.members) || is_hasty()))
 }
 
 /// Whether somebody looks for services at one of the ports.
 fn is_hunted(scene: &Scene<'_>, probes: &Probes) -> bool {
     probes.hosts_at_port.keys().any(|port| scene.thresholds.leftover.hunted_ports.contains(port))
-}
-
-/// Whether most of the probes are refused: of a server's clients some have been started anew.
-fn is_refused(scene: &Scene<'_>, probes: &Probes) -> bool {
-    probes.seen(scene).filter_map(Half::of).filter(|half| scene.is_refused(half)).count() * 2 > probes.members.len()
 }
 
 impl Probes {
@@ -254,11 +249,10 @@ impl Probes {
         }
         let listening = hosts.iter().filter_map(|host| scene.is_listening(PortProto::Udp, *host, port));
         let mut asked = self.seen(scene).filter(|sighting| sighting.packet.destination_port == port);
-        let is_refused = |sighting: &Sighting| Half::of(sighting).is_some_and(|half| scene.is_refused(&half));
         listening.max().unwrap_or_else(|| {
             let is_near = asked.clone().any(|sighting| scene.is_from_around(sighting));
             let is_of_zone = hosts.len() <= NAME_SERVERS && asked.clone().all(is_of_resolver);
-            (is_near || is_popular || is_of_zone) && !asked.any(is_refused)
+            (is_near || is_popular || is_of_zone) && !asked.any(|sighting| scene.is_refused(sighting))
         })
     }
 
