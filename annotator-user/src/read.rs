@@ -43,7 +43,7 @@ fn gather(options: &CaptureOptions, last: Moment, progress: Option<ProgressBar>)
     let interpreter = Interpreter::load(&options.rules.rules)?;
     let mut settings = settings(&options.local)?;
     interpreter.prepare(&mut settings);
-    let mut observer = Observer::new(settings);
+    let mut observer = Observer::new(settings).begin_whole();
     let mut notes = Vec::new();
     let mut opened = 0;
     for path in &options.files {

@@ -15,6 +15,8 @@ use crate::sources::{Slots, SourceBook};
 const SOURCES_MAX: usize = 1 << 17;
 /// Sampled packets that are kept, of half a kilobyte each.
 const SIGHTINGS_MAX: usize = 1 << 17;
+/// Of these, how many may be of whatever comes first, so that short captures are seen whole.
+const WHOLE: usize = 1 << 14;
 /// Cells are read long before they could overflow: at half the packets and half the bytes that they hold.
 const DRAIN_PACKETS: u64 = annotator_common::Cell::MAX_PACKETS / 2;
 const DRAIN_BYTES: u64 = annotator_common::Cell::MAX_BYTES / 2;
@@ -30,6 +32,8 @@ const NANOSECONDS_PER_MILLISECOND: i64 = 1_000_000;
 /// Feeds frames to the engine and gathers what it learns.
 pub struct Observer {
     settings: Box<Settings>,
+    /// What the budget grants of each source, once as many packets as may be seen whole were.
+    first_packets: u32,
     ledger: Box<Ledger>,
     table: Box<Sources>,
     counters: Counters,
@@ -53,6 +57,7 @@ impl Observer {
         // SAFETY: likewise for the source table; zero is the empty table.
         let table = unsafe { Box::<Sources>::new_zeroed().assume_init() };
         Observer {
+            first_packets: settings.budget.first_packets,
             settings,
             ledger,
             table,
@@ -68,6 +73,12 @@ impl Observer {
             unlooked_packets: 0,
             looked_at: 0,
         }
+    }
+
+    /// Takes each packet of which the source table takes note for news at first, be it new of its source or not.
+    pub fn begin_whole(mut self) -> Self {
+        self.settings.budget.first_packets = u32::MAX;
+        self
     }
 
     /// Observes a frame.
@@ -116,6 +127,9 @@ impl Observer {
                 let length = frame.len() as u32;
                 self.sightings.push(Sighting::new(at, news, link, length, beginning, &self.settings));
                 self.ledger.journal.tally(Tally::Samples);
+                if self.sightings.len() == WHOLE {
+                    self.settings.budget.first_packets = self.first_packets;
+                }
             } else {
                 self.ledger.journal.tally(Tally::SamplesOverBudget);
             }

@@ -1,6 +1,6 @@
 //! What a source tries by SYNs, some of which may have come about: an open port among the closed ones makes a scanner no client.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::net::IpAddr;
 
 use annotator_common::Flag;
@@ -14,17 +14,31 @@ use crate::observation::SourceView;
 /// One in so many packets, at the least, that a capture of beginnings cuts.
 const OF_PACKETS: u64 = 4;
 
+/// To connect to a port that answers so many times as often as to each that does not is to use it.
+const USES: usize = 3;
+
 /// Bytes of a TCP header with the maximum segment size and nothing else.
 const WITH_ONE_OPTION: u8 = 24;
 
 impl Scene<'_> {
     /// SYNs of a source, among some of its sightings, that belong to what it is looking for: those that came to nothing and, where these are the
-    /// greater part of what it tries, the others as well.
+    /// greater part of what it tries, the others as well, but for those to what it uses.
     pub fn attempts(&self, source: IpAddr, indices: impl Iterator<Item = usize>) -> Vec<usize> {
         let mut attempts: Vec<usize> = indices.filter(|index| self.is_attempt(*index)).collect();
         if self.fruitless(source, &attempts) < self.thresholds.scan.fruitless {
             attempts.retain(|index| self.is_probe(*index));
+            return attempts;
         }
+        let target = |index: &usize| self.sighting(*index).target();
+        let (vain, answered): (Vec<usize>, Vec<usize>) = attempts.iter().partition(|index| self.is_probe(**index));
+        if vain.is_empty() {
+            return attempts;
+        }
+        let mut times: HashMap<(IpAddr, u16), usize> = HashMap::new();
+        answered.iter().for_each(|index| *times.entry(target(index)).or_default() += 1);
+        let each = vain.len().div_ceil(self.targets(&vain).len());
+        let used: HashSet<usize> = answered.into_iter().filter(|index| times[&target(index)] > USES * each).collect();
+        attempts.retain(|index| !used.contains(index));
         attempts
     }
 

@@ -30,7 +30,7 @@ pub fn recognise(scene: &Scene<'_>, claims: &Claims) -> Vec<Recognition> {
         if !is_conversation(scene, victim, &tcp) && !asks_itself(scene, victim, &tcp) {
             match is_bystander(scene, &tcp) || are_unasked(scene, &tcp) {
                 true => found.push(explain_tcp(scene, &victim.to_string(), tcp)),
-                false => few.extend(tcp),
+                false => few.extend(tcp.into_iter().filter(|index| !aborts(scene.sighting(*index)))),
             }
         }
         if is_dns_bystander(scene, &dns) {
@@ -55,6 +55,12 @@ fn is_unasked_answer(scene: &Scene<'_>, sighting: &Sighting) -> bool {
         && scene.is_inbound(sighting)
         && !Half::of(sighting).is_some_and(goes_on)
         && !scene.has_sent(sighting.destination(), sighting.source())
+}
+
+/// Whether a reset ends a connection of which its sender knows, and which may be older than the capture: it has a sequence number besides what it acknowledges.
+fn aborts(sighting: &Sighting) -> bool {
+    let flags = sighting.packet.tcp_flags & (tcp::SYN | tcp::RST | tcp::ACK);
+    flags == tcp::RST | tcp::ACK && sighting.tcp_sequence() != Some(0)
 }
 
 fn is_unasked_dns(scene: &Scene<'_>, sighting: &Sighting) -> bool {

@@ -58,6 +58,8 @@ pub struct Carried {
     pub reset: bool,
     /// A reset with ACK: a program gives up a connection of which it knows. A system that knows of none resets without.
     pub aborted: bool,
+    /// A reset that refuses a SYN: it acknowledges, and has no sequence number (RFC 9293 §3.10.7.1).
+    pub refused: bool,
     /// An ACK without SYN and without RST: the connection stands.
     pub running: bool,
     /// A UDP datagram.
@@ -80,5 +82,6 @@ impl Carried {
         }
         self.reset |= flags & tcp::RST != 0;
         self.aborted |= flags & tcp::RST != 0 && flags & tcp::ACK != 0;
+        self.refused |= flags & tcp::RST != 0 && flags & tcp::ACK != 0 && sighting.tcp_sequence() == Some(0);
     }
 }

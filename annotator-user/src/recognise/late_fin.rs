@@ -36,7 +36,7 @@ pub fn recognise(scene: &Scene<'_>, claims: &Claims) -> Vec<Recognition> {
         }
         for ((_, client, known), members) in groups {
             if known {
-                if is_series(scene, &members) {
+                if is_series(scene, &members, true) {
                     of_known.entry(client).or_default().extend(members);
                 }
             // Who tries services, by whatever packets, does not tidy up at the ports beside them.
@@ -152,8 +152,9 @@ fn ports_of_ends(scene: &Scene<'_>, source: IpAddr, sampled: usize) -> usize {
     if view.packets >= 2 * ports && ports * 2 <= 3 * sampled as u64 { 0 } else { view.packets.min(ports) as usize }
 }
 
-/// Whether ends go to several ports, and to no more of them than clients had open; or to more in their order, one now and then.
-fn is_series(scene: &Scene<'_>, members: &[usize]) -> bool {
+/// Whether ends go to several ports and, where the connections are not known, to no more of them than clients had open; or to more in their order, one now and
+/// then.
+fn is_series(scene: &Scene<'_>, members: &[usize], known: bool) -> bool {
     let limits = &scene.thresholds.late_fin;
     let [first, .., last] = members else { return false };
     let (first, last) = (scene.sighting(*first), scene.sighting(*last));
@@ -165,7 +166,7 @@ fn is_series(scene: &Scene<'_>, members: &[usize]) -> bool {
     let in_order = ports.windows(2).all(|pair| pair[1] >= pair[0] && usize::from(pair[1] - pair[0]) <= gap);
     let slow = tried as f64 <= 1.0 + limits.slow_rate * last.at.seconds_since(first.at);
     distinct >= limits.ports
-        && (tried <= limits.most_ports || (in_order && slow))
+        && (known || tried <= limits.most_ports || (in_order && slow))
         && last.at.follows(first.at, limits.within)
 }
 
@@ -204,7 +205,7 @@ fn seen_before(scene: &Scene<'_>, members: Vec<usize>) -> Option<Recognition> {
 
 /// Ends of connections of which nothing else was seen, from one server port to one client.
 fn unseen(scene: &Scene<'_>, members: Vec<usize>) -> Option<Recognition> {
-    if !is_series(scene, &members) {
+    if !is_series(scene, &members, false) {
         return None;
     }
     let limits = &scene.thresholds.late_fin;

@@ -503,7 +503,9 @@ impl<'a> Scene<'a> {
         let Some(half) = Half::of(sighting).filter(|_| sighting.packet.is_syn()) else { return Outcome::Unknown };
         let target = (half.destination, half.destination_port);
         let back = self.carried(&half.reverse());
-        if back.syn_ack || self.carried(&half).running || self.open.contains(&target) {
+        let is_refused = back.refused || (back.reset && self.saw_all_of(half.destination));
+        let goes_on = self.carried(&half).running && !is_refused;
+        if back.syn_ack || goes_on || self.open.contains(&target) {
             return Outcome::Answered;
         }
         if back.reset || self.closed.contains(&target) || self.is_complained_of(&half) {

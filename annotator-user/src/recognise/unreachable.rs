@@ -10,7 +10,7 @@ use super::quote::Quote;
 use super::{Case, Claims, DNS, FIRST_CLIENT_PORT, Scene, words};
 use crate::counters::Side;
 use crate::finding::{Confidence, Recognition};
-use crate::observation::Sighting;
+use crate::observation::{Sighting, SourceView};
 
 const NETBIOS: u16 = 137;
 
@@ -27,6 +27,10 @@ pub fn recognise(scene: &Scene<'_>, claims: &Claims) -> Vec<Recognition> {
     for (target, members) in &mut by_target {
         let asked = asked(scene, *target);
         members.retain(|(_, quote)| !asked.contains(&(quote.source, port_asked(quote.protocol, quote.source_port))));
+        // Who reads an address in a log may ask for its name, and for nothing else.
+        if members.iter().all(|(_, quote)| is_for_name(quote)) {
+            members.clear();
+        }
     }
     let (mut found, mut scattered) = (Vec::new(), Vec::new());
     for (target, members) in by_target {
@@ -58,10 +62,14 @@ fn port_asked(transport: u8, port: u16) -> Option<u16> {
 /// Complaints about several hosts, from ports of ours at which nothing else arrives: nobody here uses them.
 fn many_targets(scene: &Scene<'_>, mut members: Vec<(usize, Quote)>) -> Option<Recognition> {
     let limits = &scene.thresholds.unreachable;
-    members.retain(|(_, quote)| is_idle(scene, quote) && !may_be_ours(scene, quote));
+    members.retain(|(_, quote)| !is_for_name(quote) && is_idle(scene, quote) && !may_be_ours(scene, quote));
+    let unsent: Vec<_> = members.iter().filter(|(_, quote)| is_unsent(scene, quote)).copied().collect();
+    let is_late =
+        |index: usize| scene.sighting(index).at.seconds_since(scene.observations.from) >= COMPLAINS_WITHIN;
+    if unsent.iter().filter(|(index, _)| is_late(*index)).count() >= limits.packets {
+        return Some(never_sent(scene, &unsent));
+    }
     // Peers of sharing networks, at ports of their own choice, are dead half of the time.
-    let ports =
-        |members: &[(usize, Quote)]| members.iter().map(|(_, quote)| quote.destination_port).collect::<BTreeSet<_>>();
     let well_known: BTreeSet<u16> = ports(&members).range(..FIRST_CLIENT_PORT).copied().collect();
     let from_one_port = members.len() < limits.packets || services(scene, &well_known) < limits.services;
     if from_one_port {
@@ -70,16 +78,7 @@ fn many_targets(scene: &Scene<'_>, mut members: Vec<(usize, Quote)>) -> Option<R
     if members.is_empty() {
         return None;
     }
-    let (ports, targets) =
-        (ports(&members), members.iter().map(|(_, quote)| quote.destination).collect::<BTreeSet<_>>());
-    let case = Case::new(scene, "pattern.unreachable-unknown-host", members.iter().map(|(i, _)| *i).collect())
-        .confidence(Confidence::Possible)
-        .evidence(format!(
-            "The quoted packets go to {} of {}: {}.",
-            words::count(ports.len() as u64, "port"),
-            words::count(targets.len() as u64, "host"),
-            words::ports(ports)
-        ));
+    let case = scattered(scene, &members).confidence(Confidence::Possible);
     let case = if from_one_port {
         let own: BTreeSet<u16> = members.iter().map(|(_, quote)| quote.source_port).collect();
         case.evidence(format!(
@@ -89,11 +88,46 @@ fn many_targets(scene: &Scene<'_>, mut members: Vec<(usize, Quote)>) -> Option<R
     } else {
         case
     };
-    Some(
-        case.evidence("If a program here does try such hosts, the complaints are meant for it.")
-            .fact("detail", words::count(targets.len() as u64, "host"))
-            .close(),
-    )
+    Some(case.evidence("If a program here does try such hosts, the complaints are meant for it.").close())
+}
+
+/// Complaints about several hosts, and what they quote.
+fn scattered<'s, 'a>(scene: &'s Scene<'a>, members: &[(usize, Quote)]) -> Case<'s, 'a> {
+    let (ports, hosts) = (ports(members), words::count(targets(members).len() as u64, "host"));
+    Case::new(scene, "pattern.unreachable-unknown-host", members.iter().map(|(i, _)| *i).collect())
+        .evidence(format!(
+            "The quoted packets go to {} of {hosts}: {}.",
+            words::count(ports.len() as u64, "port"),
+            words::ports(ports)
+        ))
+        .fact("detail", hosts)
+}
+
+fn ports(members: &[(usize, Quote)]) -> BTreeSet<u16> {
+    members.iter().map(|(_, quote)| quote.destination_port).collect()
+}
+
+fn targets(members: &[(usize, Quote)]) -> BTreeSet<IpAddr> {
+    members.iter().map(|(_, quote)| quote.destination).collect()
+}
+
+/// Seconds after which nobody complains about a packet any more, if it was sent before the capture began: a router asks for a dead host three times, a
+/// second apart (RFC 4861 §10).
+const COMPLAINS_WITHIN: f64 = 10.0;
+
+/// Whether the capture, which shows what the host here sends by the same protocol, shows that nothing left the port that a packet is said to come from.
+fn is_unsent(scene: &Scene<'_>, quote: &Quote) -> bool {
+    let sends = |view: &SourceView| if quote.protocol == protocol::TCP { view.syn > 0 } else { view.udp > 0 };
+    scene.hears_all(quote.source)
+        && scene.view(quote.source).is_some_and(sends)
+        && scene.port(quote.port_proto(), Side::Src, quote.source_port).all.packets == 0
+}
+
+fn never_sent(scene: &Scene<'_>, members: &[(usize, Quote)]) -> Recognition {
+    scattered(scene, members)
+        .confidence(Confidence::Likely)
+        .evidence("The capture shows what is sent here, and nothing left the ports that these packets are said to come from.")
+        .close()
 }
 
 /// Those complaints that quote one port of ours with many hosts and with changing ports: a program asks so only where somebody answers.
@@ -135,10 +169,13 @@ fn is_unexplained(scene: &Scene<'_>, quote: &Quote) -> bool {
     let limits = &scene.thresholds.traceroute;
     matches!(quote.protocol, protocol::TCP | protocol::UDP)
         && quote.source_port != DNS
-        && quote.destination_port != NETBIOS
         && !quote.is_udp_to(limits.first_port, limits.last_port)
         && !scene.has_sent(quote.source, quote.destination)
         && !scene.contacts.any(quote.source, quote.destination)
+}
+
+fn is_for_name(quote: &Quote) -> bool {
+    quote.destination_port == NETBIOS
 }
 
 fn explain(scene: &Scene<'_>, target: IpAddr, members: &[(usize, Quote)]) -> Option<Recognition> {

@@ -69,7 +69,8 @@ fn gather(packets: &[Packet], locality: &Locality, live: bool) -> Gathered {
         settings.local.add_address((*address).into());
     }
     interpreter().prepare(&mut settings);
-    let mut observer = Observer::new(settings);
+    let observer = Observer::new(settings);
+    let mut observer = if live { observer } else { observer.begin_whole() };
     let mut after = 0.0;
     for packet in packets {
         after = packet.time().unwrap_or(after + 0.1);

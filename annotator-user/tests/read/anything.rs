@@ -51,7 +51,7 @@ proptest! {
             bytes.truncate(cut.index(bytes.len()));
         }
         let length = bytes.len();
-        let mut observer = Observer::new(Box::new(Settings::DEFAULT));
+        let mut observer = Observer::new(Box::new(Settings::DEFAULT)).begin_whole();
         let (mut packets, mut sum) = (0, 0);
         let opened = capture::read(&mut Input::new(Box::new(Cursor::new(bytes))), &mut |captured| {
             packets += 1;

@@ -403,6 +403,36 @@ fn complaints_to_a_gateway_whose_other_connections_come_about() {
     assert!(complaints(false));
 }
 
+/// Where a capture shows what we send, the ports from which nothing left tell, whatever is quoted.
+#[test]
+fn complaints_show_beside_our_own_traffic() {
+    let complaints = |protocol: u8, sent: bool, pause: f64| {
+        let mut scenario = Scenario::at(&[HOME]);
+        for i in 0..20 {
+            let target = stranger(u32::from(i) + 300);
+            scenario.connection(HOME, 50_000 + i, &stranger(i.into()), 443);
+            scenario.send(udp(HOME, 55_000 + i, AWAY, 53, &[0; 30])).send(udp(AWAY, 53, HOME, 55_000 + i, &[0; 60]));
+            let about = match protocol {
+                6 => tcp(HOME, 1201 + 997 * i, &target, [21, 80][usize::from(i % 2)], SYN),
+                _ => udp(HOME, 1201 + 997 * i, &target, [161, 123][usize::from(i % 2)], &[0; 8]),
+            };
+            if sent {
+                scenario.send(about.clone());
+            }
+            scenario.send(error(&target, 3, if protocol == 6 { 1 } else { 3 }, &about)).wait(pause);
+        }
+        let found = scenario.recognise();
+        let told = found.iter().find(|one| one.id == "pattern.unreachable-unknown-host");
+        told.map(|one| (one.packets, one.confidence))
+    };
+    for protocol in [6, 17] {
+        assert_eq!(complaints(protocol, false, 5.0), Some((20, Some(Confidence::Likely))));
+        assert_eq!(complaints(protocol, true, 5.0), None);
+        // It may have been sent before the capture began.
+        assert_eq!(complaints(protocol, false, 0.2).filter(|_| protocol == 6), None);
+    }
+}
+
 #[test]
 fn complaints_about_connections_of_our_own() {
     let complaints = |ports: &[u16]| {

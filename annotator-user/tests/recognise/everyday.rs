@@ -8,13 +8,15 @@ const AWAY: &str = "116.90.231.77";
 const EVERYBODY: &str = "255.255.255.255";
 
 /// All of it, by what it is.
-pub const EVERYDAY: [(&str, Fill); 24] = [
+pub const EVERYDAY: [(&str, Fill); 26] = [
     ("Tunnels: WireGuard, OpenVPN, IPsec, GRE", tunnels),
     ("Browsing over QUIC", browsing_over_quic),
     ("A server that speaks QUIC", a_quic_server),
     ("Telephone calls by SIP and RTP", calls),
     ("Conferences by WebRTC", conferences),
     ("Conferences with a port for each stream", unbundled_conferences),
+    ("Peers of a sharing network, some of them dead", dead_peers),
+    ("Connections from before the capture that their servers give up", older_connections),
     ("A node of a distributed hash table", a_node_of_a_hash_table),
     ("Addresses by DHCP", addresses_by_dhcp),
     ("Devices that send their logs", logs_of_devices),
@@ -106,6 +108,27 @@ fn unbundled_conferences(scenario: &mut Scenario) {
             scenario.wait(0.2);
         }
         scenario.wait(8.0);
+    }
+}
+
+fn dead_peers(scenario: &mut Scenario) {
+    for i in 0..120 {
+        let (peer, port) = (stranger(i), if i % 2 == 0 { 6881 } else { 1024 + 311 * i as u16 });
+        let question = udp(HOME, 51_413, &peer, port, b"d1:ad2:id20:aaaaaaaaaaaaaaaaaaaae1:q4:ping1:t2:aa1:y1:qe");
+        scenario.send(question.clone());
+        match i % 6 {
+            0 => scenario.send(error(&peer, 3, 3, &question)),
+            _ => scenario.send(udp(&peer, port, HOME, 51_413, b"d1:rd2:id20:bbbbbbbbbbbbbbbbbbbbe1:t2:aa1:y1:re")),
+        };
+        scenario.wait(1.0);
+    }
+}
+
+fn older_connections(scenario: &mut Scenario) {
+    for i in 0..6 {
+        let server = stranger(40 + u32::from(i));
+        scenario.connection(HOME, 40_000 + i, &stranger(i.into()), 443).wait(20.0);
+        scenario.send(tcp(&server, 443, HOME, 33_000 + 1709 * i, RST | ACK).sequence(0x5eed_0001)).wait(9.0);
     }
 }
 

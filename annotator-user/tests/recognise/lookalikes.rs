@@ -1,6 +1,6 @@
 //! Patterns that look like attacks and are none, and the same packets without the evidence.
 
-use annotator::finding::{Confidence, Recognition};
+use annotator::finding::{Confidence, Recognition, Verdict};
 
 use crate::traffic::*;
 
@@ -68,6 +68,15 @@ fn ping_traceroute_shows_by_its_ttls() {
         pings.send(ping("116.90.231.7", HOME).ttl(52));
     }
     none(&pings.recognise(), "pattern.traceroute");
+    // Behind more pings than would tell anything new.
+    let mut later = Scenario::default();
+    for _ in 0..200 {
+        later.send(ping("116.90.231.7", HOME).ttl(52)).wait(1.0);
+    }
+    for ttl in 1..=8 {
+        later.send(ping("116.90.231.7", HOME).ttl(ttl));
+    }
+    one(&later.recognise(), "pattern.traceroute.icmp");
 }
 
 #[test]
@@ -467,6 +476,26 @@ fn ends_of_sessions_that_are_over_are_late() {
     }
     // The client has kept them open.
     assert!(ends_after(false, false, 60.0, FIN | ACK).is_empty());
+}
+
+/// As in the source: the capture holds the sessions, which both ended, and of each more than tells anything new.
+#[test]
+fn ends_of_sessions_that_both_closed_are_late() {
+    for arriving in [false, true] {
+        let mut scenario = Scenario::at(&[HOME]);
+        for port in 2632..2732 {
+            scenario.connection(HOME, port, "116.90.231.80", 80);
+        }
+        scenario.wait(90.0);
+        for port in 2632..2732 {
+            scenario.send(tcp("116.90.231.80", 80, HOME, port, FIN)).wait(0.1);
+        }
+        let frames = if arriving { scenario.arriving(HOME) } else { scenario.frames() };
+        let findings = scenario.findings_of(&frames, scenario.now);
+        let late = findings.iter().find(|finding| finding.id == "pattern.late-fin").expect("the late ends are told");
+        assert_eq!((late.packets, late.verdict), (100, Verdict::BenignLookalike));
+        assert!(findings.iter().all(|finding| finding.verdict <= Verdict::BenignLookalike), "{findings:#?}");
+    }
 }
 
 #[test]

@@ -49,11 +49,13 @@ pub fn calm(title: &str, findings: &[Finding]) {
     assert!(loud.is_empty(), "{title}: {loud:#?}");
 }
 
-/// As a capture of both directions and of what arrives, with and without word of what is ours, and as what an interface sees of it.
+/// As a capture of both directions and of what arrives, with and without word of what is ours, as part of a larger one, and as what an interface sees of it.
 #[test]
 fn ordinary_traffic_worries_nobody() {
     for (title, fill) in ordinary() {
-        for mut scenario in [Scenario::default(), Scenario::at(&[HOME]), Scenario::live_at(&[HOME])] {
+        let whole = [Scenario::default(), Scenario::at(&[HOME])];
+        let in_part = [Scenario::default().behind_much(), Scenario::at(&[HOME]).behind_much()];
+        for mut scenario in whole.into_iter().chain(in_part).chain([Scenario::live_at(&[HOME])]) {
             fill(&mut scenario);
             calm(title, &scenario.findings());
             let arriving = scenario.arriving(HOME);
@@ -66,12 +68,13 @@ fn ordinary_traffic_worries_nobody() {
 #[test]
 fn captures_of_headers_worry_nobody() {
     for (title, fill) in ordinary() {
-        let mut scenario = Scenario::default();
-        fill(&mut scenario);
-        for length in [42, 68, 96] {
-            for frames in [scenario.frames(), scenario.arriving(HOME)] {
-                let findings = scenario.findings_of(&cut(frames, length), scenario.now);
-                calm(&format!("{title}, {length} bytes"), &findings);
+        for mut scenario in [Scenario::default(), Scenario::default().behind_much()] {
+            fill(&mut scenario);
+            for length in [42, 68, 96] {
+                for frames in [scenario.frames(), scenario.arriving(HOME)] {
+                    let findings = scenario.findings_of(&cut(frames, length), scenario.now);
+                    calm(&format!("{title}, {length} bytes"), &findings);
+                }
             }
         }
     }

@@ -113,7 +113,7 @@ fn devices_that_find_their_broker_again(scenario: &mut Scenario) {
 
 /// As a capture of both directions and of what arrives, and as what an interface sees.
 fn readings(fill: impl Fn(&mut Scenario)) -> [Vec<Recognition>; 2] {
-    [Scenario::at(&[HOME]), Scenario::live_at(&[HOME])].map(|mut scenario| {
+    [Scenario::at(&[HOME]).behind_much(), Scenario::live_at(&[HOME])].map(|mut scenario| {
         fill(&mut scenario);
         scenario.recognise()
     })

@@ -73,7 +73,7 @@ fn one_scan_is_one_finding_however_large() {
 
 #[test]
 fn a_scan_tells_how_much_there_was_of_it_beside_other_traffic() {
-    let mut scenario = Scenario::at(&[HOME]);
+    let mut scenario = Scenario::at(&[HOME]).behind_much();
     for i in 0..40 {
         for client in 0..5 {
             scenario.connection(&stranger(client), 50_000 + i, HOME, 443);
@@ -1339,7 +1339,7 @@ fn messages_of_calls_excuse_no_scan() {
         }
         ids(&scenario.recognise()).contains(&"scan.udp")
     };
-    let capture = || Scenario::at(&[HOME]);
+    let capture = || Scenario::at(&[HOME]).behind_much();
     assert!(!scans(capture(), &message, 2, 40_000, false));
     assert!(scans(capture(), &message, 1, 40_000, false));
     assert!(scans(capture(), &message, 2, 2000, false));

@@ -21,6 +21,21 @@ fn mirai_writes_the_target_into_the_sequence_number() {
     none(&once.recognise(), "tool.mirai");
 }
 
+/// The hosts are not new by then.
+#[test]
+fn mirai_shows_behind_other_searches_of_the_same_hosts() {
+    let mut scenario = Scenario::default();
+    let hosts = || (1..=60).map(|last| format!("93.184.216.{last}"));
+    for host in hosts() {
+        scenario.send(syn(AWAY, 40_000, &host, 23).sequence(7));
+    }
+    scenario.wait(5.0);
+    for host in hosts() {
+        scenario.send(mirai(&host));
+    }
+    one(&scenario.recognise(), "tool.mirai");
+}
+
 #[test]
 fn mirai_that_leaves_is_ours() {
     let probe = |source: &str, i: u32| {

@@ -226,13 +226,21 @@ pub struct Scenario {
     packets: Vec<(i64, Packet)>,
     pub now: i64,
     pub live: bool,
+    pub behind_much: bool,
     pub locality: Locality,
     pub outbound: Option<Vec<Outbound>>,
 }
 
 impl Default for Scenario {
     fn default() -> Self {
-        Scenario { packets: Vec::new(), now: START, live: false, locality: Locality::default(), outbound: None }
+        Scenario {
+            packets: Vec::new(),
+            now: START,
+            live: false,
+            behind_much: false,
+            locality: Locality::default(),
+            outbound: None,
+        }
     }
 }
 
@@ -252,6 +260,11 @@ impl Scenario {
     /// Arriving packets only, at an interface with these addresses.
     pub fn live_at(addresses: &[&str]) -> Self {
         Scenario { live: true, ..Scenario::at(addresses) }
+    }
+
+    /// Behind so many other packets of the capture that it is not sampled whole.
+    pub fn behind_much(self) -> Self {
+        Scenario { behind_much: true, ..self }
     }
 
     /// Says which TCP ports listen here.
@@ -365,7 +378,8 @@ impl Scenario {
         for address in &self.locality.addresses {
             assert!(settings.local.add_address(Address::from(*address)));
         }
-        let mut observer = Observer::new(settings);
+        let observer = Observer::new(settings);
+        let mut observer = if self.live || self.behind_much { observer } else { observer.begin_whole() };
         for (at, frame) in frames {
             observer.observe(Captured { at: Some(Moment(*at)), link_type: LinkType::Ethernet, frame });
         }

@@ -27,7 +27,7 @@ pub fn measure(agent: &Path) -> Result<Recognisers> {
     capture::write(&file.0, traffic()).with_context(|| format!("writing {}", file.0.display()))?;
     let rss_mib = capture::read(agent, &file.0)?;
 
-    let mut observer = Observer::new(Box::new(Settings::DEFAULT));
+    let mut observer = Observer::new(Box::new(Settings::DEFAULT)).begin_whole();
     for (at, frame) in traffic() {
         let at = Some(Moment(at as i64 * 1000));
         observer.observe(Captured { at, link_type: LinkType::Ethernet, frame: &frame });

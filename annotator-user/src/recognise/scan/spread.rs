@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::net::IpAddr;
 
+use annotator_common::Transport;
 use annotator_common::source::distinct;
 
 use super::addresses;
@@ -97,7 +98,10 @@ fn sends_on(scene: &Scene<'_>, view: &SourceView, probes: &Probes) -> bool {
     let ports = probes.hosts_at_port.keys();
     let hosts = probes.hosts().max(distinct(view.destinations) as usize) as u64;
     let much = scene.thresholds.flood.stream.max(each * hosts);
-    let busy = ports.clone().filter(|port| scene.port(PortProto::Udp, Side::Dst, **port).all.packets > much);
+    let is_busy = |port: u16| scene.port(PortProto::Udp, Side::Dst, port).all.packets > much;
+    // Beside the port of each stream of a call is that on which its control comes, now and then (RFC 3550 §11).
+    let is_of_stream = |port: &&u16| is_busy(**port) || (**port % 2 == 1 && is_busy(**port - 1));
+    let busy = ports.clone().filter(is_of_stream);
     view.destinations != u64::MAX && view.udp > each * hosts.max(ports.len() as u64) && busy.count() * 2 > ports.len()
 }
 
@@ -256,7 +260,8 @@ impl Probes {
         })
     }
 
-    /// Whether datagrams go to servers all over the Internet, none of which is known to be ours, most of them also at a port where clients ask far and wide.
+    /// Whether datagrams go to servers all over the Internet, none of which is known to be ours, most of them also at a port where clients ask far and wide; or
+    /// to peers there, most of which answer.
     fn asks_far(&self, scene: &Scene<'_>) -> bool {
         let limits = &scene.thresholds.scan;
         let hosts = || self.ports_of_host.keys();
@@ -265,8 +270,19 @@ impl Probes {
         self.kind == Kind::Udp
             && self.hosts() >= limits.hosts
             && networks.len() * 2 >= self.hosts()
-            && self.ports_of_host.values().filter(is_server).count() * 2 > self.hosts()
+            && (self.ports_of_host.values().filter(is_server).count() * 2 > self.hosts() || self.is_by_peer(scene))
             && !hosts().any(|host| scene.is_near(*host))
+    }
+
+    /// Whether most hosts to which the source of datagrams sends any answer.
+    fn is_by_peer(&self, scene: &Scene<'_>) -> bool {
+        let source = self.seen(scene).next().map(Sighting::source);
+        let sent = source.into_iter().flat_map(|source| scene.from(source)).map(|index| scene.sighting(*index));
+        let mut answers: BTreeMap<IpAddr, bool> = BTreeMap::new();
+        for half in sent.filter_map(Half::of).filter(|half| half.transport == Transport::Udp) {
+            *answers.entry(half.destination).or_default() |= scene.carried(&half.reverse()).datagram;
+        }
+        answers.values().filter(|answers| **answers).count() * 2 > answers.len()
     }
 
     /// Whether it takes its time, so many seconds at least: by the sightings, or by the table where that remembers more. Its pace is that within the
