@@ -52,7 +52,10 @@ pub(super) fn tell(
     mark_regular(&mut seen, &thresholds.rounds);
     mark_guesses(&mut seen, &thresholds.guesses);
     let mut explained = vec![None; observations.sightings.len()];
-    for (index, recognition) in recognitions.iter().enumerate() {
+    // What stands alone takes in what may be said beside others.
+    let in_order =
+        |alone: bool| recognitions.iter().enumerate().filter(move |(_, recognition)| recognition.alone == alone);
+    for (index, recognition) in in_order(true).chain(in_order(false)) {
         for &sighting in &recognition.explains {
             if let Some(slot @ None) = explained.get_mut(sighting) {
                 *slot = Some(index);

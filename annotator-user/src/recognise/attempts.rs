@@ -37,7 +37,9 @@ impl Scene<'_> {
         let mut times: HashMap<(IpAddr, u16), usize> = HashMap::new();
         answered.iter().for_each(|index| *times.entry(target(index)).or_default() += 1);
         let each = vain.len().div_ceil(self.targets(&vain).len());
-        let used: HashSet<usize> = answered.into_iter().filter(|index| times[&target(index)] > USES * each).collect();
+        let goes_on = |index: &usize| Half::of(self.sighting(*index)).is_some_and(|half| self.carried(&half).running);
+        let is_used = |index: &usize| times[&target(index)] > USES * each && goes_on(index);
+        let used: HashSet<usize> = answered.into_iter().filter(is_used).collect();
         attempts.retain(|index| !used.contains(index));
         attempts
     }

@@ -468,6 +468,10 @@ thresholds! {
         neighbours: usize,
         /// Share of their targets that must be one's alone.
         shared: f64,
+        /// Ports, at the least, that strangers share who begin together.
+        shared_ports: usize,
+        /// Seconds within which such strangers begin.
+        shared_within: f64,
     }
     /// Marks of scanning tools.
     tools: Tools {

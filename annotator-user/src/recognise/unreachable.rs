@@ -27,14 +27,12 @@ pub fn recognise(scene: &Scene<'_>, claims: &Claims) -> Vec<Recognition> {
     for (target, members) in &mut by_target {
         let asked = asked(scene, *target);
         members.retain(|(_, quote)| !asked.contains(&(quote.source, port_asked(quote.protocol, quote.source_port))));
-        // Who reads an address in a log may ask for its name, and for nothing else.
-        if members.iter().all(|(_, quote)| is_for_name(quote)) {
-            members.clear();
-        }
     }
     let (mut found, mut scattered) = (Vec::new(), Vec::new());
     for (target, members) in by_target {
-        match explain(scene, target, &members) {
+        // Who reads an address in a log may ask for its name, and for nothing else.
+        let is_for_more = members.iter().any(|(_, quote)| !is_for_name(quote));
+        match is_for_more.then(|| explain(scene, target, &members)).flatten() {
             Some(recognition) => found.push(recognition),
             None => scattered.extend(members),
         }
@@ -62,13 +60,13 @@ fn port_asked(transport: u8, port: u16) -> Option<u16> {
 /// Complaints about several hosts, from ports of ours at which nothing else arrives: nobody here uses them.
 fn many_targets(scene: &Scene<'_>, mut members: Vec<(usize, Quote)>) -> Option<Recognition> {
     let limits = &scene.thresholds.unreachable;
-    members.retain(|(_, quote)| !is_for_name(quote) && is_idle(scene, quote) && !may_be_ours(scene, quote));
+    members.retain(|(_, quote)| is_idle(scene, quote) && !may_be_ours(scene, quote));
     let unsent: Vec<_> = members.iter().filter(|(_, quote)| is_unsent(scene, quote)).copied().collect();
-    let is_late =
-        |index: usize| scene.sighting(index).at.seconds_since(scene.observations.from) >= COMPLAINS_WITHIN;
+    let is_late = |index: usize| scene.sighting(index).at.seconds_since(scene.observations.from) >= COMPLAINS_WITHIN;
     if unsent.iter().filter(|(index, _)| is_late(*index)).count() >= limits.packets {
         return Some(never_sent(scene, &unsent));
     }
+    members.retain(|(_, quote)| !is_for_name(quote));
     // Peers of sharing networks, at ports of their own choice, are dead half of the time.
     let well_known: BTreeSet<u16> = ports(&members).range(..FIRST_CLIENT_PORT).copied().collect();
     let from_one_port = members.len() < limits.packets || services(scene, &well_known) < limits.services;
@@ -126,7 +124,9 @@ fn is_unsent(scene: &Scene<'_>, quote: &Quote) -> bool {
 fn never_sent(scene: &Scene<'_>, members: &[(usize, Quote)]) -> Recognition {
     scattered(scene, members)
         .confidence(Confidence::Likely)
-        .evidence("The capture shows what is sent here, and nothing left the ports that these packets are said to come from.")
+        .evidence(
+            "The capture shows what is sent here, and nothing left the ports that these packets are said to come from.",
+        )
         .close()
 }
 

@@ -1464,11 +1464,19 @@ fn strangers_share_a_range_of_ports() {
     };
     let side_by_side: Vec<u16> = (1..=200).collect();
     let apart: Vec<u16> = (1..=200).map(|i| 20 * i).collect();
+    let further_up: Vec<u16> = (1001..=1200).collect();
     let shuffled: Vec<u16> = (0..200).map(|i| 1 + i * 77 % 200).collect();
     for scenario in [Scenario::default, Scenario::live] {
-        for (sources, ports, each) in
-            [(20, &side_by_side, 10), (50, &side_by_side, 4), (8, &shuffled, 1), (5, &side_by_side, 40)]
-        {
+        for (sources, ports, each) in [
+            (20, &side_by_side, 10),
+            (50, &side_by_side, 4),
+            (8, &shuffled, 1),
+            (5, &side_by_side, 40),
+            (20, &apart, 10),
+            (50, &apart, 4),
+            (8, &apart, 1),
+            (20, &further_up, 10),
+        ] {
             let mut scenario = scenario();
             share(&mut scenario, sources, ports, each);
             // Who looks for one port of the range has nothing to do with it.
@@ -1482,9 +1490,8 @@ fn strangers_share_a_range_of_ports() {
             );
             assert!(found.iter().all(|other| other.id != "scan.vertical"), "{found:#?}");
         }
-        let further_up: Vec<u16> = (1001..=1200).collect();
         for (sources, ports, each) in
-            [(20, &apart, 10), (3, &side_by_side, 70), (100, &side_by_side, 2), (20, &further_up, 10)]
+            [(3, &side_by_side, 70), (100, &side_by_side, 2), (3, &apart, 70), (100, &apart, 2)]
         {
             let mut scenario = scenario();
             share(&mut scenario, sources, ports, each);
@@ -1513,6 +1520,32 @@ fn strangers_share_a_range_of_ports() {
         share(&mut files, 10, &(50_000..50_100).collect::<Vec<_>>(), 1);
         none(&files.recognise(), "scan.distributed");
     }
+}
+
+/// Strangers whose ports do not lie side by side share them where they begin together, write alike and find nothing.
+#[test]
+fn strangers_who_begin_together_share_a_scan() {
+    const MAKES: [&[u8]; 4] = [&[2, 4, 5, 180], &[2, 4, 5, 180, 1, 3, 3, 7], &[4, 2, 1, 1], &[]];
+    let share = |pause: f64, makes: usize, used: bool| {
+        let mut scenario = Scenario::default();
+        let port = |i: u32| 1 + (i * 577 % 60_000) as u16;
+        for source in 0..10 {
+            for i in 0..10 {
+                let probe = syn(&stranger(source), 40_000, HOME, port(source * 10 + i));
+                scenario.send(probe.options(MAKES[source as usize % makes])).wait(0.1);
+            }
+            scenario.wait(pause);
+        }
+        for i in 0..if used { 100 } else { 0 } {
+            scenario.connection(&stranger(900 + i), 50_000, HOME, port(i));
+        }
+        let told = scenario.findings_of(&scenario.arriving(HOME), scenario.now);
+        told.iter().any(|finding| finding.id == "scan.distributed")
+    };
+    assert!(share(1.0, 1, false));
+    assert!(!share(1000.0, 1, false), "one after the other");
+    assert!(!share(1.0, 4, false), "no more than three of a make");
+    assert!(!share(1.0, 1, true), "others use these ports");
 }
 
 /// What a source did before takes nothing from what it does next: hosts that answer pings are tried, and ports by datagrams after SYNs.

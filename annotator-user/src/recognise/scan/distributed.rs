@@ -1,8 +1,9 @@
-//! `scan.distributed`: sources that share the work of one scan: neighbours, or strangers whose parts make up a range.
+//! `scan.distributed`: sources that share the work of one scan: neighbours, strangers whose parts make up a range, or strangers who begin together.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
+use crate::counters::{PortProto, Side};
 use crate::finding::{Confidence, Recognition};
 use crate::recognise::addresses::site;
 use crate::recognise::half::Half;
@@ -107,9 +108,18 @@ struct Part {
     scan: Option<usize>,
 }
 
-/// Tells as one the scans and probes of sources from anywhere that each tried a part of a range of ports of one host, hardly a port of which two of them tried:
-/// strangers who search each for himself try the same few, or some far apart.
-pub fn ranges(scene: &Scene<'_>, claims: &Claims, found: &mut Vec<Recognition>) {
+/// What makes sources one that share no network.
+#[derive(Clone, Copy)]
+enum Bond {
+    /// Their ports lie side by side.
+    Range,
+    /// They begin together, write the same packets, and find nothing.
+    Make,
+}
+
+/// Tells as one the scans and probes of sources from anywhere that each tried a part of the ports of one host, hardly a port of which two of them tried:
+/// strangers who search each for himself try the same few.
+pub fn parts(scene: &Scene<'_>, claims: &Claims, found: &mut Vec<Recognition>) {
     let mut parts: BTreeMap<IpAddr, BTreeMap<IpAddr, Part>> = BTreeMap::new();
     let mut taken = BTreeSet::new();
     for (number, scan) in found.iter().enumerate() {
@@ -131,25 +141,81 @@ pub fn ranges(scene: &Scene<'_>, claims: &Claims, found: &mut Vec<Recognition>) 
             part.or_insert(Part { members: Vec::new(), scan: None }).members.push(index);
         }
     }
-    let ranges: Vec<Vec<Part>> = parts.into_values().flat_map(|parts| of_host(scene, parts)).collect();
-    let whole: Vec<Recognition> = ranges.iter().map(|parts| range(scene, parts, found)).collect();
-    let joined: BTreeSet<usize> = ranges.iter().flatten().filter_map(|part| part.scan).collect();
+    let shared: Vec<(Bond, Vec<Part>)> = parts.into_values().flat_map(|parts| of_host(scene, parts)).collect();
+    let whole: Vec<Recognition> = shared.iter().map(|(bond, parts)| whole(scene, *bond, parts, found)).collect();
+    let joined: BTreeSet<usize> = shared.iter().flat_map(|(_, parts)| parts).filter_map(|part| part.scan).collect();
     let mut numbers = 0..found.len();
     found.retain(|_| numbers.next().is_some_and(|number| !joined.contains(&number)));
     found.extend(whole);
 }
 
-/// The parts of each range of ports of a host that several sources tried. It begins among the ports of services: side by side further up lie those that a
-/// program allots, to files by FTP or to containers, and that clients and monitors of it try.
-fn of_host(scene: &Scene<'_>, parts: BTreeMap<IpAddr, Part>) -> Vec<Vec<Part>> {
+/// The scans of a host that several sources share.
+fn of_host(scene: &Scene<'_>, parts: BTreeMap<IpAddr, Part>) -> Vec<(Bond, Vec<Part>)> {
     let limits = &scene.thresholds.scan;
     let port = |index: &usize| scene.sighting(*index).packet.destination_port;
     let with_ports = |part: Part| (part.members.iter().map(port).collect::<BTreeSet<u16>>(), part);
     let mut parts: Vec<(BTreeSet<u16>, Part)> = parts.into_values().map(with_ports).collect();
     parts.retain(|(ports, _)| ports.len() >= limits.range_part);
+    let ranges = of_ranges(scene, &mut parts).into_iter().map(|parts| (Bond::Range, parts));
+    let mut shared: Vec<(Bond, Vec<Part>)> = ranges.collect();
+    shared.extend(of_makes(scene, parts).into_iter().map(|parts| (Bond::Make, parts)));
+    shared
+}
+
+/// Whether several sources tried hardly a port that another tried, and none of them more than half of all.
+fn are_shared(scene: &Scene<'_>, parts: &[(BTreeSet<u16>, Part)]) -> bool {
+    let limits = &scene.thresholds.scan;
+    let each = parts.iter().map(|(ports, _)| ports.len());
+    let together: BTreeSet<u16> = parts.iter().flat_map(|(ports, _)| ports.iter().copied()).collect();
+    let are_others = together.len() as f64 >= limits.shared * each.clone().sum::<usize>() as f64;
+    // Who has more than half of it scans alone, and others happen to try some of it.
+    let are_equal = each.max().is_some_and(|most| most * 2 <= together.len());
+    parts.len() >= limits.distributed_sources && are_others && are_equal
+}
+
+/// The parts of strangers who write their SYNs alike, begin together and try ports at which nothing but SYNs and resets arrives from anybody: no client
+/// of a program whose ports are allotted side by side is among them.
+fn of_makes(scene: &Scene<'_>, parts: Vec<(BTreeSet<u16>, Part)>) -> Vec<Vec<Part>> {
+    let limits = &scene.thresholds.scan;
+    let first = |part: &Part| part.members.iter().map(|index| scene.sighting(*index).at).min().unwrap_or_default();
+    let mut of_make: BTreeMap<Vec<u8>, Vec<(BTreeSet<u16>, Part)>> = BTreeMap::new();
+    for (ports, part) in parts {
+        let Some(index) = part.members.first() else { continue };
+        let make = scene.sighting(*index).tcp_option_list().map(|(kind, _)| kind).collect();
+        of_make.entry(make).or_default().push((ports, part));
+    }
+    let mut shared = Vec::new();
+    for mut parts in of_make.into_values() {
+        parts.sort_by_key(|(_, part)| first(part));
+        while let Some((_, earliest)) = parts.first() {
+            let begin = first(earliest);
+            let together = parts.partition_point(|(_, part)| first(part).follows(begin, limits.shared_within));
+            let later = parts.split_off(together.max(1));
+            let ports: BTreeSet<u16> = parts.iter().flat_map(|(ports, _)| ports.iter().copied()).collect();
+            let vain = ports.iter().filter(|port| is_in_vain(scene, **port)).count();
+            let are_many = ports.len() >= limits.shared_ports && vain as f64 >= limits.shared * ports.len() as f64;
+            if are_many && are_shared(scene, &parts) {
+                shared.push(parts.into_iter().map(|(_, part)| part).collect());
+            }
+            parts = later;
+        }
+    }
+    shared
+}
+
+/// Whether hardly anything but SYNs and resets comes to a port, by its counter.
+fn is_in_vain(scene: &Scene<'_>, port: u16) -> bool {
+    let count = scene.port(PortProto::Tcp, Side::Dst, port);
+    count.all.packets <= 2 * count.syn.packets
+}
+
+/// The parts of each range of ports of a host that several sources tried. It begins among the ports of services: side by side further up lie those that a
+/// program allots, to files by FTP or to containers, and that clients and monitors of it try.
+fn of_ranges(scene: &Scene<'_>, parts: &mut Vec<(BTreeSet<u16>, Part)>) -> Vec<Vec<Part>> {
+    let limits = &scene.thresholds.scan;
     let all: BTreeSet<u16> = parts.iter().flat_map(|(ports, _)| ports.iter().copied()).collect();
     let all: Vec<u16> = all.into_iter().collect();
-    let mut ranges = Vec::new();
+    let (mut ranges, mut others) = (Vec::new(), Vec::new());
     for run in all.chunk_by(|port, next| next - port <= limits.range_gap) {
         let (first, last) = (run[0], run[run.len() - 1]);
         let is_dense = run.len() * 2 > usize::from(last - first);
@@ -162,19 +228,17 @@ fn of_host(scene: &Scene<'_>, parts: BTreeMap<IpAddr, Part>) -> Vec<Vec<Part>> {
             within >= limits.range_part && within * 2 > ports.len()
         };
         let of_range: Vec<(BTreeSet<u16>, Part)> = parts.extract_if(.., is_part).collect();
-        let each = of_range.iter().map(|(ports, _)| ports.len());
-        let together: BTreeSet<u16> = of_range.iter().flat_map(|(ports, _)| ports.iter().copied()).collect();
-        let are_others = together.len() as f64 >= limits.shared * each.clone().sum::<usize>() as f64;
-        // Who has more than half of it scans alone, and others happen to try some of it.
-        let are_equal = each.max().is_some_and(|most| most * 2 <= together.len());
-        if of_range.len() >= limits.distributed_sources && are_others && are_equal {
+        if are_shared(scene, &of_range) {
             ranges.push(of_range.into_iter().map(|(_, part)| part).collect());
+        } else {
+            others.extend(of_range);
         }
     }
+    parts.extend(others);
     ranges
 }
 
-fn range(scene: &Scene<'_>, parts: &[Part], found: &[Recognition]) -> Recognition {
+fn whole(scene: &Scene<'_>, bond: Bond, parts: &[Part], found: &[Recognition]) -> Recognition {
     let scans = || parts.iter().filter_map(|part| part.scan).map(|number| &found[number]);
     let members: Vec<usize> = parts.iter().flat_map(|part| part.members.iter().copied()).collect();
     let ports: BTreeSet<u16> = members.iter().map(|index| scene.sighting(*index).packet.destination_port).collect();
@@ -183,10 +247,17 @@ fn range(scene: &Scene<'_>, parts: &[Part], found: &[Recognition]) -> Recognitio
         .with_ports()
         .with_ttls()
         .evidence(format!(
-            "{sources} of any networks tried {} of one host that were sampled, hardly one of which two of them tried, and which lie side by side.",
-            words::count(ports.len() as u64, "port")
+            "{sources} of any networks tried {} of one host that were sampled, hardly one of which two of them tried{}.",
+            words::count(ports.len() as u64, "port"),
+            match bond {
+                Bond::Range => ", and which lie side by side",
+                Bond::Make => "; they began together, write the same TCP options, and nobody uses these ports",
+            }
         ))
-        .evidence("Strangers who search each for himself try the same few ports, or such as lie far apart.")
+        .evidence(match bond {
+            Bond::Range => "Strangers who search each for himself try the same few ports, or such as lie far apart.",
+            Bond::Make => "Strangers who search each for himself try the same few ports.",
+        })
         .fact("detail", sources);
     let case = if scans().count() == parts.len() { case.confidence(Confidence::Likely) } else { case };
     in_place_of(case, scans()).close()

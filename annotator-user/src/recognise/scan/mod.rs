@@ -41,7 +41,7 @@ pub fn recognise(scene: &Scene<'_>, claims: &Claims) -> Vec<Recognition> {
     found.extend(distributed::join(scene, scans));
     let taken = found.iter().flat_map(|recognition| recognition.explains.iter().copied()).collect();
     found.extend(distributed::recognise(scene, claims, &taken));
-    distributed::ranges(scene, claims, &mut found);
+    distributed::parts(scene, claims, &mut found);
     found
 }
 
