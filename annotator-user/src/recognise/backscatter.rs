@@ -1,4 +1,4 @@
-//! `backscatter.tcp` and `backscatter.dns`: answers to packets that somebody forged with our address.
+//! `backscatter.tcp`, `backscatter.dns` and, of echo replies, `backscatter.icmp`: answers to packets that somebody forged with our address.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -6,8 +6,9 @@ use std::net::IpAddr;
 use annotator_common::Transport;
 use annotator_common::packet::tcp;
 
+use super::echo_reply::is_unasked_reply;
 use super::half::Half;
-use super::packets::is_syn_ack;
+use super::packets::{is_ping, is_syn_ack};
 use super::{Case, Claims, DNS, Scene, words};
 use crate::counters::{PortProto, Side};
 use crate::finding::{Confidence, Recognition};
@@ -16,16 +17,21 @@ use crate::observation::Sighting;
 /// Finds answers that nobody asked for, one finding for each that sends them, and one for all that send too few to tell by themselves.
 pub fn recognise(scene: &Scene<'_>, claims: &Claims) -> Vec<Recognition> {
     let mut found = Vec::new();
-    let mut few = Vec::new();
+    let (mut few, mut few_dns) = (Vec::new(), Vec::new());
     for (victim, indices) in scene.sources() {
-        let (mut tcp, mut dns) = (Vec::new(), Vec::new());
+        let (mut tcp, mut dns, mut replies) = (Vec::new(), Vec::new(), Vec::new());
         for index in claims.free(indices) {
             let sighting = scene.sighting(index);
             if is_unasked_answer(scene, sighting) {
                 tcp.push(index);
             } else if is_unasked_dns(scene, sighting) {
                 dns.push(index);
+            } else if is_unasked_reply(scene, sighting) {
+                replies.push(index);
             }
+        }
+        if are_heard(scene, &replies) {
+            found.push(explain_replies(scene, victim, replies));
         }
         if !is_conversation(scene, victim, &tcp) && !asks_itself(scene, victim, &tcp) {
             match is_bystander(scene, &tcp) || are_unasked(scene, &tcp) {
@@ -34,13 +40,20 @@ pub fn recognise(scene: &Scene<'_>, claims: &Claims) -> Vec<Recognition> {
             }
         }
         if is_dns_bystander(scene, &dns) {
-            found.push(explain_dns(scene, victim, dns));
+            found.push(explain_dns(scene, &victim.to_string(), dns));
+        } else {
+            few_dns.extend(dns);
         }
+    }
+    if are_of_many_servers(scene, &few_dns) {
+        let servers = words::count(sources(scene, &few_dns).len() as u64, "server");
+        few_dns.sort_unstable();
+        found.push(explain_dns(scene, &servers, few_dns));
     }
     few.sort_unstable();
     if is_bystander(scene, &few) {
-        let victims: BTreeSet<IpAddr> = few.iter().map(|i| scene.sighting(*i).source()).collect();
-        found.push(explain_tcp(scene, &words::count(victims.len() as u64, "host"), few));
+        let victims = words::count(sources(scene, &few).len() as u64, "host");
+        found.push(explain_tcp(scene, &victims, few));
     }
     found
 }
@@ -169,7 +182,34 @@ fn explain_tcp(scene: &Scene<'_>, victims: &str, members: Vec<usize>) -> Recogni
         .close()
 }
 
-fn explain_dns(scene: &Scene<'_>, victim: IpAddr, members: Vec<usize>) -> Recognition {
+/// Whether several servers answer what nobody here asked, by a capture that shows all questions: more of them than are asked at one address and answer from
+/// another.
+fn are_of_many_servers(scene: &Scene<'_>, answers: &[usize]) -> bool {
+    sources(scene, answers).len() >= scene.thresholds.backscatter.servers
+        && answers.iter().all(|index| scene.knows_all_asked(scene.sighting(*index).destination(), DNS))
+}
+
+/// Whether echo replies come to hosts whose packets a capture shows, and which ping nobody: who pings everybody, or a router, is answered by others.
+fn are_heard(scene: &Scene<'_>, replies: &[usize]) -> bool {
+    let pings = |host: IpAddr| scene.from(host).iter().any(|index| is_ping(scene.sighting(*index)));
+    let hosts: BTreeSet<IpAddr> = replies.iter().map(|index| scene.sighting(*index).destination()).collect();
+    replies.len() >= scene.thresholds.backscatter.answers
+        && hosts.into_iter().all(|host| scene.hears_all(host) && !pings(host))
+}
+
+fn explain_replies(scene: &Scene<'_>, victim: IpAddr, members: Vec<usize>) -> Recognition {
+    Case::new(scene, "backscatter.icmp", members)
+        .with_ttls()
+        .evidence(format!("Echo replies of {victim}; the capture shows what is sent here, and nobody pings."))
+        .fact("detail", format!("{victim} answers pings in your name"))
+        .close()
+}
+
+fn sources(scene: &Scene<'_>, members: &[usize]) -> BTreeSet<IpAddr> {
+    members.iter().map(|index| scene.sighting(*index).source()).collect()
+}
+
+fn explain_dns(scene: &Scene<'_>, victim: &str, members: Vec<usize>) -> Recognition {
     Case::new(scene, "backscatter.dns", members)
         .with_ports()
         .evidence("Answers of a name server to questions that nobody here was seen asking.")

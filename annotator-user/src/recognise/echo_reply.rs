@@ -19,7 +19,8 @@ pub fn recognise(scene: &Scene<'_>, claims: &Claims) -> Vec<Recognition> {
     by_victim.into_iter().filter_map(|(victim, masses)| flood(scene, victim, masses)).collect()
 }
 
-fn is_unasked_reply(scene: &Scene<'_>, sighting: &Sighting) -> bool {
+/// Whether an echo reply comes from a host to which its receiver was not seen sending anything.
+pub fn is_unasked_reply(scene: &Scene<'_>, sighting: &Sighting) -> bool {
     is_echo_reply(sighting)
         && scene.is_inbound(sighting)
         && !is_to_many(sighting)

@@ -264,6 +264,8 @@ thresholds! {
     backscatter: Backscatter {
         /// Different addresses and ports that are answered.
         answers: usize,
+        /// Name servers that answer what nobody asked, each less often than that.
+        servers: usize,
         /// Different ports that are refused, where nothing but that port tells that no client asked.
         refusals: usize,
         /// First and last port from which hosts here connect.

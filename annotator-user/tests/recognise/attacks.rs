@@ -403,6 +403,31 @@ fn complaints_to_a_gateway_whose_other_connections_come_about() {
     assert!(complaints(false));
 }
 
+/// A flood under forged names may go through servers all over the world, or be one of pings.
+#[test]
+fn answers_that_a_capture_shows_to_be_unasked() {
+    let told = |servers: u32, asks: bool, shows: bool| {
+        let mut scenario = Scenario::at(&[HOME]);
+        for i in 0..20 {
+            let (server, port) = (stranger(i % servers), 1201 + 997 * i as u16);
+            if shows {
+                scenario.send(udp(HOME, 55_000, AWAY, 53, &[0; 30])).send(udp(AWAY, 53, HOME, 55_000, &[0; 60]));
+            }
+            if asks {
+                scenario.send(udp(HOME, port, &server, 53, &[0; 30])).send(ping(HOME, "93.184.216.255"));
+            }
+            scenario.send(udp(&server, 53, HOME, port, &[7, i as u8, 0x81, 0x80, 0, 1, 0, 0, 0, 0, 0, 0]));
+            scenario.send(icmp("116.90.231.99", HOME, 0, 0, &[0, i as u8, 0, 7])).wait(0.5);
+        }
+        let mut ids: Vec<String> = scenario.recognise().into_iter().map(|one| one.id).collect();
+        ids.retain(|id| id.starts_with("backscatter"));
+        ids
+    };
+    assert_eq!(told(20, false, true), ["backscatter.dns", "backscatter.icmp"]);
+    assert!(told(20, true, true).is_empty());
+    assert!(told(20, false, false).is_empty());
+}
+
 /// Where a capture shows what we send, the ports from which nothing left tell, whatever is quoted.
 #[test]
 fn complaints_show_beside_our_own_traffic() {
