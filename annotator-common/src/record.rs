@@ -144,8 +144,8 @@ pub fn note<F: Frame + ?Sized>(
     if !rarely(news.any()) {
         return (news, false);
     }
-    // What a source begins is seen, whatever it did before in this minute.
-    (news, grant(slot, settings.budget.per_source) || first)
+    // What a source begins is seen, whatever it did before in this minute, and takes nothing from what it does next.
+    (news, first || grant(slot, settings.budget.per_source))
 }
 
 /// Why a packet is news whoever sent it, and what its flags say of [`Source::kinds`].

@@ -22,7 +22,7 @@ const WITH_ONE_OPTION: u8 = 24;
 
 impl Scene<'_> {
     /// SYNs of a source, among some of its sightings, that belong to what it is looking for: those that came to nothing and, where these are the
-    /// greater part of what it tries, the others as well, but for those to what it uses.
+    /// greater part of what it tries, the others as well, but of those to what it uses only the first.
     pub fn attempts(&self, source: IpAddr, indices: impl Iterator<Item = usize>) -> Vec<usize> {
         let mut attempts: Vec<usize> = indices.filter(|index| self.is_attempt(*index)).collect();
         if self.fruitless(source, &attempts) < self.thresholds.scan.fruitless {
@@ -39,7 +39,11 @@ impl Scene<'_> {
         let each = vain.len().div_ceil(self.targets(&vain).len());
         let goes_on = |index: &usize| Half::of(self.sighting(*index)).is_some_and(|half| self.carried(&half).running);
         let is_used = |index: &usize| times[&target(index)] > USES * each && goes_on(index);
-        let used: HashSet<usize> = answered.into_iter().filter(is_used).collect();
+        let mut used: Vec<usize> = answered.into_iter().filter(is_used).collect();
+        // It is among what is tried all the same.
+        let mut tried = HashSet::new();
+        used.retain(|index| !tried.insert(target(index)));
+        let used: HashSet<usize> = used.into_iter().collect();
         attempts.retain(|index| !used.contains(index));
         attempts
     }
@@ -57,8 +61,9 @@ impl Scene<'_> {
             let half = Half::of(self.sighting(index));
             half.is_some_and(|half| {
                 let there = self.carried(&half);
-                let is_used =
-                    there.running || (!knows_none && self.is_served((half.destination, half.destination_port)));
+                let is_used = there.running
+                    || self.is_used_by_one(half.destination_port)
+                    || (!knows_none && self.is_served((half.destination, half.destination_port)));
                 (there.reset || hangs_up) && !is_used
             })
         };

@@ -1,6 +1,6 @@
 //! `backscatter.tcp`, `backscatter.dns` and, of echo replies, `backscatter.icmp`: answers to packets that somebody forged with our address.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::net::IpAddr;
 
 use annotator_common::Transport;
@@ -18,10 +18,14 @@ use crate::observation::Sighting;
 pub fn recognise(scene: &Scene<'_>, claims: &Claims) -> Vec<Recognition> {
     let mut found = Vec::new();
     let (mut few, mut few_dns) = (Vec::new(), Vec::new());
+    let served = served_untracked(scene);
     for (victim, indices) in scene.sources() {
         let (mut tcp, mut dns, mut replies) = (Vec::new(), Vec::new(), Vec::new());
         for index in claims.free(indices) {
             let sighting = scene.sighting(index);
+            if served.contains(&(victim, sighting.packet.source_port)) {
+                continue;
+            }
             if is_unasked_answer(scene, sighting) {
                 tcp.push(index);
             } else if is_unasked_dns(scene, sighting) {
@@ -36,7 +40,7 @@ pub fn recognise(scene: &Scene<'_>, claims: &Claims) -> Vec<Recognition> {
         if !is_conversation(scene, victim, &tcp) && !asks_itself(scene, victim, &tcp) {
             match is_bystander(scene, &tcp) || are_unasked(scene, &tcp) {
                 true => found.push(explain_tcp(scene, &victim.to_string(), tcp)),
-                false => few.extend(tcp.into_iter().filter(|index| !aborts(scene.sighting(*index)))),
+                false => few.extend(tcp),
             }
         }
         if is_dns_bystander(scene, &dns) {
@@ -51,11 +55,27 @@ pub fn recognise(scene: &Scene<'_>, claims: &Claims) -> Vec<Recognition> {
         found.push(explain_dns(scene, &servers, few_dns));
     }
     few.sort_unstable();
+    // Where many are under attack, some of them end by such resets what they never began.
+    if few.iter().filter(|index| aborts(scene.sighting(**index))).count() < scene.thresholds.backscatter.refusals {
+        few.retain(|index| !aborts(scene.sighting(*index)));
+    }
     if is_bystander(scene, &few) {
         let victims = words::count(sources(scene, &few).len() as u64, "host");
         found.push(explain_tcp(scene, &victims, few));
     }
     found
+}
+
+/// Hosts and their ports that somebody asks while there are more sources than the table has room for: what they answer may be to one of whom nothing is known.
+fn served_untracked(scene: &Scene<'_>) -> HashSet<(IpAddr, u16)> {
+    if scene.observations.counters.packets_of_untracked_sources == 0 {
+        return HashSet::new();
+    }
+    let asks = |sighting: &Sighting| {
+        sighting.packet.is_syn()
+            || (sighting.packet.transport == Transport::Udp && sighting.packet.destination_port == DNS)
+    };
+    scene.sightings().filter(|(_, sighting)| asks(sighting)).map(|(_, sighting)| sighting.target()).collect()
 }
 
 /// Whether a packet accepts or refuses a connection that nobody here was seen asking for, and that does not go on.
@@ -124,8 +144,14 @@ fn is_dns_bystander(scene: &Scene<'_>, answers: &[usize]) -> bool {
     // Resolvers ask from any port: only silence of the asker, whose other questions are heard, or several who cannot all have asked, tells.
     targets.len() >= limits.answers
         && (hosts.iter().all(|host| scene.knows_all_asked(*host, DNS))
-            || hosts.len() >= limits.answers
+            || (hosts.len() >= limits.answers && !are_of_resolver(scene, answers))
             || (hosts.iter().all(|host| scene.hears(*host)) && beyond_questions(scene) >= answers.len() as u64))
+}
+
+/// Whether most answers are those of a resolver that found what it was asked for (RA, and RCODE 0; RFC 1035 §4.1.1), whom many hosts of a site may ask.
+fn are_of_resolver(scene: &Scene<'_>, answers: &[usize]) -> bool {
+    let is_found = |index: &&usize| scene.sighting(**index).payload().get(3).is_some_and(|byte| byte & 0x8f == 0x80);
+    answers.iter().filter(is_found).count() * 2 > answers.len()
 }
 
 /// How many more answers of name servers there are than questions, by the exact counters; none where no question was seen.

@@ -58,6 +58,8 @@ pub struct Scene<'a> {
     low_clients: bool,
     outcomes: Vec<Outcome>,
     clients: HashSet<IpAddr>,
+    /// The SYNs to each TCP port, and from whom to whom they go, if that is one and the same.
+    opened: HashMap<u16, (Option<(IpAddr, IpAddr)>, u64)>,
     wanted: HashSet<(IpAddr, u16)>,
     quotes: Vec<(usize, Quote)>,
     /// SYNs and datagrams by where they go.
@@ -66,6 +68,9 @@ pub struct Scene<'a> {
     /// Which part of the FINs is of sources that do more than end connections.
     pub(super) used_ends: f64,
 }
+
+/// Packets of a connection from which on it is used: who looks what a service says sends fewer.
+const USED: u64 = 8;
 
 impl<'a> Scene<'a> {
     /// Indexes the observations.
@@ -93,6 +98,7 @@ impl<'a> Scene<'a> {
             low_clients: false,
             outcomes: Vec::new(),
             clients: HashSet::new(),
+            opened: HashMap::new(),
             wanted: HashSet::new(),
             quotes: Vec::new(),
             questions: Default::default(),
@@ -139,6 +145,12 @@ impl<'a> Scene<'a> {
             } else {
                 self.tcp_ports.extend([half.source_port, half.destination_port]);
                 *self.tcp_seen_at.entry(half.destination_port).or_default() += 1;
+            }
+            if sighting.packet.is_syn() {
+                let ends = Some((half.source, half.destination));
+                let (between, syns) = self.opened.entry(half.destination_port).or_insert((ends, 0));
+                *between = between.filter(|_| *between == ends);
+                *syns += 1;
             }
             let carried = self.halves.entry(half).or_default();
             carried.note(sighting);
@@ -191,7 +203,7 @@ impl<'a> Scene<'a> {
     }
 
     /// How many TCP packets to a port were counted and not sampled.
-    fn unseen_at(&self, port: u16) -> u64 {
+    pub fn unseen_at(&self, port: u16) -> u64 {
         let seen = self.tcp_seen_at.get(&port).copied().unwrap_or_default();
         self.port(PortProto::Tcp, Side::Dst, port).all.packets.saturating_sub(seen)
     }
@@ -424,6 +436,15 @@ impl<'a> Scene<'a> {
         !self.observations.live && sent.all(|(_, count)| count.all == count.syn)
     }
 
+    /// Whether so much comes to a TCP port for which one source asks one host, and nobody else, that its connections are used, though nothing of what they
+    /// carry is sampled.
+    pub fn is_used_by_one(&self, port: u16) -> bool {
+        let count = self.port(PortProto::Tcp, Side::Dst, port);
+        let is_alone =
+            |(between, syns): &(Option<(IpAddr, IpAddr)>, u64)| between.is_some() && *syns == count.syn.packets;
+        self.opened.get(&port).is_some_and(is_alone) && count.all.packets >= USED * count.syn.packets
+    }
+
     /// Whether a TCP port carries connections, by its counter: a connection is three packets and more behind each SYN, a probe is one
     /// at most. A scanner may send as many, and the counter is that of all hosts, so somebody else must have asked this one for it.
     pub fn is_served(&self, (host, port): (IpAddr, u16)) -> bool {
@@ -514,7 +535,7 @@ impl<'a> Scene<'a> {
         match self.is_listening(PortProto::Tcp, half.destination, half.destination_port) {
             Some(true) => Outcome::Answered,
             // A port that was served for a while, or for somebody behind this host, is in no list.
-            _ if self.is_served(target) => Outcome::Answered,
+            _ if self.is_served(target) || self.is_used_by_one(half.destination_port) => Outcome::Answered,
             Some(false) => Outcome::Refused,
             None if self.hears(half.destination) => Outcome::Silent,
             None => Outcome::Unknown,

@@ -279,10 +279,17 @@ fn backscatter_goes_where_no_client_was() {
             53,
             &format!("93.184.216.{last}"),
             40_000,
-            &[0, 1, 0x81, 0x80, 0, 1, 0, 1],
+            &[0, 1, 0x81, 0x82, 0, 1, 0, 0],
         ));
     }
     assert_eq!(ids(&telescope.recognise()), ["backscatter.dns", "backscatter.tcp"]);
+    // A resolver that finds what it is asked for serves them all.
+    let mut office = Scenario::live();
+    for i in 0..60 {
+        let client = format!("93.184.216.{}", 10 + i % 6);
+        office.send(udp("185.60.112.80", 53, &client, 40_000 + 7 * i, &[0, 1, 0x81, 0x80, 0, 1, 0, 1]));
+    }
+    assert!(office.recognise().is_empty());
     let mut high = Scenario::live();
     for port in [35080, 11092, 46048, 60312, 55381, 2656, 64092, 56809, 48094, 40001] {
         high.send(tcp(AWAY, 80, HOME, port, SYN | ACK));
@@ -401,6 +408,39 @@ fn complaints_to_a_gateway_whose_other_connections_come_about() {
     };
     assert!(!complaints(true));
     assert!(complaints(false));
+}
+
+/// What runs since before the capture is not sampled, and what came before it is not known.
+#[test]
+fn complaints_about_what_a_capture_does_not_show() {
+    let told = |sent: bool, gap: f64, connections: u16| {
+        let mut scenario = Scenario::at(&[HOME]);
+        scenario.connection(HOME, 50_000, AWAY, 443).wait(30.0).connection(HOME, 50_001, AWAY, 443).wait(gap);
+        for i in 0..6 {
+            let old = tcp(HOME, 45_000 + i % connections, &stranger(7), 5432, PSH | ACK);
+            if sent {
+                scenario.send(with_data(old.clone()));
+            }
+            scenario.send(error("185.60.112.1", 3, 1, &old)).wait(0.2);
+        }
+        scenario.connection(HOME, 50_002, AWAY, 443);
+        let found = scenario.recognise();
+        ids(&found).iter().any(|id| ["pattern.unreachable-unknown-host", "backscatter.icmp"].contains(id))
+    };
+    assert!(!told(true, 15.0, 1) && !told(true, 15.0, 6));
+    assert!(!told(false, 600.0, 1));
+    assert!(told(false, 15.0, 1) && told(false, 15.0, 6));
+}
+
+/// Of clients beyond those for whom there is room, not the questions are sampled, but the answers.
+#[test]
+fn a_server_answers_clients_for_whom_there_is_no_room() {
+    let mut scenario = Scenario::default();
+    for i in 0..15_000 {
+        let (client, port) = (made_up(i), 1024 + (i * 577 % 60_000) as u16);
+        scenario.send(syn(&client, port, HOME, 443)).send(tcp(HOME, 443, &client, port, SYN | ACK)).wait(-0.019);
+    }
+    none(&scenario.recognise(), "backscatter.tcp");
 }
 
 /// A flood under forged names may go through servers all over the world, or be one of pings.

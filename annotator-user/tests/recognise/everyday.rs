@@ -8,13 +8,15 @@ const AWAY: &str = "116.90.231.77";
 const EVERYBODY: &str = "255.255.255.255";
 
 /// All of it, by what it is.
-pub const EVERYDAY: [(&str, Fill); 26] = [
+pub const EVERYDAY: [(&str, Fill); 28] = [
     ("Tunnels: WireGuard, OpenVPN, IPsec, GRE", tunnels),
     ("Browsing over QUIC", browsing_over_quic),
     ("A server that speaks QUIC", a_quic_server),
     ("Telephone calls by SIP and RTP", calls),
     ("Conferences by WebRTC", conferences),
     ("Conferences with a port for each stream", unbundled_conferences),
+    ("Nodes of a cluster", nodes_of_a_cluster),
+    ("Browsers that look for a way through translators", ways_through_translators),
     ("Peers of a sharing network, some of them dead", dead_peers),
     ("Connections from before the capture that their servers give up", older_connections),
     ("A node of a distributed hash table", a_node_of_a_hash_table),
@@ -121,6 +123,30 @@ fn dead_peers(scenario: &mut Scenario) {
             _ => scenario.send(udp(&peer, port, HOME, 51_413, b"d1:rd2:id20:bbbbbbbbbbbbbbbbbbbbe1:t2:aa1:y1:re")),
         };
         scenario.wait(1.0);
+    }
+}
+
+/// Each with a port of its own, over connections whose data is not sampled, and which the peer gives up at the end.
+fn nodes_of_a_cluster(scenario: &mut Scenario) {
+    let timestamps = [1, 1, 8, 10, 0, 0, 0, 1, 0, 0, 0, 1];
+    for node in 0..3 {
+        for i in 0..20 {
+            let (peer, mine, port) = (crowd(node), 40_000 + i, 33_000 + 701 * i + node as u16);
+            let out = |flags| tcp(&peer, mine, HOME, port, flags).options(&timestamps);
+            let back = |flags| tcp(HOME, port, &peer, mine, flags).options(&timestamps);
+            scenario.send(out(SYN)).send(back(SYN | ACK)).send(out(ACK));
+            for _ in 0..8 {
+                scenario.send(with_data(out(PSH | ACK))).send(with_data(back(PSH | ACK)));
+            }
+            scenario.send(out(RST));
+        }
+    }
+}
+
+/// Behind a translator that takes client ports from everywhere.
+fn ways_through_translators(scenario: &mut Scenario) {
+    for i in 0..60 {
+        both(scenario, (HOME, 1024 + 977 * i), (AWAY, 19_302), [20, 32]);
     }
 }
 

@@ -1522,6 +1522,100 @@ fn strangers_share_a_range_of_ports() {
     }
 }
 
+/// What was seen whole at the beginning of a capture takes nothing from what is sampled of a source behind it.
+#[test]
+fn a_scan_shows_behind_what_was_seen_whole() {
+    let mut scenario = Scenario::default();
+    for i in 0..17_000_u32 {
+        let packet = if i % 2 == 0 { udp(AWAY, 40_000, HOME, 53, &[0; 30]) } else { syn(AWAY, 40_000, HOME, 80) };
+        scenario.send(packet).wait(-0.0099);
+    }
+    for port in 1000..1200 {
+        scenario.send(udp(AWAY, 40_001, HOME, port, &[])).wait(0.01);
+    }
+    assert!(ids(&scenario.recognise()).contains(&"scan.udp"));
+}
+
+/// Who logs in where it is let in has searched all the same.
+#[test]
+fn what_is_used_is_among_what_was_tried() {
+    let mut worm = Scenario::default();
+    for i in 0..8 {
+        for login in 0..if i % 2 == 0 { 5 } else { 1 } {
+            let (host, port) = (host(i), 40_000 + 100 * i as u16 + login);
+            if i % 2 == 0 {
+                let out = |flags| tcp(AWAY, port, &host, 23, flags);
+                worm.send(out(SYN)).send(tcp(&host, 23, AWAY, port, SYN | ACK)).send(out(ACK));
+                worm.send(with_data(out(PSH | ACK))).send(tcp(&host, 23, AWAY, port, FIN | ACK)).send(out(RST | ACK));
+            } else {
+                worm.send(syn(AWAY, port, &host, 23)).send(tcp(&host, 23, AWAY, port, RST | ACK).sequence(0));
+            }
+        }
+    }
+    one(&worm.recognise(), "scan.horizontal");
+}
+
+/// A capture that begins amid connections shows what they acknowledge, and not what they carry.
+#[test]
+fn acknowledgements_of_older_connections_are_no_scan() {
+    let scans = |data: bool| {
+        let mut scenario = Scenario::default();
+        for i in 0..30 {
+            let (server, port) = (stranger(i), 50_000 + i as u16);
+            if data {
+                scenario.send(with_data(tcp(&server, 8883, HOME, port, PSH | ACK)));
+            }
+            scenario.send(tcp(HOME, port, &server, 8883, ACK));
+            scenario.send(syn(&server, 40_000, HOME, 80)).send(tcp(HOME, 80, &server, 40_000, RST | ACK).sequence(0));
+        }
+        ids(&scenario.recognise()).contains(&"scan.ack")
+    };
+    assert!(scans(false));
+    assert!(!scans(true));
+    // What is read at a site makes no connection of what comes from its port.
+    let mut visited = Scenario::at(&[HOME]);
+    for i in 0..6 {
+        visited.connection(HOME, 50_000 + i, AWAY, 443);
+    }
+    for port in 1..40 {
+        visited.send(tcp(AWAY, 443, HOME, port, ACK));
+    }
+    assert!(ids(&visited.recognise()).contains(&"scan.ack"));
+}
+
+/// A server of files answers from a port of its own, which is another for each (RFC 1350 §4).
+#[test]
+fn transfers_that_were_asked_for_are_no_scan() {
+    let scans = |asked: u16| {
+        let mut scenario = Scenario::default();
+        for i in 0..40 {
+            let (mine, theirs) = (2000 + 997 * i, 49_152 + 331 * i);
+            scenario.send(udp(HOME, mine, AWAY, asked, b"\0\x01image.bin\0octet\0"));
+            scenario.send(udp(AWAY, theirs, HOME, mine, &[&[0, 3, 0, 1][..], &[7; 512]].concat()));
+        }
+        ids(&scenario.recognise()).contains(&"scan.udp")
+    };
+    assert!(!scans(69));
+    assert!(scans(6969));
+}
+
+/// What a source asks elsewhere, and is answered, excuses no sweep.
+#[test]
+fn who_has_peers_may_sweep_as_well() {
+    let mut scenario = Scenario::default();
+    for i in 0..45 {
+        let (peer, port) = (stranger(i), 1024 + 311 * i as u16);
+        for _ in 0..3 {
+            scenario.send(udp(HOME, 51_413, &peer, port, &[0x40; 1200]));
+            scenario.send(udp(&peer, port, HOME, 51_413, &[0x40; 1200]));
+        }
+    }
+    for i in 100..130 {
+        scenario.send(udp(HOME, 60_000, &stranger(i), 53413, &[0; 20]));
+    }
+    assert!(ids(&scenario.recognise()).contains(&"scan.horizontal"));
+}
+
 /// Strangers whose ports do not lie side by side share them where they begin together, write alike and find nothing.
 #[test]
 fn strangers_who_begin_together_share_a_scan() {

@@ -18,6 +18,9 @@ use crate::recognise::{DNS, FIRST_CLIENT_PORT};
 const WINDOW_SCALE: u8 = 3;
 const TIMESTAMPS: u8 = 8;
 
+/// Where files are asked for by TFTP (RFC 1350 §4).
+const TFTP: u16 = 69;
+
 /// Where in a message of DNS the flags stand, the first of which marks an answer (RFC 1035 §4.1.1).
 const DNS_FLAGS: usize = 2;
 
@@ -83,8 +86,12 @@ impl Kind {
         let half = Half::of(sighting)?;
         let packet = &sighting.packet;
         if packet.transport == Transport::Udp {
-            let asked =
-                scene.carried(&half.reverse()).datagram || is_used(scene, sighting) || is_of_call(scene, sighting);
+            // A transfer goes on from another port than that at which it was asked for (RFC 1350 §4).
+            let request = Half { destination_port: TFTP, ..half.reverse() };
+            let asked = scene.carried(&half.reverse()).datagram
+                || scene.carried(&request).datagram
+                || is_used(scene, sighting)
+                || is_of_call(scene, sighting);
             return (!asked && uninvited.contains(&index)).then_some(Kind::Udp);
         }
         let kind = match packet.tcp_flags & (FIN | SYN | RST | PSH | ACK | URG) {
@@ -93,13 +100,23 @@ impl Kind {
             flags if flags == FIN | PSH | URG => return Some(Kind::Xmas),
             FIN => Kind::Fin,
             flags if flags == FIN | ACK => Kind::Maimon,
-            ACK if sighting.payload_length() == 0 => Kind::Ack,
+            ACK if sighting.payload_length() == 0 && !is_running_unseen(scene, half) => Kind::Ack,
             _ => return None,
         };
         let to_service = scene.thresholds.contact.is_service(half.destination_port);
         let invited = is_server_to_client(scene, half) && !scene.only_ends(half.source) && !uninvited.contains(&index);
         (scene.is_out_of_connection(&half) && (kind == Kind::Fin || to_service || !invited)).then_some(kind)
     }
+}
+
+/// Whether an ACK is one of a connection from before the capture: its sender gets data at a port that clients take, which is not sampled, of a host of which
+/// everything else is.
+fn is_running_unseen(scene: &Scene<'_>, half: Half) -> bool {
+    half.source_port >= FIRST_CLIENT_PORT
+        && !scene.thresholds.contact.is_service(half.source_port)
+        && scene.hears_all(half.destination)
+        && !scene.carried(&half.reverse()).reset
+        && scene.unseen_at(half.source_port) > 0
 }
 
 /// What a row of packets looks like, that one port of a source sends to one host.

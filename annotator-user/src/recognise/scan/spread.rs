@@ -274,15 +274,19 @@ impl Probes {
             && !hosts().any(|host| scene.is_near(*host))
     }
 
-    /// Whether most hosts to which the source of datagrams sends any answer.
+    /// Whether datagrams come from one port, from which the source sends to changing ports of many hosts, most of which answer there.
     fn is_by_peer(&self, scene: &Scene<'_>) -> bool {
-        let source = self.seen(scene).next().map(Sighting::source);
-        let sent = source.into_iter().flat_map(|source| scene.from(source)).map(|index| scene.sighting(*index));
-        let mut answers: BTreeMap<IpAddr, bool> = BTreeMap::new();
-        for half in sent.filter_map(Half::of).filter(|half| half.transport == Transport::Udp) {
+        let Some(first) = self.seen(scene).next() else { return false };
+        let own_port = first.packet.source_port;
+        let sent = scene.from(first.source()).iter().map(|index| scene.sighting(*index)).filter_map(Half::of);
+        let (mut answers, mut ports) = (BTreeMap::<IpAddr, bool>::new(), BTreeSet::new());
+        for half in sent.filter(|half| half.transport == Transport::Udp && half.source_port == own_port) {
             *answers.entry(half.destination).or_default() |= scene.carried(&half.reverse()).datagram;
+            ports.insert(half.destination_port);
         }
-        answers.values().filter(|answers| **answers).count() * 2 > answers.len()
+        self.seen(scene).all(|sighting| sighting.packet.source_port == own_port)
+            && ports.len() >= scene.thresholds.scan.ports
+            && answers.values().filter(|answers| **answers).count() * 2 > answers.len()
     }
 
     /// Whether it takes its time, so many seconds at least: by the sightings, or by the table where that remembers more. Its pace is that within the
