@@ -327,11 +327,14 @@ impl<'a> Scene<'a> {
         (asked || answered) && !self.tcp_ports.contains(&port)
     }
 
-    /// Whether more came to the ports to which a source sends than what it is known to have sent besides data: its conversations go on.
+    /// Whether more came to the ports to which a source sends, and to most of them, than what it is known to have sent besides data: its conversations go on.
     pub fn goes_on(&self, source: IpAddr, sent: &[usize]) -> bool {
         let Some(view) = self.view(source) else { return false };
         let ports: BTreeSet<u16> = sent.iter().map(|index| self.sighting(*index).packet.destination_port).collect();
-        ports.iter().map(|port| self.unseen_at(*port)).sum::<u64>() > self.unsampled(view) + ports.len() as u64 / 2
+        let unseen = ports.iter().map(|port| self.unseen_at(*port));
+        // Some of the ports are those of others, too.
+        unseen.clone().filter(|unseen| *unseen > 0).count() * 2 > ports.len()
+            && unseen.sum::<u64>() > self.unsampled(view) + ports.len() as u64 / 2
     }
 
     /// How many packets of a source the table counts that are not among the sightings.

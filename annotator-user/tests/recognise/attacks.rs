@@ -443,6 +443,20 @@ fn a_server_answers_clients_for_whom_there_is_no_room() {
     none(&scenario.recognise(), "backscatter.tcp");
 }
 
+/// Some of the ports that are answered are also those of clients of ours.
+#[test]
+fn backscatter_shows_beside_visitors() {
+    let mut scenario = Scenario::at(&[HOME]);
+    for i in 0..60 {
+        let port = 1201 + 997 * i;
+        if i % 4 == 0 {
+            scenario.connection(&stranger(i.into()), port, HOME, 443).connection(&stranger(i.into()), port, HOME, 80);
+        }
+        scenario.send(tcp(AWAY, 80, HOME, port, SYN | ACK));
+    }
+    assert_eq!(one(&scenario.recognise(), "backscatter.tcp").packets, 60);
+}
+
 /// A flood under forged names may go through servers all over the world, or be one of pings.
 #[test]
 fn answers_that_a_capture_shows_to_be_unasked() {
