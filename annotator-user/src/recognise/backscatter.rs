@@ -17,10 +17,10 @@ use crate::observation::Sighting;
 /// Finds answers that nobody asked for, one finding for each that sends them, and one for all that send too few to tell by themselves.
 pub fn recognise(scene: &Scene<'_>, claims: &Claims) -> Vec<Recognition> {
     let mut found = Vec::new();
-    let (mut few, mut few_dns) = (Vec::new(), Vec::new());
+    let (mut few, mut few_dns, mut replies) = (Vec::new(), Vec::new(), Vec::new());
     let served = served_untracked(scene);
     for (victim, indices) in scene.sources() {
-        let (mut tcp, mut dns, mut replies) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut tcp, mut dns) = (Vec::new(), Vec::new());
         for index in claims.free(indices) {
             let sighting = scene.sighting(index);
             if served.contains(&(victim, sighting.packet.source_port)) {
@@ -34,9 +34,6 @@ pub fn recognise(scene: &Scene<'_>, claims: &Claims) -> Vec<Recognition> {
                 replies.push(index);
             }
         }
-        if are_heard(scene, &replies) {
-            found.push(explain_replies(scene, victim, replies));
-        }
         if !is_conversation(scene, victim, &tcp) && !asks_itself(scene, victim, &tcp) {
             match is_bystander(scene, &tcp) || are_unasked(scene, &tcp) {
                 true => found.push(explain_tcp(scene, &victim.to_string(), tcp)),
@@ -49,15 +46,22 @@ pub fn recognise(scene: &Scene<'_>, claims: &Claims) -> Vec<Recognition> {
             few_dns.extend(dns);
         }
     }
+    if are_heard(scene, &replies) {
+        replies.sort_unstable();
+        found.push(explain_replies(scene, replies));
+    }
     if are_of_many_servers(scene, &few_dns) {
         let servers = words::count(sources(scene, &few_dns).len() as u64, "server");
         few_dns.sort_unstable();
         found.push(explain_dns(scene, &servers, few_dns));
     }
     few.sort_unstable();
-    // Where many are under attack, some of them end by such resets what they never began.
-    if few.iter().filter(|index| aborts(scene.sighting(**index))).count() < scene.thresholds.backscatter.refusals {
-        few.retain(|index| !aborts(scene.sighting(*index)));
+    let (aborted, rest): (Vec<usize>, Vec<usize>) = few.iter().partition(|index| aborts(scene.sighting(**index)));
+    // Some of those under attack write such resets, too: to any port.
+    let foreign =
+        aborted.iter().filter(|index| scene.is_foreign(scene.sighting(**index).packet.destination_port)).count();
+    if (foreign as f64) < scene.thresholds.backscatter.foreign_share * aborted.len() as f64 {
+        few = rest;
     }
     if is_bystander(scene, &few) {
         let victims = words::count(sources(scene, &few).len() as u64, "host");
@@ -148,9 +152,15 @@ fn is_dns_bystander(scene: &Scene<'_>, answers: &[usize]) -> bool {
             || (hosts.iter().all(|host| scene.hears(*host)) && beyond_questions(scene) >= answers.len() as u64))
 }
 
+/// Bytes of an answer of DNS to who says nothing of longer ones (RFC 1035 §2.3.4).
+const SHORT_ANSWER: u32 = 512;
+
 /// Whether most answers are those of a resolver that found what it was asked for (RA, and RCODE 0; RFC 1035 §4.1.1), whom many hosts of a site may ask.
 fn are_of_resolver(scene: &Scene<'_>, answers: &[usize]) -> bool {
-    let is_found = |index: &&usize| scene.sighting(**index).payload().get(3).is_some_and(|byte| byte & 0x8f == 0x80);
+    let is_found = |index: &&usize| {
+        let answer = scene.sighting(**index);
+        answer.payload_length() <= SHORT_ANSWER && answer.payload().get(3).is_some_and(|byte| byte & 0x8f == 0x80)
+    };
     answers.iter().filter(is_found).count() * 2 > answers.len()
 }
 
@@ -211,7 +221,16 @@ fn explain_tcp(scene: &Scene<'_>, victims: &str, members: Vec<usize>) -> Recogni
 /// Whether several servers answer what nobody here asked, by a capture that shows all questions: more of them than are asked at one address and answer from
 /// another.
 fn are_of_many_servers(scene: &Scene<'_>, answers: &[usize]) -> bool {
-    sources(scene, answers).len() >= scene.thresholds.backscatter.servers
+    let limits = &scene.thresholds.backscatter;
+    let all = scene.port(PortProto::Udp, Side::Src, DNS).all.packets;
+    let is_asked_late = |index: &&usize| {
+        let answer = scene.sighting(**index);
+        scene.is_heard_before(answer.destination(), answer.at)
+    };
+    // What was asked before the capture began, or in a gap of it, is answered in it.
+    let late: Vec<usize> = answers.iter().filter(is_asked_late).copied().collect();
+    sources(scene, &late).len() >= limits.servers
+        && late.len() as f64 >= limits.unasked_share * all as f64
         && answers.iter().all(|index| scene.knows_all_asked(scene.sighting(*index).destination(), DNS))
 }
 
@@ -223,11 +242,15 @@ fn are_heard(scene: &Scene<'_>, replies: &[usize]) -> bool {
         && hosts.into_iter().all(|host| scene.hears_all(host) && !pings(host))
 }
 
-fn explain_replies(scene: &Scene<'_>, victim: IpAddr, members: Vec<usize>) -> Recognition {
+fn explain_replies(scene: &Scene<'_>, members: Vec<usize>) -> Recognition {
+    let hosts = match sources(scene, &members).iter().collect::<Vec<_>>()[..] {
+        [host] => host.to_string(),
+        ref hosts => words::count(hosts.len() as u64, "host"),
+    };
     Case::new(scene, "backscatter.icmp", members)
         .with_ttls()
-        .evidence(format!("Echo replies of {victim}; the capture shows what is sent here, and nobody pings."))
-        .fact("detail", format!("{victim} answers pings in your name"))
+        .evidence(format!("Echo replies of {hosts}; the capture shows what is sent here, and nobody pings."))
+        .fact("detail", format!("pings in your name are answered by {hosts}"))
         .close()
 }
 

@@ -58,6 +58,8 @@ pub struct Scene<'a> {
     low_clients: bool,
     outcomes: Vec<Outcome>,
     clients: HashSet<IpAddr>,
+    /// How many ICMP errors quote packets to each TCP port.
+    quoted: HashMap<u16, u64>,
     /// The SYNs to each TCP port, and from whom to whom they go, if that is one and the same.
     opened: HashMap<u16, (Option<(IpAddr, IpAddr)>, u64)>,
     wanted: HashSet<(IpAddr, u16)>,
@@ -68,6 +70,11 @@ pub struct Scene<'a> {
     /// Which part of the FINs is of sources that do more than end connections.
     pub(super) used_ends: f64,
 }
+
+/// Seconds after which nobody answers or complains about a packet any more: a router asks for a dead host three times, a second apart (RFC 4861 §10). And those
+/// for which a capture may hold nothing of a host and go on all the same.
+const ANSWERED_WITHIN: f64 = 10.0;
+const PAUSES_FOR: f64 = 120.0;
 
 /// Packets of a connection from which on it is used: who looks what a service says sends fewer.
 const USED: u64 = 8;
@@ -98,6 +105,7 @@ impl<'a> Scene<'a> {
             low_clients: false,
             outcomes: Vec::new(),
             clients: HashSet::new(),
+            quoted: HashMap::new(),
             opened: HashMap::new(),
             wanted: HashSet::new(),
             quotes: Vec::new(),
@@ -170,6 +178,9 @@ impl<'a> Scene<'a> {
             if matches!(kind, (Family::V4, 3, 3) | (Family::V6, 1, 4)) {
                 self.complained.insert((quote.source, quote.destination, quote.destination_port));
             }
+            if quote.protocol == protocol::TCP {
+                *self.quoted.entry(quote.destination_port).or_default() += 1;
+            }
             self.quotes.push((index, quote));
         } else if sighting.packet.tcp_flags & tcp::RST == 0 {
             let (host, port) = sighting.target();
@@ -206,6 +217,20 @@ impl<'a> Scene<'a> {
     pub fn unseen_at(&self, port: u16) -> u64 {
         let seen = self.tcp_seen_at.get(&port).copied().unwrap_or_default();
         self.port(PortProto::Tcp, Side::Dst, port).all.packets.saturating_sub(seen)
+    }
+
+    /// Whether the packets to a TCP port about which somebody complains may be among those that were counted and not sampled.
+    pub fn may_be_unseen(&self, quote: &Quote) -> bool {
+        let complaints = self.quoted.get(&quote.destination_port).copied().unwrap_or_default();
+        quote.protocol == protocol::TCP && complaints > 0 && self.unseen_at(quote.destination_port) >= complaints
+    }
+
+    /// Whether a capture held packets of a host some seconds before a moment, and not only long before it: it may have begun later, or be one of several.
+    pub fn is_heard_before(&self, host: IpAddr, at: Moment) -> bool {
+        let ago = |index: &usize| at.seconds_since(self.sighting(*index).at);
+        let sent = self.from(host);
+        let before = &sent[..sent.partition_point(|index| ago(index) >= ANSWERED_WITHIN)];
+        before.last().is_some_and(|index| ago(index) <= PAUSES_FOR)
     }
 
     /// A sighting.
@@ -538,8 +563,10 @@ impl<'a> Scene<'a> {
         match self.is_listening(PortProto::Tcp, half.destination, half.destination_port) {
             Some(true) => Outcome::Answered,
             // A port that was served for a while, or for somebody behind this host, is in no list.
-            _ if self.is_served(target) || self.is_used_by_one(half.destination_port) => Outcome::Answered,
+            _ if self.is_served(target) => Outcome::Answered,
             Some(false) => Outcome::Refused,
+            None if self.hears_all(half.destination) => Outcome::Silent,
+            None if self.is_used_by_one(half.destination_port) => Outcome::Answered,
             None if self.hears(half.destination) => Outcome::Silent,
             None => Outcome::Unknown,
         }

@@ -266,6 +266,8 @@ thresholds! {
         answers: usize,
         /// Name servers that answer what nobody asked, each less often than that.
         servers: usize,
+        /// Share of all answers of name servers that nobody asked.
+        unasked_share: f64,
         /// Different ports that are refused, where nothing but that port tells that no client asked.
         refusals: usize,
         /// First and last port from which hosts here connect.

@@ -62,7 +62,9 @@ fn many_targets(scene: &Scene<'_>, mut members: Vec<(usize, Quote)>) -> Option<R
     let limits = &scene.thresholds.unreachable;
     members.retain(|(_, quote)| is_idle(scene, quote) && !may_be_ours(scene, quote));
     let unsent: Vec<_> = members.iter().filter(|(_, quote)| is_unsent(scene, quote)).copied().collect();
-    if unsent.iter().filter(|(index, quote)| is_heard_before(scene, *index, quote)).count() >= limits.packets {
+    if unsent.iter().filter(|(index, quote)| scene.is_heard_before(quote.source, scene.sighting(*index).at)).count()
+        >= limits.packets
+    {
         return Some(never_sent(scene, &unsent));
     }
     members.retain(|(_, quote)| !is_for_name(quote));
@@ -108,20 +110,6 @@ fn targets(members: &[(usize, Quote)]) -> BTreeSet<IpAddr> {
     members.iter().map(|(_, quote)| quote.destination).collect()
 }
 
-/// Seconds after which nobody complains about a packet any more: a router asks for a dead host three times, a second apart (RFC 4861 §10). And those for
-/// which a capture may hold nothing of a host and go on all the same.
-const COMPLAINS_WITHIN: f64 = 10.0;
-const PAUSES_FOR: f64 = 120.0;
-
-/// Whether the capture held packets of a host when it would have sent what is quoted: it may have begun later, or be one of several.
-fn is_heard_before(scene: &Scene<'_>, index: usize, quote: &Quote) -> bool {
-    let at = scene.sighting(index).at;
-    let ago = |index: &usize| at.seconds_since(scene.sighting(*index).at);
-    let sent = scene.from(quote.source);
-    let before = &sent[..sent.partition_point(|index| ago(index) >= COMPLAINS_WITHIN)];
-    before.last().is_some_and(|index| ago(index) <= PAUSES_FOR)
-}
-
 /// Whether the capture, which shows what the host here sends by the same protocol, shows that nothing left the port that a packet is said to come from: of
 /// TCP that no connection was begun there, and that none to that port goes on unsampled.
 fn is_unsent(scene: &Scene<'_>, quote: &Quote) -> bool {
@@ -129,12 +117,7 @@ fn is_unsent(scene: &Scene<'_>, quote: &Quote) -> bool {
     scene.hears_all(quote.source)
         && scene.view(quote.source).is_some_and(sends)
         && scene.port(quote.port_proto(), Side::Src, quote.source_port).all.packets == 0
-        && !may_run_unseen(scene, quote)
-}
-
-/// Whether connections to the port that is quoted go on, which may be older than the capture: their data is not sampled.
-fn may_run_unseen(scene: &Scene<'_>, quote: &Quote) -> bool {
-    quote.protocol == protocol::TCP && scene.unseen_at(quote.destination_port) > 0
+        && !scene.may_be_unseen(quote)
 }
 
 fn never_sent(scene: &Scene<'_>, members: &[(usize, Quote)]) -> Recognition {
@@ -239,7 +222,7 @@ fn is_backscatter(scene: &Scene<'_>, members: &[(usize, Quote)]) -> bool {
     let is_question = |quote: &Quote| (quote.protocol, quote.destination_port) == (protocol::UDP, DNS);
     let told = members.iter().filter(|(_, quote)| !is_question(quote) && scene.is_foreign(quote.source_port));
     let foreign: BTreeSet<(IpAddr, u16)> = told.map(|(_, quote)| (quote.source, quote.source_port)).collect();
-    let may_run = members.iter().any(|(_, quote)| may_run_unseen(scene, quote));
+    let may_run = members.iter().any(|(_, quote)| scene.may_be_unseen(quote));
     let seen_sending = !may_run && hosts.iter().any(|host| scene.hears_all(*host));
     flows.len() >= limits.answers
         && (seen_sending

@@ -290,6 +290,13 @@ fn backscatter_goes_where_no_client_was() {
         office.send(udp("185.60.112.80", 53, &client, 40_000 + 7 * i, &[0, 1, 0x81, 0x80, 0, 1, 0, 1]));
     }
     assert!(office.recognise().is_empty());
+    let mut bombed = Scenario::live();
+    for i in 0..60 {
+        let client = format!("93.184.216.{}", 10 + i % 6);
+        let answer = [&[0, 1, 0x81, 0x80, 0, 1, 0, 9][..], &[7; 1200]].concat();
+        bombed.send(udp("185.60.112.80", 53, &client, 40_000 + 7 * i, &answer));
+    }
+    assert!(!bombed.recognise().is_empty());
     let mut high = Scenario::live();
     for port in [35080, 11092, 46048, 60312, 55381, 2656, 64092, 56809, 48094, 40001] {
         high.send(tcp(AWAY, 80, HOME, port, SYN | ACK));
@@ -471,7 +478,7 @@ fn answers_that_a_capture_shows_to_be_unasked() {
                 scenario.send(udp(HOME, port, &server, 53, &[0; 30])).send(ping(HOME, "93.184.216.255"));
             }
             scenario.send(udp(&server, 53, HOME, port, &[7, i as u8, 0x81, 0x80, 0, 1, 0, 0, 0, 0, 0, 0]));
-            scenario.send(icmp("116.90.231.99", HOME, 0, 0, &[0, i as u8, 0, 7])).wait(0.5);
+            scenario.send(icmp("116.90.231.99", HOME, 0, 0, &[0, i as u8, 0, 7])).wait(1.5);
         }
         let mut ids: Vec<String> = scenario.recognise().into_iter().map(|one| one.id).collect();
         ids.retain(|id| id.starts_with("backscatter"));
@@ -480,6 +487,23 @@ fn answers_that_a_capture_shows_to_be_unasked() {
     assert_eq!(told(20, false, true), ["backscatter.dns", "backscatter.icmp"]);
     assert!(told(20, true, true).is_empty());
     assert!(told(20, false, false).is_empty());
+    // What a resolver asked before the capture began is answered in it.
+    let mut resolver = Scenario::at(&[HOME]);
+    for i in 0..200 {
+        let (server, port) = (stranger(i), 1201 + 97 * i as u16);
+        if i >= 12 {
+            resolver.send(udp(HOME, port, &server, 53, &[0; 30]));
+        }
+        resolver.send(udp(&server, 53, HOME, port, &[7, i as u8, 0x81, 0x80, 0, 1, 0, 0, 0, 0, 0, 0])).wait(0.2);
+    }
+    none(&resolver.recognise(), "backscatter.dns");
+    // A smurf's repliers are many, and each says little.
+    let mut smurf = Scenario::at(&[HOME]);
+    smurf.connection(HOME, 40_000, AWAY, 443);
+    for i in 0..40 {
+        smurf.send(icmp(&stranger(i), HOME, 0, 0, &[0; 8])).wait(0.5);
+    }
+    assert_eq!(one(&smurf.recognise(), "backscatter.icmp").packets, 40);
 }
 
 /// Where a capture shows what we send, the ports from which nothing left tell, whatever is quoted.

@@ -1640,6 +1640,15 @@ fn strangers_who_begin_together_share_a_scan() {
     assert!(!share(1000.0, 1, false), "one after the other");
     assert!(!share(1.0, 4, false), "no more than three of a make");
     assert!(!share(1.0, 1, true), "others use these ports");
+    // Of files by FTP, where a capture holds nothing but SYNs.
+    let mut files = Scenario::default();
+    for client in 0..5 {
+        files.send(syn(&stranger(client), 39_999, HOME, 21));
+        for i in 0..8 {
+            files.send(syn(&stranger(client), 40_000, HOME, 50_000 + (client * 8 + i) as u16 * 31));
+        }
+    }
+    none(&files.recognise(), "scan.distributed");
 }
 
 /// What a source did before takes nothing from what it does next: hosts that answer pings are tried, and ports by datagrams after SYNs.

@@ -194,7 +194,10 @@ fn of_makes(scene: &Scene<'_>, parts: Vec<(BTreeSet<u16>, Part)>) -> Vec<Vec<Par
             let ports: BTreeSet<u16> = parts.iter().flat_map(|(ports, _)| ports.iter().copied()).collect();
             let vain = ports.iter().filter(|port| is_in_vain(scene, **port)).count();
             let are_many = ports.len() >= limits.shared_ports && vain as f64 >= limits.shared * ports.len() as f64;
-            if are_many && are_shared(scene, &parts) {
+            // Where a capture holds nothing but SYNs, every port is in vain; clients have asked at one first which ports they may use.
+            let each: usize = parts.iter().map(|(ports, _)| ports.len()).sum();
+            let is_divided = ports.len() == each || !scene.holds_only_syns();
+            if are_many && is_divided && are_shared(scene, &parts) {
                 shared.push(parts.into_iter().map(|(_, part)| part).collect());
             }
             parts = later;

@@ -274,10 +274,11 @@ impl Probes {
             && !hosts().any(|host| scene.is_near(*host))
     }
 
-    /// Whether datagrams come from one port, from which the source sends to changing ports of many hosts, most of which answer there.
+    /// Whether datagrams come from one port, from which the source sends to many hosts, most of which answer there, and to changing ports, or none of a service
+    /// that is looked for.
     fn is_by_peer(&self, scene: &Scene<'_>) -> bool {
         let Some(first) = self.seen(scene).next() else { return false };
-        let own_port = first.packet.source_port;
+        let (limits, own_port) = (scene.thresholds, first.packet.source_port);
         let sent = scene.from(first.source()).iter().map(|index| scene.sighting(*index)).filter_map(Half::of);
         let (mut answers, mut ports) = (BTreeMap::<IpAddr, bool>::new(), BTreeSet::new());
         for half in sent.filter(|half| half.transport == Transport::Udp && half.source_port == own_port) {
@@ -285,7 +286,8 @@ impl Probes {
             ports.insert(half.destination_port);
         }
         self.seen(scene).all(|sighting| sighting.packet.source_port == own_port)
-            && ports.len() >= scene.thresholds.scan.ports
+            && (ports.len() >= limits.scan.ports
+                || !self.hosts_at_port.keys().any(|port| limits.contact.is_service(*port)))
             && answers.values().filter(|answers| **answers).count() * 2 > answers.len()
     }
 
