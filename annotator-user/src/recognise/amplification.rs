@@ -216,7 +216,7 @@ fn answers(scene: &Scene<'_>, claims: &Claims) -> Vec<Recognition> {
 
 fn answered(scene: &Scene<'_>, victim: IpAddr, port: u16, members: Vec<usize>) -> Option<Recognition> {
     let limits = &scene.thresholds.amplification;
-    let sources: BTreeSet<IpAddr> = members.iter().map(|i| scene.sighting(*i).source()).collect();
+    let sources = scene.senders(&members);
     let count = scene.port(PortProto::Udp, Side::Src, port).all;
     let mean = mean_bytes(scene, &members, port);
     let sent = sources.iter().filter_map(|source| scene.view(*source)).map(|view| view.udp).sum::<u64>();

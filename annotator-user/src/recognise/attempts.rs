@@ -38,13 +38,10 @@ impl Scene<'_> {
         answered.iter().for_each(|index| *times.entry(target(index)).or_default() += 1);
         let each = vain.len().div_ceil(self.targets(&vain).len());
         let goes_on = |index: &usize| Half::of(self.sighting(*index)).is_some_and(|half| self.carried(&half).running);
-        let is_used = |index: &usize| times[&target(index)] > USES * each && goes_on(index);
-        let mut used: Vec<usize> = answered.into_iter().filter(is_used).collect();
+        let is_used = |index: &usize| !self.is_probe(*index) && times[&target(index)] > USES * each && goes_on(index);
         // It is among what is tried all the same.
         let mut tried = HashSet::new();
-        used.retain(|index| !tried.insert(target(index)));
-        let used: HashSet<usize> = used.into_iter().collect();
-        attempts.retain(|index| !used.contains(index));
+        attempts.retain(|index| !is_used(index) || tried.insert(target(index)));
         attempts
     }
 

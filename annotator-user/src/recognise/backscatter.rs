@@ -8,7 +8,7 @@ use annotator_common::packet::tcp;
 
 use super::echo_reply::is_unasked_reply;
 use super::half::Half;
-use super::packets::{is_ping, is_syn_ack};
+use super::packets::{is_ping, is_refusal, is_syn_ack};
 use super::{Case, Claims, DNS, Scene, words};
 use crate::counters::{PortProto, Side};
 use crate::finding::{Confidence, Recognition};
@@ -51,7 +51,7 @@ pub fn recognise(scene: &Scene<'_>, claims: &Claims) -> Vec<Recognition> {
         found.push(explain_replies(scene, replies));
     }
     if are_of_many_servers(scene, &few_dns) {
-        let servers = words::count(sources(scene, &few_dns).len() as u64, "server");
+        let servers = words::count(scene.senders(&few_dns).len() as u64, "server");
         few_dns.sort_unstable();
         found.push(explain_dns(scene, &servers, few_dns));
     }
@@ -64,7 +64,7 @@ pub fn recognise(scene: &Scene<'_>, claims: &Claims) -> Vec<Recognition> {
         few = rest;
     }
     if is_bystander(scene, &few) {
-        let victims = words::count(sources(scene, &few).len() as u64, "host");
+        let victims = words::count(scene.senders(&few).len() as u64, "host");
         found.push(explain_tcp(scene, &victims, few));
     }
     found
@@ -97,7 +97,7 @@ fn is_unasked_answer(scene: &Scene<'_>, sighting: &Sighting) -> bool {
 /// Whether a reset ends a connection of which its sender knows, and which may be older than the capture: it has a sequence number besides what it acknowledges.
 fn aborts(sighting: &Sighting) -> bool {
     let flags = sighting.packet.tcp_flags & (tcp::SYN | tcp::RST | tcp::ACK);
-    flags == tcp::RST | tcp::ACK && sighting.tcp_sequence() != Some(0)
+    flags == tcp::RST | tcp::ACK && !is_refusal(sighting)
 }
 
 fn is_unasked_dns(scene: &Scene<'_>, sighting: &Sighting) -> bool {
@@ -229,7 +229,7 @@ fn are_of_many_servers(scene: &Scene<'_>, answers: &[usize]) -> bool {
     };
     // What was asked before the capture began, or in a gap of it, is answered in it.
     let late: Vec<usize> = answers.iter().filter(is_asked_late).copied().collect();
-    sources(scene, &late).len() >= limits.servers
+    scene.senders(&late).len() >= limits.servers
         && late.len() as f64 >= limits.unasked_share * all as f64
         && answers.iter().all(|index| scene.knows_all_asked(scene.sighting(*index).destination(), DNS))
 }
@@ -243,7 +243,7 @@ fn are_heard(scene: &Scene<'_>, replies: &[usize]) -> bool {
 }
 
 fn explain_replies(scene: &Scene<'_>, members: Vec<usize>) -> Recognition {
-    let hosts = match sources(scene, &members).iter().collect::<Vec<_>>()[..] {
+    let hosts = match scene.senders(&members).iter().collect::<Vec<_>>()[..] {
         [host] => host.to_string(),
         ref hosts => words::count(hosts.len() as u64, "host"),
     };
@@ -252,10 +252,6 @@ fn explain_replies(scene: &Scene<'_>, members: Vec<usize>) -> Recognition {
         .evidence(format!("Echo replies of {hosts}; the capture shows what is sent here, and nobody pings."))
         .fact("detail", format!("pings in your name are answered by {hosts}"))
         .close()
-}
-
-fn sources(scene: &Scene<'_>, members: &[usize]) -> BTreeSet<IpAddr> {
-    members.iter().map(|index| scene.sighting(*index).source()).collect()
 }
 
 fn explain_dns(scene: &Scene<'_>, victim: &str, members: Vec<usize>) -> Recognition {

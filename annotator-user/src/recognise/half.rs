@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use annotator_common::Transport;
 use annotator_common::packet::tcp;
 
+use super::packets::is_refusal;
 use crate::observation::Sighting;
 
 /// One direction of a TCP or UDP conversation.
@@ -82,6 +83,6 @@ impl Carried {
         }
         self.reset |= flags & tcp::RST != 0;
         self.aborted |= flags & tcp::RST != 0 && flags & tcp::ACK != 0;
-        self.refused |= flags & tcp::RST != 0 && flags & tcp::ACK != 0 && sighting.tcp_sequence() == Some(0);
+        self.refused |= is_refusal(sighting);
     }
 }

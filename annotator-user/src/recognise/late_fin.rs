@@ -8,6 +8,7 @@ use annotator_common::packet::tcp;
 use annotator_common::source::distinct;
 
 use super::half::Half;
+use super::packets::is_refusal;
 use super::{Case, Claims, FIRST_CLIENT_PORT, Scene, scan, words};
 use crate::finding::{Confidence, Recognition};
 use crate::observation::{Moment, Sighting};
@@ -101,15 +102,13 @@ fn is_to_client(scene: &Scene<'_>, half: &Half) -> bool {
     scene.thresholds.contact.is_service(half.source_port) && half.destination_port >= FIRST_CLIENT_PORT
 }
 
-/// Whether a packet ends a connection. Where nothing of it was seen, a reset that acknowledges and has no sequence number refuses a SYN (RFC
-/// 9293, 3.10.7.1): there was nothing to end.
+/// Whether a packet ends a connection. Where it refuses a SYN, there was nothing to end.
 fn is_end(sighting: &Sighting) -> bool {
     let flags = sighting.packet.tcp_flags;
-    let refuses = flags & (tcp::RST | tcp::ACK) == tcp::RST | tcp::ACK && sighting.tcp_sequence() == Some(0);
     sighting.packet.transport == Transport::Tcp
         && flags & (tcp::FIN | tcp::RST) != 0
         && flags & tcp::URG == 0
-        && !refuses
+        && !is_refusal(sighting)
 }
 
 /// Whether a packet ends a connection between a server's port and a client's, of which nothing else was seen.

@@ -30,7 +30,7 @@ pub fn recognise(scene: &Scene<'_>, claims: &Claims) -> Vec<Recognition> {
 
 fn explain(scene: &Scene<'_>, port: u16, members: Vec<usize>) -> Option<Recognition> {
     let limits = &scene.thresholds.leftover;
-    let sources: BTreeSet<IpAddr> = members.iter().map(|i| scene.sighting(*i).source()).collect();
+    let sources = scene.senders(&members);
     let networks: BTreeSet<IpAddr> = sources.iter().map(|source| network(*source)).collect();
     if sources.len() < limits.sources {
         return None;

@@ -72,6 +72,11 @@ pub fn is_ping(sighting: &Sighting) -> bool {
     matches!((sighting.packet.transport, sighting.packet.icmp_type), (Transport::Icmp, 8) | (Transport::Icmpv6, 128))
 }
 
+/// Whether a packet refuses a SYN: a reset that acknowledges and has no sequence number (RFC 9293 §3.10.7.1).
+pub fn is_refusal(sighting: &Sighting) -> bool {
+    sighting.packet.tcp_flags & (tcp::RST | tcp::ACK) == tcp::RST | tcp::ACK && sighting.tcp_sequence() == Some(0)
+}
+
 /// Whether a packet answers a ping.
 pub fn is_echo_reply(sighting: &Sighting) -> bool {
     matches!((sighting.packet.transport, sighting.packet.icmp_type), (Transport::Icmp, 0) | (Transport::Icmpv6, 129))

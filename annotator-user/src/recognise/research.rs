@@ -1,7 +1,6 @@
 //! `research-scanner`: those who scan everyone every day, and say so.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::net::IpAddr;
+use std::collections::BTreeMap;
 
 use annotator_common::packet::tcp;
 
@@ -47,7 +46,7 @@ fn is_probe(scene: &Scene<'_>, sighting: &Sighting) -> bool {
 
 fn explain(scene: &Scene<'_>, operator: usize, members: Vec<usize>) -> Recognition {
     let name = &scene.thresholds.research.operators[operator].name;
-    let sources: BTreeSet<IpAddr> = members.iter().map(|i| scene.sighting(*i).source()).collect();
+    let sources = scene.senders(&members);
     Case::new(scene, "research-scanner", members)
         .confidence(Confidence::Likely)
         .with_ports()

@@ -222,7 +222,7 @@ impl<'a> Scene<'a> {
     /// Whether the packets to a TCP port about which somebody complains may be among those that were counted and not sampled.
     pub fn may_be_unseen(&self, quote: &Quote) -> bool {
         let complaints = self.quoted.get(&quote.destination_port).copied().unwrap_or_default();
-        quote.protocol == protocol::TCP && complaints > 0 && self.unseen_at(quote.destination_port) >= complaints
+        quote.protocol == protocol::TCP && self.unseen_at(quote.destination_port) >= complaints
     }
 
     /// Whether a capture held packets of a host some seconds before a moment, and not only long before it: it may have begun later, or be one of several.
@@ -251,6 +251,11 @@ impl<'a> Scene<'a> {
     /// The hosts and ports to which some sightings go.
     pub fn targets(&self, indices: &[usize]) -> BTreeSet<(IpAddr, u16)> {
         indices.iter().map(|index| self.sighting(*index).target()).collect()
+    }
+
+    /// Who sent some sightings.
+    pub fn senders(&self, indices: &[usize]) -> BTreeSet<IpAddr> {
+        indices.iter().map(|index| self.sighting(*index).source()).collect()
     }
 
     /// How far back this looks, in seconds.

@@ -120,7 +120,7 @@ fn sql(scene: &Scene<'_>, claims: &Claims) -> Vec<Recognition> {
 }
 
 fn sql_worm(scene: &Scene<'_>, members: Vec<usize>) -> Option<Recognition> {
-    let sources: BTreeSet<IpAddr> = members.iter().map(|i| scene.sighting(*i).source()).collect();
+    let sources = scene.senders(&members);
     if sources.len() < scene.thresholds.shares.sql_sources {
         return None;
     }

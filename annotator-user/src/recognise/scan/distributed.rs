@@ -33,7 +33,7 @@ fn probes<'s>(
 
 fn explain(scene: &Scene<'_>, site: IpAddr, members: Vec<usize>) -> Option<Recognition> {
     let limits = &scene.thresholds.scan;
-    let (sources, targets) = (sources(scene, &members), scene.targets(&members));
+    let (sources, targets) = (scene.senders(&members), scene.targets(&members));
     if sources.len() < limits.distributed_sources || targets.len() < limits.distributed_targets {
         return None;
     }
@@ -74,7 +74,7 @@ pub fn join(scene: &Scene<'_>, scans: Vec<Recognition>) -> Vec<Recognition> {
 fn shared(scene: &Scene<'_>, site: IpAddr, scans: &[Recognition]) -> Option<Recognition> {
     let members: Vec<usize> = scans.iter().flat_map(|scan| &scan.explains).copied().collect();
     let each: usize = scans.iter().map(|scan| scene.targets(&scan.explains).len()).sum();
-    let (sources, targets) = (sources(scene, &members), scene.targets(&members));
+    let (sources, targets) = (scene.senders(&members), scene.targets(&members));
     // Who tries all there is tries the same as everybody.
     let are_others = targets.len() as f64 >= scene.thresholds.scan.shared * each as f64;
     if sources.len() < scene.thresholds.scan.neighbours || !are_others {
@@ -264,10 +264,6 @@ fn whole(scene: &Scene<'_>, bond: Bond, parts: &[Part], found: &[Recognition]) -
         .fact("detail", sources);
     let case = if scans().count() == parts.len() { case.confidence(Confidence::Likely) } else { case };
     in_place_of(case, scans()).close()
-}
-
-fn sources(scene: &Scene<'_>, members: &[usize]) -> BTreeSet<IpAddr> {
-    members.iter().map(|index| scene.sighting(*index).source()).collect()
 }
 
 fn neighbours(site: IpAddr, sources: usize) -> String {
