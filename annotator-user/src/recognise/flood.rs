@@ -10,6 +10,7 @@ use super::addresses::{network, site};
 use super::clients::{BEHIND_SYN, Callers, ended, members, most_within, rate, sent, syns, unended};
 use super::forged::are_repeated;
 use super::half::Half;
+use super::silent::silent;
 use super::{Case, Claims, Scene, words};
 use crate::counters::{PortProto, Side};
 use crate::finding::{Confidence, Recognition};
@@ -106,8 +107,12 @@ fn floods(scene: &Scene<'_>, port: u16, mut callers: Port) -> Vec<Recognition> {
     let lacks_packets = behind < BEHIND_SYN * (of_crowd + meant);
     let networks: BTreeSet<IpAddr> = callers.clients.keys().map(|client| network(*client)).collect();
     let lacks_clients = networks.len() >= limits.clients && crowd.len() > limits.vain * callers.clients.len();
+    if !lacks_packets && !lacks_clients {
+        (crowd, of_crowd) = silent(scene, target.port, crowd);
+        counted = of_crowd;
+    }
     let is_flood = is_fast(scene, of_crowd, &crowd, target.hosts.len()) || half_open(scene, &target, &crowd).is_some();
-    if (lacks_packets || lacks_clients) && is_flood {
+    if is_flood {
         let counted = counted.min(of_crowd).max(sent(scene, &crowd));
         let (crowd, of_crowd) = alike(scene, crowd, counted);
         let each = sent(scene, &crowd) as f64 / crowd.len().max(1) as f64;

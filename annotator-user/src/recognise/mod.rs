@@ -44,6 +44,7 @@ mod research;
 mod scan;
 mod service_down;
 mod shares;
+mod silent;
 mod site;
 mod sscan;
 mod tools;

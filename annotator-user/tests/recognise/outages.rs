@@ -449,6 +449,54 @@ fn resets_of_the_senders_system_are_no_connections() {
     assert_eq!(flood(&[ACK, RST | ACK]), [false, false], "a program that gives its connections up");
 }
 
+/// Before and after it so much came that what belongs to connections is more than all SYNs: while it goes on nothing does.
+#[test]
+fn a_busy_server_hides_no_short_flood() {
+    let told = |flood: &dyn Fn(&mut Scenario)| {
+        [Scenario::at(&[HOME]), Scenario::at(&[HOME]).behind_much()].map(|mut scenario| {
+            visitors_at(&mut scenario, 3000, 10.0);
+            scenario.wait(200.0);
+            flood(&mut scenario);
+            scenario.recognise().into_iter().filter(|found| found.id.starts_with("flood.")).collect::<Vec<_>>()
+        })
+    };
+    for found in told(&|scenario| careful_flood(scenario, &[])) {
+        let flood = one(&found, "flood.forged-sources");
+        assert!((2950..=3000).contains(&flood.packets), "{flood:#?}");
+    }
+    for found in told(&|scenario| {
+        for i in 0..3000 {
+            scenario.send(ask(&crowd(i % 60), 7 * i, 443)).wait(-0.009);
+        }
+    }) {
+        assert_eq!(one(&found, "flood.syn").packets, 3000);
+    }
+    let visitors_who_stay = |scenario: &mut Scenario| {
+        for i in 0..20_000 {
+            let question = ask(&crowd(i), i, 443);
+            let there = |flags| tcp(&crowd(i), question.source_port(), HOME, 443, flags).ttl(question.ttl);
+            for after in [0.0003, 0.0004, 0.0005] {
+                later(scenario, after, with_data(there(PSH | ACK)));
+            }
+            scenario.send(question.clone()).wait(-0.0095);
+        }
+    };
+    assert!(told(&visitors_who_stay).concat().is_empty());
+    let more_than_it_can_serve = |scenario: &mut Scenario| {
+        for again in [0.0, 1.0, 3.0] {
+            for i in 0..1000 {
+                let (after, question) = (again + 0.001 * f64::from(i), ask(&crowd(i), i, 443));
+                if i % 10 == 0 {
+                    let own_port = question.source_port();
+                    later(scenario, after + 0.0001, tcp(HOME, 443, &crowd(i), own_port, SYN | ACK));
+                }
+                later(scenario, after, question);
+            }
+        }
+    };
+    assert!(told(&more_than_it_can_serve).concat().is_empty());
+}
+
 /// Where clients come the same way as the flood, they are still not counted with it.
 #[test]
 fn visitors_are_not_counted_with_the_flood() {
