@@ -8,7 +8,7 @@ use annotator_common::Transport;
 use super::datagram_flood::{is_in_masses, says_nothing};
 use super::half::Half;
 use super::packets::{NTP, is_to_many, ntp_mode};
-use super::{Case, Claims, DNS, Scene, words};
+use super::{Case, Claims, DNS, FIRST_CLIENT_PORT, Scene, words};
 use crate::counters::{PortProto, Side};
 use crate::finding::{Confidence, PortPackets, Recognition, Verdict};
 use crate::observation::Sighting;
@@ -25,6 +25,20 @@ const QUESTION_PART: usize = 16;
 const NUMBER: usize = 2;
 /// Length of a DNS header.
 const DNS_HEADER: usize = 12;
+
+/// What asks for devices by SSDP (UPnP Device Architecture §1.3.2).
+const SSDP: u16 = 1900;
+const SSDP_SEARCH: &[u8] = b"M-SEARCH ";
+/// WS-Discovery speaks XML.
+const WS_DISCOVERY: u16 = 3702;
+const XML: &[u8] = b"<";
+/// What Ubiquiti's devices answer has four bytes.
+const UBIQUITI: u16 = 10001;
+const UBIQUITI_QUESTION: u32 = 4;
+/// A command to memcached by UDP follows its number in a frame that is the first of one (memcached's protocol.txt).
+const MEMCACHED: u16 = 11211;
+const MEMCACHED_FRAME_AT: usize = 2;
+const MEMCACHED_FRAME: [u8; 6] = [0, 0, 0, 1, 0, 0];
 
 /// Finds hunts, one for each source, and answers that nobody asked for, one for each target and port.
 pub fn recognise(scene: &Scene<'_>, claims: &Claims) -> Vec<Recognition> {
@@ -78,7 +92,11 @@ fn is_general(scene: &Scene<'_>, indices: &[usize], requests: &[usize]) -> bool 
 /// Whether a packet asks a service that may serve as an amplifier.
 fn is_question(scene: &Scene<'_>, sighting: &Sighting) -> bool {
     let packet = &sighting.packet;
-    if packet.transport != Transport::Udp || is_to_many(sighting) || !scene.is_inbound(sighting) {
+    if packet.transport != Transport::Udp
+        || is_to_many(sighting)
+        || !scene.is_inbound(sighting)
+        || is_answer(scene, sighting)
+    {
         return false;
     }
     match packet.destination_port {
@@ -89,6 +107,25 @@ fn is_question(scene: &Scene<'_>, sighting: &Sighting) -> bool {
             asks && !scene.is_from_around(sighting)
         }
         port => scene.thresholds.amplification.hunted_ports.contains(&port),
+    }
+}
+
+/// Whether a packet answers a client whose port happens to be that of an amplifier: it was seen asking first, or a server's port sends what asks for nothing.
+fn is_answer(scene: &Scene<'_>, sighting: &Sighting) -> bool {
+    let Some(half) = Half::of(sighting) else { return false };
+    let asked_first = scene.spoke_first(half.destination, half.source) && scene.is_addressed(&half);
+    let is_from_service = scene.thresholds.contact.is_service(half.source_port);
+    half.destination_port >= FIRST_CLIENT_PORT && (asked_first || (is_from_service && !may_ask(sighting)))
+}
+
+/// Whether a packet may be a request to the service at the port that it goes to.
+fn may_ask(sighting: &Sighting) -> bool {
+    match sighting.packet.destination_port {
+        SSDP => sighting.may_hold(0, SSDP_SEARCH),
+        WS_DISCOVERY => sighting.may_hold(0, XML),
+        UBIQUITI => sighting.payload_length() == UBIQUITI_QUESTION,
+        MEMCACHED => sighting.may_hold(MEMCACHED_FRAME_AT, &MEMCACHED_FRAME),
+        _ => true,
     }
 }
 

@@ -19,6 +19,7 @@ pub fn recognise(scene: &Scene<'_>, claims: &Claims) -> Vec<Recognition> {
     let mut found = Vec::new();
     let (mut few, mut few_dns, mut replies) = (Vec::new(), Vec::new(), Vec::new());
     let served = served_untracked(scene);
+    let visited = scene.visited();
     for (victim, indices) in scene.sources() {
         let (mut tcp, mut dns) = (Vec::new(), Vec::new());
         for index in claims.free(indices) {
@@ -34,7 +35,8 @@ pub fn recognise(scene: &Scene<'_>, claims: &Claims) -> Vec<Recognition> {
                 replies.push(index);
             }
         }
-        if !is_conversation(scene, victim, &tcp) && !asks_itself(scene, victim, &tcp) {
+        let is_server = resets_visitors(scene, victim, &visited, &tcp);
+        if !is_server && !is_conversation(scene, victim, &tcp) && !asks_itself(scene, victim, &tcp) {
             match is_bystander(scene, &tcp) || are_unasked(scene, &tcp) {
                 true => found.push(explain_tcp(scene, &victim.to_string(), tcp)),
                 false => few.extend(tcp),
@@ -171,6 +173,17 @@ fn beyond_questions(scene: &Scene<'_>) -> u64 {
         0 => 0,
         questions => count(Side::Src).saturating_sub(questions),
     }
+}
+
+/// Whether a host that has visitors resets what may be data of connections that are older than what it knows, and of which no SYN is in the capture: as much
+/// came to its ports that was not sampled.
+fn resets_visitors(scene: &Scene<'_>, host: IpAddr, visited: &HashSet<(IpAddr, u16)>, answers: &[usize]) -> bool {
+    let is_reset = |sighting: &Sighting| sighting.packet.tcp_flags & (tcp::SYN | tcp::RST | tcp::ACK) == tcp::RST;
+    let mut resets: BTreeMap<u16, u64> = BTreeMap::new();
+    let answers = || answers.iter().map(|index| scene.sighting(*index));
+    answers().for_each(|sighting| *resets.entry(sighting.packet.source_port).or_default() += 1);
+    answers().all(is_reset)
+        && resets.iter().all(|(port, resets)| visited.contains(&(host, *port)) && scene.unseen_at(*port) >= *resets)
 }
 
 /// Whether a source goes on with connections, or ends them, which it must have had then.

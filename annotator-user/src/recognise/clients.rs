@@ -107,12 +107,23 @@ impl Scene<'_> {
 
     fn asks_where_more_came(&self, source: IpAddr) -> bool {
         let asked = self.targets(&self.syns_of(source));
+        self.came_behind(&asked, BEHIND_SYN as f64) || self.are_ended_there(&asked)
+    }
+
+    /// Whether a source asks for ports to which more came than what begins connections and gives them up.
+    pub fn asks_where_data_came(&self, source: IpAddr) -> bool {
+        let each = (BEHIND_SYN + 1) as f64 * self.share_of_first_syns(source);
+        self.came_behind(&self.targets(&self.syns_of(source)), each)
+    }
+
+    /// Whether so many packets came to some ports behind each SYN, on average.
+    fn came_behind(&self, asked: &BTreeSet<(IpAddr, u16)>, each: f64) -> bool {
         let ports: BTreeSet<u16> = asked.iter().map(|(_, port)| *port).collect();
         let (all, syn) = ports.iter().fold((0, 0), |(all, syn), port| {
             let count = self.port(PortProto::Tcp, Side::Dst, *port);
             (all + count.all.packets, syn + count.syn.packets)
         });
-        all - syn >= BEHIND_SYN * syn || self.are_ended_there(&asked)
+        (all - syn) as f64 >= each * syn as f64
     }
 
     /// Whether hosts are seen to end the connections that they are asked for at some ports, as far as the counts go: some captures hold nothing but how

@@ -319,6 +319,24 @@ fn backscatter_goes_where_no_client_was() {
         answers.evidence.iter().any(|line| line.starts_with("Of those sampled 4 SYN-ACKs and 4 resets")),
         "{answers:#?}"
     );
+    // A server that was started anew knows nothing of what its visitors still send, which is data.
+    let restarted = |data: u16, is_visited: bool| {
+        let mut server = Scenario::default();
+        for i in 0..300 {
+            let (visitor, port) = (crowd(i), 33_000 + 89 * i as u16);
+            if i % 10 == 0 && is_visited {
+                server.send(tcp(&visitor, port, AWAY, 443, FIN | ACK)).send(tcp(AWAY, 443, &visitor, port, RST));
+                continue;
+            }
+            for _ in 0..data {
+                server.send(with_data(tcp(&visitor, port, AWAY, 443, PSH | ACK)));
+            }
+            server.send(tcp(AWAY, 443, &visitor, port, RST)).wait(0.2);
+        }
+        ids(&server.recognise()).contains(&"backscatter.tcp")
+    };
+    assert!(!restarted(1, true));
+    assert!(restarted(0, true) && restarted(1, false));
     // What a server here answers to whom it does not see ask.
     let mut leaving = Scenario::at(&[HOME]);
     for i in 0..30 {
@@ -1248,7 +1266,37 @@ fn a_crowd_at_a_busy_server_hides_no_flood() {
     };
     assert!(flood(|i| 40 + (i % 24) as u8, 100));
     assert!(flood(|_| 50, 5), "a few connections of one's own");
-    assert!(!flood(|_| 50, 100), "nothing tells them from the clients before");
+    assert!(flood(|_| 50, 100), "clients come the same way, but nothing else while it goes on");
+}
+
+/// Clients take any port, those of amplifiers among them, and a translator of addresses takes all.
+#[test]
+fn answers_to_clients_hunt_no_amplifiers() {
+    let hunts = |asked: bool, from: u16, port: u16, answer: &[u8]| {
+        let mut scenario = if asked { Scenario::at(&[HOME]) } else { Scenario::live_at(&[HOME]) };
+        for _ in 0..12 {
+            if asked {
+                scenario.send(udp(HOME, port, AWAY, from, &[7; 40]));
+            }
+            scenario.send(udp(AWAY, from, HOME, port, answer)).wait(0.5);
+        }
+        let found = scenario.findings();
+        found.iter().any(|finding| finding.verdict > Verdict::Background)
+    };
+    let stats = b"\0\x01\0\0\0\x01\0\0stats\r\n";
+    for (port, request) in [
+        (1900, &b"M-SEARCH * HTTP/1.1\r\nST: ssdp:all\r\n\r\n"[..]),
+        (3702, b"<:/>"),
+        (10001, &[1, 0, 0, 0]),
+        (11211, stats),
+    ] {
+        assert!(!hunts(true, 28_960, port, &[7; 90]), "{port} asked for it");
+        for from in [443, 3478, 8801, 27_015] {
+            assert!(!hunts(false, from, port, &[7; 90]), "{from} answers {port}");
+            assert!(hunts(false, from, port, request), "{from} asks {port}");
+        }
+        assert!(hunts(false, 28_960, port, &[7; 90]), "{port}");
+    }
 }
 
 #[test]

@@ -5,7 +5,7 @@ use annotator::finding::{Finding, Verdict};
 use crate::at_home::AT_HOME;
 use crate::catalogue::SCENARIOS;
 use crate::everyday::EVERYDAY;
-use crate::outages::OUTAGES;
+use crate::outages::{OPTIONS, OUTAGES};
 use crate::traffic::*;
 use crate::watched::WATCHED;
 
@@ -99,6 +99,61 @@ fn who_finds_some_hosts_dead_is_a_client() {
         let sweeps = found.iter().filter(|finding| finding.id == "scan.horizontal").count();
         assert_eq!(sweeps, usize::from(dead == 18), "{found:#?}");
     }
+}
+
+/// Some programs end their connections by a reset, and some connections are older than the capture.
+#[test]
+fn who_uses_most_connections_is_a_client_however_they_end() {
+    let sweeps = |each: &[u8], dead: u16, resets: bool| {
+        let mut client = Scenario::default();
+        for port in 33_000..33_004 {
+            client.send(tcp(AWAY, port, "93.184.216.19", 443, FIN | ACK).options(&OPTIONS)).wait(1.0);
+        }
+        for i in 0..40 {
+            let (host, port) = (format!("93.184.216.{}", 20 + i), 40_000 + 11 * i);
+            let there = |flags| tcp(AWAY, port, &host, 80, flags);
+            client.send(there(SYN).options(&OPTIONS));
+            if i < dead {
+                client
+                    .wait(1.0)
+                    .send(there(SYN).options(&OPTIONS))
+                    .wait(2.0)
+                    .send(there(SYN).options(&OPTIONS))
+                    .wait(4.0);
+                continue;
+            }
+            client.send(tcp(&host, 80, AWAY, port, SYN | ACK));
+            for flags in each {
+                client.send(with_data(there(*flags)));
+            }
+            client.send(there(if resets { RST | ACK } else { FIN | ACK })).wait(1.0);
+        }
+        client.findings().iter().any(|finding| finding.id == "scan.horizontal")
+    };
+    let used = [ACK, PSH | ACK, ACK, ACK];
+    assert!(!sweeps(&used, 10, true));
+    assert!(!sweeps(&used, 10, false));
+    assert!(sweeps(&used, 18, true), "a third and more is dead");
+    assert!(sweeps(&[ACK], 10, true), "who connects and hangs up");
+}
+
+/// Each finds one server dead on a day on which it uses many.
+#[test]
+fn clients_of_one_network_share_no_scan() {
+    let shared = |used: u16| {
+        let mut office = Scenario::default();
+        for i in 0..12_u32 {
+            let client = format!("116.90.231.{}", 100 + i);
+            for j in 0..used {
+                office.connection(&client, 40_000 + 13 * j, &stranger(50 + i * 10 + u32::from(j)), 443);
+            }
+            office.send(syn(&client, 50_000, &stranger(i), 443));
+            office.send(tcp(&stranger(i), 443, &client, 50_000, RST | ACK).sequence(0)).wait(20.0);
+        }
+        ids(&office.recognise()).contains(&"scan.distributed")
+    };
+    assert!(!shared(8));
+    assert!(shared(0));
 }
 
 /// What is missing is no sign of anything: data, the rest of a first fragment, the type of a message.

@@ -7,7 +7,7 @@ use crate::traffic::*;
 
 const AWAY: &str = "116.90.231.66";
 /// Largest segment, selective acknowledgements, timestamps and window scale, as Linux sends them.
-const OPTIONS: [u8; 20] = [2, 4, 5, 180, 4, 2, 8, 10, 0, 0, 0, 1, 0, 0, 0, 0, 1, 3, 3, 7];
+pub const OPTIONS: [u8; 20] = [2, 4, 5, 180, 4, 2, 8, 10, 0, 0, 0, 1, 0, 0, 0, 0, 1, 3, 3, 7];
 
 /// Ordinary traffic with something that is broken here.
 pub const OUTAGES: [(&str, Fill); 6] = [

@@ -1287,7 +1287,7 @@ fn datagrams_from_one_port_are_answers_or_a_scan() {
     let row = |pause: f64, payload: &[u8], port: fn(u16) -> u16| {
         let mut scenario = Scenario::live_at(&[HOME]);
         for i in 0..40 {
-            scenario.send(udp(AWAY, 27015, HOME, port(i), payload)).wait(pause);
+            scenario.send(udp(AWAY, 28960, HOME, port(i), payload)).wait(pause);
         }
         scenario
     };
@@ -1295,10 +1295,18 @@ fn datagrams_from_one_port_are_answers_or_a_scan() {
     none(&row(20.0, &[7; 60], client).recognise(), "scan.udp");
     one(&row(0.0, &[7; 60], client).recognise(), "scan.udp");
     one(&row(20.0, &[], client).recognise(), "scan.udp");
+    // Of a service, also where a translator of addresses gives its clients lower ports.
+    for from in [1812, 5683, 8801, 27015] {
+        let mut known = Scenario::live_at(&[HOME]);
+        for i in 0..40 {
+            known.send(udp(AWAY, from, HOME, 1500 + 1571 * i, &[7; 60]));
+        }
+        none(&known.recognise(), "scan.udp");
+    }
     // At a pace at which few are sampled.
     let mut long = Scenario::live_at(&[HOME]);
     for i in 0..4000 {
-        long.send(udp(AWAY, 27015, HOME, 33_000 + i, &[7; 60])).wait(0.09);
+        long.send(udp(AWAY, 28960, HOME, 33_000 + i, &[7; 60])).wait(0.09);
     }
     one(&long.recognise(), "scan.udp");
     // As `hping3 --udp -i 3 -p ++33000` sends them, each from the next port of its own.
@@ -1310,7 +1318,7 @@ fn datagrams_from_one_port_are_answers_or_a_scan() {
     one(&row(20.0, &[7; 60], |i| 10_000 + i).recognise(), "scan.udp");
     let mut refused = Scenario::at(&[HOME]);
     for i in 0..40 {
-        let probe = udp(AWAY, 27015, HOME, client(i), &[7; 60]);
+        let probe = udp(AWAY, 28960, HOME, client(i), &[7; 60]);
         refused.send(probe.clone()).send(error(HOME, 3, 3, &probe)).wait(20.0);
     }
     one(&refused.recognise(), "scan.udp");
@@ -1597,6 +1605,17 @@ fn transfers_that_were_asked_for_are_no_scan() {
     };
     assert!(!scans(69));
     assert!(scans(6969));
+    // Where only what arrives is seen, what it says tells.
+    let arriving = |message: &[u8]| {
+        let mut scenario = Scenario::live_at(&[HOME]);
+        for i in 0..40 {
+            scenario.send(udp(AWAY, 49_152 + 331 * i, HOME, 2000 + 997 * i, message));
+        }
+        ids(&scenario.recognise()).contains(&"scan.udp")
+    };
+    assert!(!arriving(&[&[0, 3, 0, 1][..], &[7; 512]].concat()));
+    assert!(!arriving(&[0, 4, 0, 1]));
+    assert!(arriving(&[0, 4, 0, 1, 0]) && arriving(&[0, 3]) && arriving(&[0, 5, 0, 1]));
 }
 
 /// What a source asks elsewhere, and is answered, excuses no sweep.

@@ -18,7 +18,7 @@ pub fn recognise(scene: &Scene<'_>, claims: &Claims, taken: &BTreeSet<usize>) ->
     by_site.into_iter().filter_map(|(site, members)| explain(scene, site, members)).collect()
 }
 
-/// What is left of the probes of each stranger who does not watch what he asks.
+/// What is left of the probes of each stranger who is no client, and does not watch what he asks.
 fn probes<'s>(
     scene: &'s Scene<'_>,
     claims: &'s Claims,
@@ -27,7 +27,8 @@ fn probes<'s>(
     scene.sources().filter(|(source, _)| !scene.is_near(*source)).filter_map(move |(source, indices)| {
         let is_free = |index: &usize| !taken.contains(index) && scene.is_probe(*index);
         let probes: Vec<usize> = claims.free(indices).filter(is_free).collect();
-        (!scene.watches(source, &probes, scene.thresholds.scan.checks, false)).then_some((source, probes))
+        let is_client = scene.connects(source) || scene.watches(source, &probes, scene.thresholds.scan.checks, false);
+        (!is_client).then_some((source, probes))
     })
 }
 

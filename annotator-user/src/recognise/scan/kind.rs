@@ -20,6 +20,10 @@ const TIMESTAMPS: u8 = 8;
 
 /// Where files are asked for by TFTP (RFC 1350 §4).
 const TFTP: u16 = 69;
+/// How data and acknowledgements of a transfer begin, and how long they are at least (RFC 1350 §5).
+const TFTP_DATA: [u8; 2] = [0, 3];
+const TFTP_ACK: [u8; 2] = [0, 4];
+const TFTP_HEADER: usize = 4;
 
 /// Where in a message of DNS the flags stand, the first of which marks an answer (RFC 1035 §4.1.1).
 const DNS_FLAGS: usize = 2;
@@ -90,6 +94,7 @@ impl Kind {
             let request = Half { destination_port: TFTP, ..half.reverse() };
             let asked = scene.carried(&half.reverse()).datagram
                 || scene.carried(&request).datagram
+                || is_of_transfer(scene, sighting)
                 || is_used(scene, sighting)
                 || is_of_call(scene, sighting);
             return (!asked && uninvited.contains(&index)).then_some(Kind::Udp);
@@ -244,6 +249,15 @@ fn is_dns_answer(scene: &Scene<'_>, row: &[usize]) -> bool {
         sighting.packet.source_port == DNS && sighting.payload().get(DNS_FLAGS).is_some_and(|flags| flags & 0x80 != 0)
     };
     row.iter().filter(says_so).count() * 2 > row.len()
+}
+
+/// Whether a datagram is part of a transfer by TFTP, for which both sides take ports of clients. Where it is known who was asked, that decides.
+fn is_of_transfer(scene: &Scene<'_>, sighting: &Sighting) -> bool {
+    let (packet, payload) = (&sighting.packet, sighting.payload());
+    let is_between_clients = packet.source_port >= FIRST_CLIENT_PORT && packet.destination_port >= FIRST_CLIENT_PORT;
+    let is_data = payload.len() >= TFTP_HEADER && payload.starts_with(&TFTP_DATA);
+    let is_acknowledgement = payload.len() == TFTP_HEADER && payload.starts_with(&TFTP_ACK);
+    is_between_clients && (is_data || is_acknowledgement) && !scene.hears_all(sighting.destination())
 }
 
 /// Whether as much left the port that a datagram goes to as came there, of a host of which not everything was sampled.

@@ -63,13 +63,14 @@ pub fn recognise(scene: &Scene<'_>, source: IpAddr, indices: &[usize]) -> Vec<Re
     let view = scene.view(source);
     let stealthy = by_kind.contains_key(&Kind::Fin) || by_kind.contains_key(&Kind::Maimon);
     let connects = scene.fruitless(source, indices) < scene.thresholds.scan.failed;
-    let ends = !stealthy && scene.ends_connections(source);
+    let uses = scene.connects(source) && scene.asks_where_data_came(source);
+    let is_user = uses || (!stealthy && scene.ends_connections(source));
     let kinds = by_kind.len();
     let probes = by_kind.into_iter().map(|(kind, members)| Probes::new(scene, kind, members));
     probes
         .map(|probes| (probes.shape(scene, view), probes))
         // Who asks one host for many ports that are closed is no client of it, whatever else it ends.
-        .filter(|(shape, probes)| !is_client(scene, source, probes, *shape, ends && (connects || !shape.vertical)))
+        .filter(|(shape, probes)| !is_client(scene, source, probes, *shape, is_user && (connects || !shape.vertical)))
         .filter_map(|(shape, probes)| {
             let whole = kinds == 1 && indices.len() == probes.members.len();
             shape.any().then(|| explain(scene, source, probes, shape, whole))
