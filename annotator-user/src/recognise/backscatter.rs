@@ -151,7 +151,8 @@ fn is_dns_bystander(scene: &Scene<'_>, answers: &[usize]) -> bool {
     targets.len() >= limits.answers
         && (hosts.iter().all(|host| scene.knows_all_asked(*host, DNS))
             || (hosts.len() >= limits.answers && !are_of_resolver(scene, answers))
-            || (hosts.iter().all(|host| scene.hears(*host)) && beyond_questions(scene) >= answers.len() as u64))
+            || (hosts.iter().all(|host| shows_questions(scene, *host))
+                && beyond_questions(scene) >= answers.len() as u64))
 }
 
 /// Bytes of an answer of DNS to who says nothing of longer ones (RFC 1035 §2.3.4).
@@ -166,13 +167,18 @@ fn are_of_resolver(scene: &Scene<'_>, answers: &[usize]) -> bool {
     answers.iter().filter(is_found).count() * 2 > answers.len()
 }
 
-/// How many more answers of name servers there are than questions, by the exact counters; none where no question was seen.
+/// Whether a capture that shows what a host sends would show its questions to name servers: it shows some or, of other datagrams of the host's, as many as
+/// there are answers. One that was filtered may hold few.
+fn shows_questions(scene: &Scene<'_>, host: IpAddr) -> bool {
+    let count = |side| scene.port(PortProto::Udp, side, DNS).all.packets;
+    let sends = || scene.view(host).is_some_and(|view| view.udp >= count(Side::Src));
+    scene.hears(host) && (count(Side::Dst) > 0 || sends())
+}
+
+/// How many more answers of name servers there are than questions, by the exact counters.
 fn beyond_questions(scene: &Scene<'_>) -> u64 {
     let count = |side| scene.port(PortProto::Udp, side, DNS).all.packets;
-    match count(Side::Dst) {
-        0 => 0,
-        questions => count(Side::Src).saturating_sub(questions),
-    }
+    count(Side::Src).saturating_sub(count(Side::Dst))
 }
 
 /// Whether a host that has visitors resets what may be data of connections that are older than what it knows, and of which no SYN is in the capture: as much

@@ -9,6 +9,7 @@ use annotator_common::source::distinct;
 use super::addresses::network;
 use super::half::Half;
 use super::packets::is_to_many;
+use super::scan::kind::Kind;
 use super::{Case, Claims, FINDINGS_MAX, Scene, words};
 use crate::counters::PortProto;
 use crate::finding::{Confidence, Recognition};
@@ -33,7 +34,7 @@ pub fn recognise(scene: &Scene<'_>, claims: &Claims) -> Vec<Recognition> {
         let mut by_target: HashMap<(IpAddr, PortProto), Vec<usize>> = HashMap::new();
         for index in claims.free(indices) {
             let sighting = scene.sighting(index);
-            if scene.is_probe(index) {
+            if scene.is_probe(index) || is_stray(scene, sighting) {
                 by_target.entry((sighting.destination(), PortProto::Tcp)).or_default().push(index);
             } else if is_datagram(scene, sighting) && !answering.contains(&sighting.target()) {
                 by_target.entry((sighting.destination(), PortProto::Udp)).or_default().push(index);
@@ -78,6 +79,15 @@ fn is_datagram(scene: &Scene<'_>, sighting: &Sighting) -> bool {
         && scene.is_inbound(sighting)
         && !scene.is_from_around(sighting)
         && scene.is_listening(PortProto::Udp, host, port) != Some(true)
+}
+
+/// Whether a segment is such as scanners send to learn of a port without asking for a connection, and belongs to none.
+fn is_stray(scene: &Scene<'_>, sighting: &Sighting) -> bool {
+    sighting.packet.transport == Transport::Tcp
+        && Kind::of_flags(sighting.packet.tcp_flags).is_some()
+        && sighting.payload_length() == 0
+        && scene.is_inbound(sighting)
+        && Half::of(sighting).is_some_and(|half| scene.is_out_of_connection(&half))
 }
 
 /// Whether ports that a source tries are such as only a scanner picks.
@@ -269,8 +279,12 @@ fn number_of(address: IpAddr) -> Option<u32> {
 
 fn explain(scene: &Scene<'_>, attempts: &[Attempt], real: Option<IpAddr>, one_machine: Option<&str>) -> Recognition {
     let networks = networks(attempts);
-    let members = attempts.iter().flat_map(|attempt| attempt.members.iter().copied()).collect();
-    let case = Case::new(scene, "pattern.decoy-scan", members).with_ports().evidence(format!(
+    let members: Vec<usize> = attempts.iter().flat_map(|attempt| attempt.members.iter().copied()).collect();
+    let flags = members.iter().map(|index| scene.sighting(*index).packet.tcp_flags);
+    let kinds: BTreeSet<Kind> = flags.filter_map(Kind::of_flags).collect();
+    let case = Case::new(scene, "pattern.decoy-scan", members);
+    let case = kinds.into_iter().fold(case, |case, kind| case.also(kind.id()));
+    let case = case.with_ports().evidence(format!(
         "{} in {} tried the same ports, the first and the last of them starting {} apart.",
         words::count(attempts.len() as u64, "source"),
         words::count(networks as u64, "network"),

@@ -70,6 +70,8 @@ fn explain(scene: &Scene<'_>, pair: Pair) -> Recognition {
             b.packet.identification
         ))
         .evidence("Different TTLs, or identifications far apart, would mean two machines, or a forged address.")
+        .also("address.private-source")
+        .subsuming()
         .fact("detail", format!("{} is also {}", a.source(), b.source()))
         .close()
 }

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 
 use annotator_common::Transport;
 
+use super::addresses::site;
 use super::packets::is_to_many;
 use super::scene::Outcome;
 use super::{Case, Claims, Scene, words};
@@ -16,7 +17,7 @@ const SHARES: [u16; 2] = [139, 445];
 const FILE_SHARING: [u16; 3] = [80, 139, 445];
 const SQL: u16 = 1433;
 
-/// Finds share worms, one finding for each source, and the SQL worm, one finding for each target.
+/// Finds share worms, one finding for each source, and the SQL worm, one finding for each target or, where few come to each, for each site.
 pub fn recognise(scene: &Scene<'_>, claims: &Claims) -> Vec<Recognition> {
     let mut found = Vec::new();
     for (source, indices) in scene.sources() {
@@ -116,16 +117,33 @@ fn sql(scene: &Scene<'_>, claims: &Claims) -> Vec<Recognition> {
             by_target.entry(sighting.destination()).or_default().push(index);
         }
     }
-    by_target.into_values().filter_map(|members| sql_worm(scene, members)).collect()
+    let mut found = Vec::new();
+    // A worm that draws its targets by lot meets each of a site's hosts with other sources. Who meets many of them sweeps the site.
+    let mut by_site: BTreeMap<IpAddr, Vec<usize>> = BTreeMap::new();
+    for (target, members) in by_target {
+        match sql_worm(scene, &members) {
+            Some(worm) => found.push(worm),
+            None => by_site.entry(site(target)).or_default().extend(members),
+        }
+    }
+    for mut members in by_site.into_values() {
+        let mut targets: BTreeMap<IpAddr, BTreeSet<IpAddr>> = BTreeMap::new();
+        let seen = members.iter().map(|index| scene.sighting(*index));
+        seen.for_each(|probe| _ = targets.entry(probe.source()).or_default().insert(probe.destination()));
+        members.retain(|index| targets[&scene.sighting(*index).source()].len() < scene.thresholds.scan.own_hosts);
+        members.sort_unstable();
+        found.extend(sql_worm(scene, &members));
+    }
+    found
 }
 
-fn sql_worm(scene: &Scene<'_>, members: Vec<usize>) -> Option<Recognition> {
-    let sources = scene.senders(&members);
+fn sql_worm(scene: &Scene<'_>, members: &[usize]) -> Option<Recognition> {
+    let sources = scene.senders(members);
     if sources.len() < scene.thresholds.shares.sql_sources {
         return None;
     }
     let refused = members.iter().any(|i| scene.outcome(*i) == Outcome::Refused);
-    let case = Case::new(scene, "worm.mssql", members).with_ttls().evidence(format!(
+    let case = Case::new(scene, "worm.mssql", members.to_vec()).with_ttls().evidence(format!(
         "Attempts at the SQL server's port came from {}.",
         words::count(sources.len() as u64, "source")
     ));

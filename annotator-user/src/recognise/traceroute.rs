@@ -112,7 +112,8 @@ fn by_ttl(scene: &Scene<'_>, id: &str, members: Vec<usize>, what: &str) -> Optio
     let low: Vec<usize> = members.iter().copied().filter(|i| scene.sighting(*i).packet.ttl <= limits.low_ttl).collect();
     let ttls: BTreeSet<u8> = low.iter().map(|i| scene.sighting(*i).packet.ttl).collect();
     let expiring = ttls.len() == 1 && ttls.contains(&1);
-    let rising = ttls.len() >= 2 && rises(low.iter().map(|i| u16::from(scene.sighting(*i).packet.ttl)));
+    let series = || low.iter().map(|i| u16::from(scene.sighting(*i).packet.ttl));
+    let rising = ttls.len() >= 2 && (rises(series()) || begins_anew(series()));
     if low.len() < limits.packets || !(expiring || rising) {
         return None;
     }
@@ -138,6 +139,13 @@ fn as_ping(mut recognition: Recognition) -> Recognition {
         recognition.id = "pattern.traceroute.icmp".into();
     }
     recognition
+}
+
+/// Whether a series goes up from its lowest value again and again, as a program counts that goes on measuring.
+fn begins_anew(series: impl Iterator<Item = u16>) -> bool {
+    let series: Vec<u16> = series.collect();
+    let lowest = series.iter().min();
+    series.windows(2).all(|pair| pair[0] <= pair[1] || Some(&pair[1]) == lowest)
 }
 
 /// Whether a series goes up: most steps do not go down, and its end is above its beginning.

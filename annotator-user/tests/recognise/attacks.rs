@@ -76,6 +76,18 @@ fn the_sql_worm_has_many_sources() {
     };
     one(&sources(6), "worm.mssql");
     none(&sources(2), "worm.mssql");
+    // It draws its targets by lot, so that each of a site's hosts meets other sources.
+    let over_site = |hosts_of_each: u32| {
+        let mut scenario = Scenario::live();
+        for i in 0..40 {
+            for j in 0..hosts_of_each {
+                scenario.send(syn(&stranger(i), 2000, &format!("93.184.216.{}", 20 + i * 7 % 100 + j), 1433)).wait(3.0);
+            }
+        }
+        scenario.recognise()
+    };
+    assert_eq!(one(&over_site(2), "worm.mssql").packets, 80);
+    none(&over_site(6), "worm.mssql");
 }
 
 #[test]
@@ -319,6 +331,22 @@ fn backscatter_goes_where_no_client_was() {
         answers.evidence.iter().any(|line| line.starts_with("Of those sampled 4 SYN-ACKs and 4 resets")),
         "{answers:#?}"
     );
+    // A host that sends datagrams, and no question to any name server, is answered what somebody else asked.
+    for (sends, is_told) in [(1, true), (8, false), (400, false)] {
+        let mut server = Scenario::at(&[HOME]).behind_much();
+        for i in 0..400 {
+            let port = 20_000 + 97 * i;
+            server.connection(&crowd(i.into()), port, HOME, 443);
+            if i % sends == 0 && sends < 400 {
+                server.send(udp(&crowd(i.into()), port, HOME, 443, &content(i.into(), 60)));
+                server.send(udp(HOME, 443, &crowd(i.into()), port, &content(i.into(), 60)));
+            }
+            if i % 4 == 0 {
+                server.send(udp(AWAY, 53, HOME, 1201 + 131 * i, &[0, 1, 0x81, 0x82, 0, 1, 0, 0]));
+            }
+        }
+        assert_eq!(ids(&server.recognise()).contains(&"backscatter.dns"), is_told, "{sends}");
+    }
     // A server that was started anew knows nothing of what its visitors still send, which is data.
     let restarted = |data: u16, is_visited: bool| {
         let mut server = Scenario::default();

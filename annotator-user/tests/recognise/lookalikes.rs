@@ -68,6 +68,16 @@ fn ping_traceroute_shows_by_its_ttls() {
         pings.send(ping("116.90.231.7", HOME).ttl(52));
     }
     none(&pings.recognise(), "pattern.traceroute");
+    // A program that goes on measuring counts from the beginning each time.
+    let again = |ttls: &[u8]| {
+        let mut scenario = Scenario::default();
+        for ttl in ttls.iter().cycle().take(24) {
+            scenario.send(ping("116.90.231.7", HOME).ttl(*ttl)).wait(0.5);
+        }
+        ids(&scenario.recognise()).contains(&"pattern.traceroute.icmp")
+    };
+    assert!(again(&[1, 2]) && again(&[1, 2, 3, 4]));
+    assert!(!again(&[3, 1, 4, 2]));
     // Behind more pings than would tell anything new.
     let mut later = Scenario::default();
     for _ in 0..200 {
@@ -740,6 +750,15 @@ fn one_machine_with_two_networks() {
     one(&twin(4711_u16.swap_bytes().wrapping_add(1).swap_bytes(), 112), "pattern.dual-homed");
     none(&twin(4712, 113), "pattern.dual-homed");
     none(&twin(9000, 112), "pattern.dual-homed");
+    let mut pings = Scenario::live();
+    for i in 0..5 {
+        for (source, id) in [("10.0.0.5", 4000), ("94.20.30.40", 4001)] {
+            pings.send(ping(source, HOME).ttl(113).id(id + 7 * i));
+        }
+    }
+    let found = pings.findings();
+    assert!(found.iter().any(|finding| finding.id == "pattern.dual-homed"), "{found:#?}");
+    assert!(!found.iter().any(|finding| finding.id == "address.private-source"), "{found:#?}");
 }
 
 #[test]
@@ -815,6 +834,12 @@ fn fraggle_aims_at_the_ends_of_subnets() {
         scenario.send(udp("116.90.231.65", port, &format!("93.184.216.{last}"), 7, &[0; 20]));
     }
     one(&scenario.recognise(), "pattern.fraggle");
+    // From a service that answers as well it is no loop of two: it goes to all.
+    let mut echo = Scenario::live();
+    for last in [63, 128, 63, 191, 127] {
+        echo.send(udp("116.90.231.65", 7, &format!("93.184.216.{last}"), 7, &[0; 20]));
+    }
+    assert_eq!(ids(&echo.recognise()), ["pattern.fraggle"]);
     let mut single = Scenario::live();
     for port in [7744, 6537, 29432] {
         single.send(udp("116.90.231.65", port, "93.184.216.77", 7, &[0; 20]));

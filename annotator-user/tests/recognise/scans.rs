@@ -1720,6 +1720,29 @@ fn decoys_come_at_once_and_their_ttls_betray_them() {
     assert!(one(&found, "pattern.decoy-scan").evidence.iter().any(|line| line.contains("compare")));
 }
 
+/// Probes of any kind are sent in all names.
+#[test]
+fn decoys_of_a_scan_without_syns() {
+    for (flags, id) in [
+        (FIN, "scan.fin"),
+        (0, "scan.null"),
+        (FIN | PSH | URG, "scan.xmas"),
+        (FIN | ACK, "scan.maimon"),
+        (ACK, "scan.ack"),
+    ] {
+        let mut scenario = Scenario::live();
+        for port in (20..120).step_by(5) {
+            for (i, source) in ["116.90.231.4", "185.60.112.9", "8.8.4.4", "9.9.9.9"].iter().enumerate() {
+                scenario.send(tcp(source, 50000, HOME, port, flags).sequence(4_711).ttl(50 + i as u8));
+            }
+        }
+        let found = scenario.recognise();
+        let decoy = one(&found, "pattern.decoy-scan");
+        assert_eq!((decoy.packets, decoy.sources.len(), found.len()), (80, 4, 1), "{id}: {found:#?}");
+        assert!(decoy.also.iter().any(|also| also == id), "{id}: {decoy:#?}");
+    }
+}
+
 /// Whose connection came about is there; who only lends his name may be sent anything.
 #[test]
 fn one_of_the_decoys_is_real() {

@@ -80,6 +80,20 @@ impl Kind {
         }
     }
 
+    /// The kind of a probe without SYN, by its flags.
+    pub const fn of_flags(flags: u8) -> Option<Self> {
+        const XMAS: u8 = FIN | PSH | URG;
+        const MAIMON: u8 = FIN | ACK;
+        match flags & (FIN | SYN | RST | PSH | ACK | URG) {
+            0 => Some(Kind::Null),
+            XMAS => Some(Kind::Xmas),
+            FIN => Some(Kind::Fin),
+            MAIMON => Some(Kind::Maimon),
+            ACK => Some(Kind::Ack),
+            _ => None,
+        }
+    }
+
     /// What a sighting is a probe of, if it may be one. SYNs are where they are among the attempts of their source, and packets from a server's port
     /// to a client's where they are among those that were not invited.
     pub fn of(scene: &Scene<'_>, index: usize, attempts: &HashSet<usize>, uninvited: &HashSet<usize>) -> Option<Kind> {
@@ -99,15 +113,15 @@ impl Kind {
                 || is_of_call(scene, sighting);
             return (!asked && uninvited.contains(&index)).then_some(Kind::Udp);
         }
-        let kind = match packet.tcp_flags & (FIN | SYN | RST | PSH | ACK | URG) {
-            flags if flags & SYN != 0 => return attempts.contains(&index).then_some(Kind::Syn),
-            0 => return Some(Kind::Null),
-            flags if flags == FIN | PSH | URG => return Some(Kind::Xmas),
-            FIN => Kind::Fin,
-            flags if flags == FIN | ACK => Kind::Maimon,
-            ACK if sighting.payload_length() == 0 && !is_running_unseen(scene, half) => Kind::Ack,
-            _ => return None,
-        };
+        if packet.tcp_flags & SYN != 0 {
+            return attempts.contains(&index).then_some(Kind::Syn);
+        }
+        let kind = Kind::of_flags(packet.tcp_flags)?;
+        match kind {
+            Kind::Null | Kind::Xmas => return Some(kind),
+            Kind::Ack if sighting.payload_length() > 0 || is_running_unseen(scene, half) => return None,
+            _ => {}
+        }
         let to_service = scene.thresholds.contact.is_service(half.destination_port);
         let invited = is_server_to_client(scene, half) && !scene.only_ends(half.source) && !uninvited.contains(&index);
         (scene.is_out_of_connection(&half) && (kind == Kind::Fin || to_service || !invited)).then_some(kind)

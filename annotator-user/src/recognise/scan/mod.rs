@@ -1,7 +1,7 @@
 //! `scan.*`: scans, by their shape (how many ports of how many hosts, how slowly, by how many) and by the kind of their packets.
 
 mod distributed;
-mod kind;
+pub mod kind;
 mod pings;
 mod protocols;
 mod spread;
