@@ -23,7 +23,7 @@ pub fn silent(scene: &Scene<'_>, port: u16, mut callers: Callers) -> (Callers, u
         return Default::default();
     }
     let is_unsampled = |view: &&SourceView| {
-        says_no_more(view) && view.ports == bit_of(port.into()) && scene.from(view.address).is_empty()
+        says_no_more(view) && view.ports == bit_of(port.to_be().into()) && scene.from(view.address).is_empty()
     };
     let unsampled = scene.observations.sources.iter().filter(is_unsampled).map(|view| (view, view.syn));
     let sampled =

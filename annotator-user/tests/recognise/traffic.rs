@@ -342,6 +342,13 @@ impl Scenario {
         recognise(&self.observations(&gathered), &Thresholds::default())
     }
 
+    /// What is recognised where there is room for one sample in so many.
+    pub fn recognise_of_few(&self, one_in: usize) -> Vec<Recognition> {
+        let mut gathered = self.gather(&self.frames(), self.now, settings());
+        gathered.sightings = gathered.sightings.into_iter().step_by(one_in).collect();
+        recognise(&self.observations(&gathered), &Thresholds::default())
+    }
+
     /// What a report would say.
     pub fn findings(&self) -> Vec<Finding> {
         self.findings_of(&self.frames(), self.now)
