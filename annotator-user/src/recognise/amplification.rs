@@ -26,19 +26,18 @@ const NUMBER: usize = 2;
 /// Length of a DNS header.
 const DNS_HEADER: usize = 12;
 
-/// What asks for devices by SSDP (UPnP Device Architecture §1.3.2).
+/// What asks for devices by SSDP begins so (UPnP Device Architecture §1.3.2).
 const SSDP: u16 = 1900;
 const SSDP_SEARCH: &[u8] = b"M-SEARCH ";
 /// WS-Discovery speaks XML.
 const WS_DISCOVERY: u16 = 3702;
-const XML: &[u8] = b"<";
-/// What Ubiquiti's devices answer has four bytes.
+/// What Ubiquiti's devices are asked begins with the version of the protocol.
 const UBIQUITI: u16 = 10001;
-const UBIQUITI_QUESTION: u32 = 4;
-/// A command to memcached by UDP follows its number in a frame that is the first of one (memcached's protocol.txt).
+const UBIQUITI_VERSIONS: [u8; 2] = [1, 2];
+/// A command to memcached by UDP follows its number in a frame that is the first of one (memcached's protocol.txt); some tools leave the frame out.
 const MEMCACHED: u16 = 11211;
-const MEMCACHED_FRAME_AT: usize = 2;
 const MEMCACHED_FRAME: [u8; 6] = [0, 0, 0, 1, 0, 0];
+const MEMCACHED_COMMANDS: [&[u8]; 2] = [b"get", b"stats"];
 
 /// Finds hunts, one for each source, and answers that nobody asked for, one for each target and port.
 pub fn recognise(scene: &Scene<'_>, claims: &Claims) -> Vec<Recognition> {
@@ -114,19 +113,22 @@ fn is_question(scene: &Scene<'_>, sighting: &Sighting) -> bool {
 fn is_answer(scene: &Scene<'_>, sighting: &Sighting) -> bool {
     let Some(half) = Half::of(sighting) else { return false };
     let asked_first = scene.spoke_first(half.destination, half.source) && scene.is_addressed(&half);
-    let is_from_service = scene.thresholds.contact.is_service(half.source_port);
+    let is_from_service = scene.thresholds.contact.answers(half.source_port);
     half.destination_port >= FIRST_CLIENT_PORT && (asked_first || (is_from_service && !may_ask(sighting)))
 }
 
 /// Whether a packet may be a request to the service at the port that it goes to.
 fn may_ask(sighting: &Sighting) -> bool {
-    match sighting.packet.destination_port {
-        SSDP => sighting.may_hold(0, SSDP_SEARCH),
-        WS_DISCOVERY => sighting.may_hold(0, XML),
-        UBIQUITI => sighting.payload_length() == UBIQUITI_QUESTION,
-        MEMCACHED => sighting.may_hold(MEMCACHED_FRAME_AT, &MEMCACHED_FRAME),
+    let payload = sighting.payload();
+    let holds = |part: &[u8]| payload.windows(part.len()).any(|window| window == part);
+    let is_request = match sighting.packet.destination_port {
+        SSDP => payload.get(..SSDP_SEARCH.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(SSDP_SEARCH)),
+        WS_DISCOVERY => payload.contains(&b'<'),
+        UBIQUITI => payload.first().is_some_and(|version| UBIQUITI_VERSIONS.contains(version)),
+        MEMCACHED => holds(&MEMCACHED_FRAME) || MEMCACHED_COMMANDS.iter().any(|command| holds(command)),
         _ => true,
-    }
+    };
+    is_request || sighting.is_cut()
 }
 
 /// Whether nothing but its haste would tell a question from those of clients: a neighbour asks, it is answered, or it asks a name server for little.

@@ -19,7 +19,7 @@ pub fn recognise(scene: &Scene<'_>, claims: &Claims) -> Vec<Recognition> {
     let mut found = Vec::new();
     let (mut few, mut few_dns, mut replies) = (Vec::new(), Vec::new(), Vec::new());
     let served = served_untracked(scene);
-    let visited = scene.visited();
+    let visited = visited(scene);
     for (victim, indices) in scene.sources() {
         let (mut tcp, mut dns) = (Vec::new(), Vec::new());
         for index in claims.free(indices) {
@@ -48,7 +48,8 @@ pub fn recognise(scene: &Scene<'_>, claims: &Claims) -> Vec<Recognition> {
             few_dns.extend(dns);
         }
     }
-    if are_heard(scene, &replies) {
+    replies.retain(|reply| is_heard(scene, *reply));
+    if replies.len() >= scene.thresholds.backscatter.answers {
         replies.sort_unstable();
         found.push(explain_replies(scene, replies));
     }
@@ -182,14 +183,26 @@ fn beyond_questions(scene: &Scene<'_>) -> u64 {
 }
 
 /// Whether a host that has visitors resets what may be data of connections that are older than what it knows, and of which no SYN is in the capture: as much
-/// came to its ports that was not sampled.
+/// came to its ports that was not sampled, and they go to ports that clients take.
 fn resets_visitors(scene: &Scene<'_>, host: IpAddr, visited: &HashSet<(IpAddr, u16)>, answers: &[usize]) -> bool {
     let is_reset = |sighting: &Sighting| sighting.packet.tcp_flags & (tcp::SYN | tcp::RST | tcp::ACK) == tcp::RST;
     let mut resets: BTreeMap<u16, u64> = BTreeMap::new();
     let answers = || answers.iter().map(|index| scene.sighting(*index));
     answers().for_each(|sighting| *resets.entry(sighting.packet.source_port).or_default() += 1);
+    let foreign = answers().filter(|sighting| scene.is_foreign(sighting.packet.destination_port)).count();
     answers().all(is_reset)
+        && (foreign as f64) < scene.thresholds.backscatter.foreign_share * answers().count() as f64
         && resets.iter().all(|(port, resets)| visited.contains(&(host, *port)) && scene.unseen_at(*port) >= *resets)
+}
+
+/// Hosts and their TCP ports to which somebody sends more than resets.
+fn visited(scene: &Scene<'_>) -> HashSet<(IpAddr, u16)> {
+    let is_visit = |sighting: &Sighting| {
+        sighting.packet.transport == Transport::Tcp
+            && sighting.packet.tcp_flags & tcp::RST == 0
+            && !is_syn_ack(sighting)
+    };
+    scene.sightings().filter(|(_, sighting)| is_visit(sighting)).map(|(_, sighting)| sighting.target()).collect()
 }
 
 /// Whether a source goes on with connections, or ends them, which it must have had then.
@@ -253,12 +266,10 @@ fn are_of_many_servers(scene: &Scene<'_>, answers: &[usize]) -> bool {
         && answers.iter().all(|index| scene.knows_all_asked(scene.sighting(*index).destination(), DNS))
 }
 
-/// Whether echo replies come to hosts whose packets a capture shows, and which ping nobody: who pings everybody, or a router, is answered by others.
-fn are_heard(scene: &Scene<'_>, replies: &[usize]) -> bool {
-    let pings = |host: IpAddr| scene.from(host).iter().any(|index| is_ping(scene.sighting(*index)));
-    let hosts: BTreeSet<IpAddr> = replies.iter().map(|index| scene.sighting(*index).destination()).collect();
-    replies.len() >= scene.thresholds.backscatter.answers
-        && hosts.into_iter().all(|host| scene.hears_all(host) && !pings(host))
+/// Whether an echo reply comes to a host whose packets a capture shows, and which pings nobody: who pings everybody, or a router, is answered by others.
+fn is_heard(scene: &Scene<'_>, reply: usize) -> bool {
+    let host = scene.sighting(reply).destination();
+    scene.hears_all(host) && !scene.from(host).iter().any(|index| is_ping(scene.sighting(*index)))
 }
 
 fn explain_replies(scene: &Scene<'_>, members: Vec<usize>) -> Recognition {

@@ -108,7 +108,7 @@ fn floods(scene: &Scene<'_>, port: u16, mut callers: Port) -> Vec<Recognition> {
     let networks: BTreeSet<IpAddr> = callers.clients.keys().map(|client| network(*client)).collect();
     let lacks_clients = networks.len() >= limits.clients && crowd.len() > limits.vain * callers.clients.len();
     if !lacks_packets && !lacks_clients {
-        (crowd, of_crowd) = silent(scene, target.port, crowd);
+        (crowd, of_crowd) = silent(scene, target.port, &target.hosts, crowd, of_crowd);
         counted = of_crowd;
     }
     let is_flood = is_fast(scene, of_crowd, &crowd, target.hosts.len()) || half_open(scene, &target, &crowd).is_some();

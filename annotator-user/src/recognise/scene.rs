@@ -416,11 +416,6 @@ impl<'a> Scene<'a> {
         self.addressed.contains(&(half.destination, half.source, half.source_port))
     }
 
-    /// The hosts and their ports to which somebody was seen sending something, apart from refusals.
-    pub fn visited(&self) -> HashSet<(IpAddr, u16)> {
-        self.addressed.iter().map(|(_, host, port)| (*host, *port)).collect()
-    }
-
     /// Whether who gets a packet was seen to refuse what comes so.
     pub fn is_refused(&self, sighting: &Sighting) -> bool {
         Half::of(sighting).is_some_and(|half| self.carried(&half.reverse()).reset || self.is_complained_of(&half))

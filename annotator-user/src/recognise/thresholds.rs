@@ -32,6 +32,8 @@ thresholds! {
     contact: Contact {
         /// Ports at which servers answer, besides all below 1024.
         service_ports: Vec<u16>,
+        /// Ports at which programs answer by UDP alone, which a scanner looks for less.
+        answer_ports: Vec<u16>,
         /// Ports of web servers.
         web_ports: Vec<u16>,
         /// Ports from which neighbours answer who searches the network.
@@ -530,6 +532,11 @@ impl Contact {
     /// Whether servers answer at a port.
     pub fn is_service(&self, port: u16) -> bool {
         port < FIRST_CLIENT_PORT || self.service_ports.contains(&port)
+    }
+
+    /// Whether something answers by UDP from a port.
+    pub fn answers(&self, port: u16) -> bool {
+        self.is_service(port) || self.answer_ports.contains(&port)
     }
 
     /// Whether most of some ports are such: a client has one of them by chance.

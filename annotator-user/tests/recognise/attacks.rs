@@ -348,10 +348,10 @@ fn backscatter_goes_where_no_client_was() {
         assert_eq!(ids(&server.recognise()).contains(&"backscatter.dns"), is_told, "{sends}");
     }
     // A server that was started anew knows nothing of what its visitors still send, which is data.
-    let restarted = |data: u16, is_visited: bool| {
+    let restarted = |data: u16, is_visited: bool, first: u16| {
         let mut server = Scenario::default();
         for i in 0..300 {
-            let (visitor, port) = (crowd(i), 33_000 + 89 * i as u16);
+            let (visitor, port) = (crowd(i), first + 89 * i as u16);
             if i % 10 == 0 && is_visited {
                 server.send(tcp(&visitor, port, AWAY, 443, FIN | ACK)).send(tcp(AWAY, 443, &visitor, port, RST));
                 continue;
@@ -363,8 +363,16 @@ fn backscatter_goes_where_no_client_was() {
         }
         ids(&server.recognise()).contains(&"backscatter.tcp")
     };
-    assert!(!restarted(1, true));
-    assert!(restarted(0, true) && restarted(1, false));
+    assert!(!restarted(1, true, 33_000));
+    assert!(restarted(0, true, 33_000) && restarted(1, false, 33_000));
+    assert!(restarted(1, true, 2000), "ports that no client takes");
+    // One reply to somebody else hides none of those that nobody asked for.
+    let mut replies = Scenario::at(&[HOME]);
+    for i in 0..60 {
+        replies.connection(&crowd(i), 40_000, HOME, 443).send(icmp(&stranger(i), HOME, 0, 0, &[0; 32]));
+    }
+    replies.send(icmp(AWAY, "93.184.216.99", 0, 0, &[0; 32]));
+    assert!(one(&replies.recognise(), "backscatter.icmp").packets >= 59);
     // What a server here answers to whom it does not see ask.
     let mut leaving = Scenario::at(&[HOME]);
     for i in 0..30 {
@@ -1317,6 +1325,10 @@ fn answers_to_clients_hunt_no_amplifiers() {
         (3702, b"<:/>"),
         (10001, &[1, 0, 0, 0]),
         (11211, stats),
+        (1900, b"m-search * HTTP/1.1\r\n"),
+        (3702, b"\xef\xbb\xbf<?xml"),
+        (10001, &[2, 8, 0, 0]),
+        (11211, b"gets a b c\r\n"),
     ] {
         assert!(!hunts(true, 28_960, port, &[7; 90]), "{port} asked for it");
         for from in [443, 3478, 8801, 27_015] {

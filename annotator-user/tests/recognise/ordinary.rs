@@ -135,25 +135,43 @@ fn who_uses_most_connections_is_a_client_however_they_end() {
     assert!(!sweeps(&used, 10, false));
     assert!(sweeps(&used, 18, true), "a third and more is dead");
     assert!(sweeps(&[ACK], 10, true), "who connects and hangs up");
+    // What visitors send there is none of a scanner's.
+    let mut farm = Scenario::default();
+    for i in 0..40 {
+        let host = format!("93.184.216.{}", 20 + i);
+        for port in [3389, 443] {
+            farm.send(syn(AWAY, 40_000 + i, &host, port).options(&OPTIONS));
+            let answers = if port == 443 { SYN | ACK } else { RST | ACK };
+            farm.send(tcp(&host, port, AWAY, 40_000 + i, answers).sequence(0));
+        }
+        farm.send(tcp(AWAY, 40_000 + i, &host, 443, ACK)).send(tcp(AWAY, 40_000 + i, &host, 443, RST | ACK));
+        for visitor in 0..8 {
+            farm.connection(&crowd(u32::from(i) * 8 + visitor), 50_000, &host, 443);
+        }
+    }
+    assert!(farm.findings().iter().any(|finding| finding.id == "scan.horizontal"));
 }
 
 /// Each finds one server dead on a day on which it uses many.
 #[test]
 fn clients_of_one_network_share_no_scan() {
-    let shared = |used: u16| {
+    let shared = |used: u16, dead: u32| {
         let mut office = Scenario::default();
         for i in 0..12_u32 {
             let client = format!("116.90.231.{}", 100 + i);
             for j in 0..used {
                 office.connection(&client, 40_000 + 13 * j, &stranger(50 + i * 10 + u32::from(j)), 443);
             }
-            office.send(syn(&client, 50_000, &stranger(i), 443));
-            office.send(tcp(&stranger(i), 443, &client, 50_000, RST | ACK).sequence(0)).wait(20.0);
+            for j in 0..dead {
+                let server = stranger(500 + i * dead + j);
+                office.send(syn(&client, 50_000 + j as u16, &server, 443));
+                office.send(tcp(&server, 443, &client, 50_000 + j as u16, RST | ACK).sequence(0)).wait(20.0);
+            }
         }
         ids(&office.recognise()).contains(&"scan.distributed")
     };
-    assert!(!shared(8));
-    assert!(shared(0));
+    assert!(!shared(8, 1));
+    assert!(shared(0, 1) && shared(2, 2));
 }
 
 /// What is missing is no sign of anything: data, the rest of a first fragment, the type of a message.

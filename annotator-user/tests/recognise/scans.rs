@@ -1303,6 +1303,13 @@ fn datagrams_from_one_port_are_answers_or_a_scan() {
         }
         none(&known.recognise(), "scan.udp");
     }
+    // Unless it is known to have asked nobody.
+    let mut silent = Scenario::at(&[HOME]);
+    silent.connection(&stranger(3), 40_000, HOME, 443);
+    for i in 0..40 {
+        silent.send(udp(AWAY, 27015, HOME, 1500 + 1571 * i, &[7; 60]));
+    }
+    one(&silent.recognise(), "scan.udp");
     // At a pace at which few are sampled.
     let mut long = Scenario::live_at(&[HOME]);
     for i in 0..4000 {

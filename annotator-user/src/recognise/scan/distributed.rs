@@ -27,7 +27,9 @@ fn probes<'s>(
     scene.sources().filter(|(source, _)| !scene.is_near(*source)).filter_map(move |(source, indices)| {
         let is_free = |index: &usize| !taken.contains(index) && scene.is_probe(*index);
         let probes: Vec<usize> = claims.free(indices).filter(is_free).collect();
-        let is_client = scene.connects(source) || scene.watches(source, &probes, scene.thresholds.scan.checks, false);
+        let limits = &scene.thresholds.scan;
+        let is_client = (scene.connects(source) && scene.fruitless(source, indices) < limits.failed)
+            || scene.watches(source, &probes, limits.checks, false);
         (!is_client).then_some((source, probes))
     })
 }

@@ -202,7 +202,9 @@ pub fn uninvited(scene: &Scene<'_>, indices: &[usize]) -> HashSet<usize> {
     rows.retain(|(_, _, kind), row| match kind {
         Row::Datagrams => !is_of_answers(scene, row),
         _ if ports(scene, row).len() < scene.thresholds.scan.ports => false,
-        Row::Answers => is_blank(scene, row) || (is_refused(scene, row) && !is_dns_answer(scene, row)),
+        Row::Answers => {
+            is_blank(scene, row) || ((asks_nobody(scene, row) || is_refused(scene, row)) && !is_dns_answer(scene, row))
+        }
         Row::Acks if is_refused(scene, row) => scene.is_hasty(row) || scene.is_mostly_foreign(row),
         Row::Acks => {
             scene.is_hasty(row) && scene.is_mostly_foreign(row) && !scene.goes_on(scene.sighting(row[0]).source(), row)
@@ -218,6 +220,12 @@ fn ports(scene: &Scene<'_>, row: &[usize]) -> BTreeSet<u16> {
 /// Whether most datagrams carry nothing: no server answers so.
 fn is_blank(scene: &Scene<'_>, row: &[usize]) -> bool {
     row.iter().filter(|index| scene.sighting(**index).payload_length() == 0).count() * 2 > row.len()
+}
+
+/// Whether datagrams go to a host that sends none, by a capture that shows all that it sends.
+fn asks_nobody(scene: &Scene<'_>, row: &[usize]) -> bool {
+    let host = scene.sighting(row[0]).destination();
+    scene.hears_all(host) && scene.view(host).is_some_and(|view| view.udp == 0)
 }
 
 /// Whether most packets are refused, of a source that was not seen to be asked at that port.
@@ -300,7 +308,12 @@ fn is_of_call(scene: &Scene<'_>, sighting: &Sighting) -> bool {
 
 /// Whether ports are those of a server that sends to its client.
 fn is_server_to_client(scene: &Scene<'_>, half: Half) -> bool {
-    scene.thresholds.contact.is_service(half.source_port) && half.destination_port >= FIRST_CLIENT_PORT
+    let contact = &scene.thresholds.contact;
+    let is_server = match half.transport {
+        Transport::Udp => contact.answers(half.source_port),
+        _ => contact.is_service(half.source_port),
+    };
+    is_server && half.destination_port >= FIRST_CLIENT_PORT
 }
 
 /// Whether a SYN was made by an operating system's `connect`: those carry window scaling or timestamps.

@@ -63,7 +63,7 @@ pub fn recognise(scene: &Scene<'_>, source: IpAddr, indices: &[usize]) -> Vec<Re
     let view = scene.view(source);
     let stealthy = by_kind.contains_key(&Kind::Fin) || by_kind.contains_key(&Kind::Maimon);
     let connects = scene.fruitless(source, indices) < scene.thresholds.scan.failed;
-    let uses = scene.connects(source) && scene.asks_where_data_came(source);
+    let uses = connects && scene.connects(source) && scene.asks_where_data_came(source);
     let is_user = uses || (!stealthy && scene.ends_connections(source));
     let kinds = by_kind.len();
     let probes = by_kind.into_iter().map(|(kind, members)| Probes::new(scene, kind, members));
