@@ -188,7 +188,7 @@ pub struct CaptureOptions {
     /// Capture files, all of which make one report; `-` is standard input.
     #[arg(required = true, value_name = "FILE")]
     pub files: Vec<PathBuf>,
-    /// Ports on which something listens, as far as you know: tcp/22,udp/53.
+    /// Ports on which something listens, as far as you know: tcp/22,udp/53; at the local addresses, where these are given.
     #[arg(long, value_name = "PROTO/PORT", value_delimiter = ',', value_parser = listening_port)]
     pub listening: Vec<(PortProto, u16)>,
     /// What is ours.

@@ -377,7 +377,7 @@ impl Observations<'_> {
     /// Whether something listens at a port of ours, where that is known.
     pub fn is_listening(&self, proto: PortProto, address: IpAddr, port: u16) -> Option<bool> {
         let listening = self.locality.listening.as_ref()?;
-        let here = self.live || !self.locality.knows_ours_like(address) || self.locality.is_near(address);
+        let here = self.live || !self.locality.knows_ours_like(address) || self.locality.addresses.contains(&address);
         here.then(|| listening.contains(&(proto, port)))
     }
 }

@@ -45,6 +45,8 @@ pub struct Seen<'a> {
     /// Whether it is UDP back to another port, which had sent to its own port before: the destination spoke first. Programs that send from their
     /// service's own port are no clients on a lent one.
     pub asked: bool,
+    /// Whether it is TCP of a connection for which its destination was seen to ask.
+    pub invited: bool,
     /// Whether something listens here at its destination port, where that is known, or evident from answers by UDP, or from use by TCP.
     pub listening: Option<bool>,
     /// Whether its source says the same to the same port again and again, at even intervals.
@@ -66,6 +68,8 @@ pub struct Directions {
     ports: HashSet<(Transport, End, Address)>,
     /// UDP, from the end that spoke first to the other.
     opened: HashSet<(End, End)>,
+    /// TCP, from the end that asked for a connection to the other.
+    begun: HashSet<(End, End)>,
     /// UDP, ends that answered who spoke first.
     serving: HashSet<End>,
     /// TCP, from the end that acknowledges: where that began, and how far it got.
@@ -97,6 +101,9 @@ impl Directions {
                 directions.reached.insert(site(sighting.destination()));
             }
             directions.ports.insert((packet.transport, from, packet.destination));
+            if packet.is_syn() {
+                directions.begun.insert((from, to));
+            }
             if packet.transport == Transport::Udp {
                 if directions.opened.contains(&(to, from)) {
                     directions.serving.insert(from);
@@ -134,6 +141,12 @@ impl Directions {
     fn is_inside(&self, sighting: &Sighting) -> bool {
         const INTERNAL: Flags = Flags::of(&[Flag::PrivateSource, Flag::SharedSource]);
         sighting.packet.flags.intersects(INTERNAL) && self.reached.contains(&site(sighting.source()))
+    }
+
+    /// Whether a TCP packet is of a connection that its destination asked for.
+    fn invited(&self, packet: &Packet) -> bool {
+        let (from, to) = ends(packet);
+        packet.transport == Transport::Tcp && !packet.is_syn() && self.begun.contains(&(to, from))
     }
 
     fn asked(&self, packet: &Packet) -> bool {
@@ -189,6 +202,7 @@ impl<'a> Seen<'a> {
             answered: directions.answered(&sighting.packet),
             port_answered,
             asked: directions.asked(&sighting.packet),
+            invited: directions.invited(&sighting.packet),
             listening: sighting
                 .port_proto()
                 .and_then(|proto| observations.is_listening(proto, host, port))

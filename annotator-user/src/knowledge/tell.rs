@@ -316,6 +316,10 @@ impl<'a> Teller<'a> {
         let packet = &seen.sighting.packet;
         let candidates = || self.knowledge.port_candidates(packet.destination_port);
         let voice = self.knowledge.first_voice(candidates(), seen)?;
+        // What a client takes for a port says nothing of who answers it there.
+        if (seen.invited || seen.asked) && self.knowledge.texts(voice).verdict > Verdict::Background {
+            return None;
+        }
         if packet.transport == Transport::Tcp {
             return self.unless_ordinary(Some(voice), PortProto::Tcp, packet.destination_port, seen.segment()?);
         }

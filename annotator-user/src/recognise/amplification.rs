@@ -260,7 +260,10 @@ fn answered(scene: &Scene<'_>, victim: IpAddr, port: u16, members: Vec<usize>) -
     let mean = mean_bytes(scene, &members, port);
     let sent = sources.iter().filter_map(|source| scene.view(*source)).map(|view| view.udp).sum::<u64>();
     let rate = scene.rate_of(sent.min(count.packets), sources.iter().copied());
-    let busy = limits.busy_ports.contains(&port);
+    // ntpd's own questions are asked by who looks after it, of one server or two.
+    let is_private = |index: &&usize| ntp_mode(scene.sighting(**index)) == Some(NTP_PRIVATE);
+    let private = port == NTP && members.iter().filter(is_private).count() * 2 > members.len();
+    let busy = limits.busy_ports.contains(&port) && !private;
     let unasked = scene.knows_all_asked(victim, port);
     let (needed, bytes) = match (busy, unasked) {
         (true, false) => (limits.busy_answers, limits.busy_bytes),
@@ -288,7 +291,7 @@ fn answered(scene: &Scene<'_>, victim: IpAddr, port: u16, members: Vec<usize>) -
         case.confidence(Confidence::Likely).evidence("What that host sends is known, and it asked for none of them.")
     } else {
         case.confidence(Confidence::Possible)
-            .evidence(beyond_asking(scene, port, &members, beyond)?)
+            .evidence(beyond_asking(scene, port, private, &members, beyond)?)
             .evidence("If that host did ask for them, the answers are its own.")
     };
     Some(case.fact("detail", format!("UDP port {port}")).close())
@@ -296,9 +299,15 @@ fn answered(scene: &Scene<'_>, victim: IpAddr, port: u16, members: Vec<usize>) -
 
 /// Why answers are not what a host here will have asked for, although what it sends is not known. Where they are too many, so many come a
 /// second.
-fn beyond_asking(scene: &Scene<'_>, port: u16, members: &[usize], beyond: Option<f64>) -> Option<String> {
+fn beyond_asking(
+    scene: &Scene<'_>,
+    port: u16,
+    private: bool,
+    members: &[usize],
+    beyond: Option<f64>,
+) -> Option<String> {
     let limits = &scene.thresholds.amplification;
-    if !limits.asked_far.contains(&port) {
+    if private || !limits.asked_far.contains(&port) {
         return Some("No client asks strangers for this service.".into());
     }
     let mut servers_at: BTreeMap<u16, BTreeSet<IpAddr>> = BTreeMap::new();

@@ -152,7 +152,7 @@ fn is_dns_bystander(scene: &Scene<'_>, answers: &[usize]) -> bool {
     targets.len() >= limits.answers
         && (hosts.iter().all(|host| scene.knows_all_asked(*host, DNS))
             || (hosts.len() >= limits.answers && !are_of_resolver(scene, answers))
-            || (hosts.iter().all(|host| shows_questions(scene, *host))
+            || (hosts.iter().all(|host| shows_questions(scene, *host, answers.len() as u64))
                 && beyond_questions(scene) >= answers.len() as u64))
 }
 
@@ -168,12 +168,12 @@ fn are_of_resolver(scene: &Scene<'_>, answers: &[usize]) -> bool {
     answers.iter().filter(is_found).count() * 2 > answers.len()
 }
 
-/// Whether a capture that shows what a host sends would show its questions to name servers: it shows some or, of other datagrams of the host's, as many as
-/// there are answers. One that was filtered may hold few.
-fn shows_questions(scene: &Scene<'_>, host: IpAddr) -> bool {
+/// Whether a capture would show what a host asks of name servers: it shows as many datagrams of the host's as so many answers or, where it shows no question
+/// of anybody, as all answers. One that was filtered may hold few.
+fn shows_questions(scene: &Scene<'_>, host: IpAddr, answers: u64) -> bool {
     let count = |side| scene.port(PortProto::Udp, side, DNS).all.packets;
-    let sends = || scene.view(host).is_some_and(|view| view.udp >= count(Side::Src));
-    scene.hears(host) && (count(Side::Dst) > 0 || sends())
+    let needed = if count(Side::Dst) > 0 { answers } else { count(Side::Src) };
+    scene.hears(host) && scene.view(host).is_some_and(|view| view.udp >= needed)
 }
 
 /// How many more answers of name servers there are than questions, by the exact counters.

@@ -10,7 +10,7 @@ use annotator_common::{Family, Transport};
 use super::addresses::{is_group, is_of_link, site};
 use super::contacts::Contacts;
 use super::half::{Carried, Half};
-use super::packets::{is_local, is_syn_ack, is_to_many};
+use super::packets::{is_echo_reply, is_local, is_syn_ack, is_to_many};
 use super::questions::Questions;
 use super::quote::Quote;
 use super::{FIRST_CLIENT_PORT, Thresholds};
@@ -182,7 +182,7 @@ impl<'a> Scene<'a> {
                 *self.quoted.entry(quote.destination_port).or_default() += 1;
             }
             self.quotes.push((index, quote));
-        } else if sighting.packet.tcp_flags & tcp::RST == 0 {
+        } else if sighting.packet.tcp_flags & tcp::RST == 0 && !is_echo_reply(sighting) {
             let (host, port) = sighting.target();
             self.sent.entry((sighting.source(), host)).or_insert(sighting.at);
             self.addressed.insert((sighting.source(), host, port));
@@ -400,7 +400,7 @@ impl<'a> Scene<'a> {
         !self.observations.live && self.heard.contains(&address)
     }
 
-    /// Whether an address was seen sending something to another, apart from refusals and complaints.
+    /// Whether an address was seen sending something to another, apart from refusals, complaints and answers to pings.
     pub fn has_sent(&self, source: IpAddr, destination: IpAddr) -> bool {
         self.sent.contains_key(&(source, destination))
     }

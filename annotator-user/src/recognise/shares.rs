@@ -13,6 +13,9 @@ use crate::finding::{Confidence, Recognition};
 use crate::observation::Sighting;
 
 const NETBIOS_NAMES: u16 = 137;
+/// Where a message about names says that it is a response (RFC 1002 §4.2.1.1).
+const FLAGS_AT: usize = 2;
+const RESPONSE: u8 = 0x80;
 const SHARES: [u16; 2] = [139, 445];
 const FILE_SHARING: [u16; 3] = [80, 139, 445];
 const SQL: u16 = 1433;
@@ -41,6 +44,7 @@ fn is_lookup(scene: &Scene<'_>, index: usize) -> bool {
     let packet = &sighting.packet;
     packet.transport == Transport::Udp
         && packet.destination_port == NETBIOS_NAMES
+        && sighting.payload().get(FLAGS_AT).is_none_or(|flags| flags & RESPONSE == 0)
         && !is_to_many(sighting)
         && scene.is_inbound(sighting)
 }

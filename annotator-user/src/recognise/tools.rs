@@ -183,7 +183,8 @@ pub fn is_mirai(scene: &Scene<'_>, sighting: &Sighting) -> bool {
 }
 
 fn is_masscan(scene: &Scene<'_>, sighting: &Sighting) -> bool {
-    let Some(sequence) = sighting.tcp_sequence() else { return false };
+    // Its packets may be fragmented, those of systems may not.
+    let Some(sequence) = sighting.tcp_sequence().filter(|_| !sighting.dont_fragment()) else { return false };
     let port = u32::from(sighting.packet.destination_port);
     let id = sighting.packet.identification;
     targets(scene, sighting).any(|target| (target ^ port ^ sequence) as u16 == id)

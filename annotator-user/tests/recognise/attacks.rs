@@ -347,6 +347,18 @@ fn backscatter_goes_where_no_client_was() {
         }
         assert_eq!(ids(&server.recognise()).contains(&"backscatter.dns"), is_told, "{sends}");
     }
+    // One packet in our name makes nothing known of what we ask.
+    let mut resolver = Scenario::live_at(&[HOME]);
+    resolver.live = false;
+    resolver.send(syn(HOME, 80, HOME, 80));
+    for i in 0..200_u16 {
+        resolver.send(udp(&crowd(i.into()), 40_000, HOME, 53, &[0, 1, 1, 0, 0, 1, 0, 0]));
+        for server in 0..2 {
+            let server = stranger(u32::from(i) / 10 + server);
+            resolver.send(udp(&server, 53, HOME, 20_000 + 97 * i, &[0, 1, 0x81, 0x80, 0, 1, 0, 1]));
+        }
+    }
+    none(&resolver.recognise(), "backscatter.dns");
     // A server that was started anew knows nothing of what its visitors still send, which is data.
     let restarted = |data: u16, is_visited: bool, first: u16| {
         let mut server = Scenario::default();
@@ -784,6 +796,13 @@ fn a_flood_of_pings() {
     for found in pings(100) {
         assert_eq!(ids(&found), Vec::<&str>::new());
     }
+    // Under forged addresses, and answered all the same.
+    let mut answered = Scenario::at(&[HOME]);
+    for i in 0..3000 {
+        let source = made_up(i);
+        answered.send(ping(&source, HOME).ttl(52)).send(icmp(HOME, &source, 0, 0, &[0; 32])).wait(-0.0195);
+    }
+    assert_eq!(one(&answered.recognise(), "flood.forged-sources").packets, 3000);
     let mut ours = Scenario::at(&[HOME]);
     masses(|_| ping(HOME, AWAY), 5000, &mut ours);
     none(&ours.recognise(), "flood.icmp");
@@ -1303,6 +1322,21 @@ fn a_crowd_at_a_busy_server_hides_no_flood() {
     assert!(flood(|i| 40 + (i % 24) as u8, 100));
     assert!(flood(|_| 50, 5), "a few connections of one's own");
     assert!(flood(|_| 50, 100), "clients come the same way, but nothing else while it goes on");
+}
+
+/// What ntpd says of itself nobody asks of thirty servers.
+#[test]
+fn few_private_answers_of_time_servers_are_enough() {
+    let told = |mode: u8| {
+        let mut scenario = Scenario::live_at(&[HOME]);
+        for i in 0..300_u16 {
+            let answer = [&[0xd0 | mode, i as u8, 3, 42][..], &[0; 436]].concat();
+            scenario.send(udp(&stranger(u32::from(i) % 30), 123, HOME, 1201 + 131 * i, &answer));
+        }
+        ids(&scenario.recognise()).contains(&"amplifier.answers")
+    };
+    assert!(told(7));
+    assert!(!told(6), "asked for by who looks after many clocks");
 }
 
 /// Clients take any port, those of amplifiers among them, and a translator of addresses takes all.

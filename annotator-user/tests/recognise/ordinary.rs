@@ -152,6 +152,38 @@ fn who_uses_most_connections_is_a_client_however_they_end() {
     assert!(farm.findings().iter().any(|finding| finding.id == "scan.horizontal"));
 }
 
+/// A translator of addresses takes any port for its clients, and a privileged program one below 1024.
+#[test]
+fn what_a_client_takes_for_a_port_tells_nothing() {
+    for mut scenario in [Scenario::default(), Scenario::at(&[HOME])] {
+        for (i, port) in [79, 111, 345, 555, 600, 635].into_iter().enumerate() {
+            scenario.connection(HOME, port, &stranger(i as u32), 443).wait(1.0);
+            scenario.send(udp(HOME, port, "9.9.9.9", 53, &[0, 1, 1, 0, 0, 1, 0, 0]));
+            scenario.send(udp("9.9.9.9", 53, HOME, port, &[0, 1, 0x81, 0x80, 0, 1, 0, 1])).wait(1.0);
+        }
+        let found = scenario.findings();
+        let loud = found.iter().filter(|finding| finding.verdict > Verdict::Background);
+        assert!(loud.clone().all(|finding| finding.sources == [ip(HOME)]), "{found:#?}");
+        assert!(!scenario.locality.addresses.contains(&ip(HOME).into()) || loud.count() == 0, "{found:#?}");
+    }
+}
+
+/// A file server that asks its clients for their names answers when they ask for its own.
+#[test]
+fn answers_to_lookups_of_names_are_no_worm() {
+    let worm = |flags: u8| {
+        let mut server = Scenario::default();
+        for i in 0..8 {
+            let client = stranger(i);
+            server.send(udp(AWAY, 137, &client, 137, &[0, 1, flags, 0, 0, 0, 0, 1])).wait(1.0);
+            server.send(syn(AWAY, 40_000, &client, 445)).wait(1.0);
+        }
+        ids(&server.recognise()).contains(&"netbios.worm")
+    };
+    assert!(worm(0));
+    assert!(!worm(0x84));
+}
+
 /// Each finds one server dead on a day on which it uses many.
 #[test]
 fn clients_of_one_network_share_no_scan() {

@@ -286,6 +286,19 @@ fn a_scanner_that_ends_what_it_opened_is_no_client() {
     none(&client.recognise(), "scan.vertical");
 }
 
+/// What listens here listens at no other host of the network.
+#[test]
+fn a_sweep_of_the_network_is_one_whatever_listens_here() {
+    for listening in [&[443][..], &[22]] {
+        let mut scenario = Scenario::at(&[HOME]).listening(listening);
+        scenario.locality.prefixes.push(PREFIX);
+        for last in 20..100 {
+            scenario.send(syn(AWAY, 40_000, &format!("93.184.216.{last}"), 22)).wait(0.5);
+        }
+        assert_eq!(one(&scenario.recognise(), "scan.horizontal").packets, 80);
+    }
+}
+
 /// A server that takes each connection at another port, for a while.
 #[test]
 fn connections_at_ports_that_listened_for_a_while_are_no_scan() {

@@ -135,6 +135,14 @@ fn masscan_derives_the_identification() {
     let mut chance = Scenario::live();
     chance.send(probe(22, 0x1234_5678)).send(probe(80, 0x9abc_def0).id(99));
     none(&chance.recognise(), "tool.masscan");
+    // Systems forbid that their packets are fragmented, whatever identification they have.
+    let mut systems = Scenario::default();
+    for i in 0..3_u32 {
+        let host = format!("93.184.216.{}", 10 + i);
+        let id = (u32::from(ip(&host)) ^ 443 ^ 77) as u16;
+        systems.send(syn(AWAY, 40_000, &host, 443).sequence(77).id(id).dont_fragment());
+    }
+    none(&systems.recognise(), "tool.masscan");
     let segment_size = [2, 4, 5, 180];
     for (ttl, window, options, version) in [
         (240, 1024, &[][..], "masscan up to 1.3.2"),

@@ -174,7 +174,7 @@ pub fn uninvited(scene: &Scene<'_>, indices: &[usize]) -> HashSet<usize> {
     // Tools take the port of what they look for as their own: from service to service, to one host after the other.
     let is_searched = |half: Half| {
         let limits = &scene.thresholds;
-        limits.contact.is_service(half.destination_port) && hosts[&half.destination_port].len() >= limits.scan.own_hosts
+        limits.contact.answers(half.destination_port) && hosts[&half.destination_port].len() >= limits.scan.own_hosts
     };
     let is_of_peer = |half: Half| {
         let [peers, all] = &between[&(half.source_port, half.destination_port)];
