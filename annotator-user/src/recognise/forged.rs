@@ -73,7 +73,7 @@ fn is_of_stranger(scene: &Scene<'_>, sighting: &Sighting) -> bool {
         && scene.view(source).is_none_or(|view| seldom(view.packets))
         && Quote::of(sighting).is_none()
         && !scene.connects(source)
-        && !scene.has_sent(destination, source)
+        && !scene.has_spoken(destination, source)
         && !scene.contacts.any(destination, source)
 }
 

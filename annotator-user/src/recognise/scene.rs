@@ -49,6 +49,7 @@ pub struct Scene<'a> {
     closed: HashSet<(IpAddr, u16)>,
     complained: HashSet<(IpAddr, IpAddr, u16)>,
     sent: HashMap<(IpAddr, IpAddr), Moment>,
+    spoken: HashSet<(IpAddr, IpAddr)>,
     addressed: HashSet<(IpAddr, IpAddr, u16)>,
     askers: HashMap<u16, HashSet<IpAddr>>,
     asked_all: HashSet<(IpAddr, u16)>,
@@ -96,6 +97,7 @@ impl<'a> Scene<'a> {
             closed: HashSet::new(),
             complained: HashSet::new(),
             sent: HashMap::new(),
+            spoken: HashSet::new(),
             addressed: HashSet::new(),
             askers: HashMap::new(),
             asked_all: HashSet::new(),
@@ -182,9 +184,12 @@ impl<'a> Scene<'a> {
                 *self.quoted.entry(quote.destination_port).or_default() += 1;
             }
             self.quotes.push((index, quote));
-        } else if sighting.packet.tcp_flags & tcp::RST == 0 && !is_echo_reply(sighting) {
+        } else if sighting.packet.tcp_flags & tcp::RST == 0 {
             let (host, port) = sighting.target();
             self.sent.entry((sighting.source(), host)).or_insert(sighting.at);
+            if !is_echo_reply(sighting) {
+                self.spoken.insert((sighting.source(), host));
+            }
             self.addressed.insert((sighting.source(), host, port));
         }
     }
@@ -401,6 +406,11 @@ impl<'a> Scene<'a> {
     }
 
     /// Whether an address was seen sending something to another, apart from refusals, complaints and answers to pings.
+    pub fn has_spoken(&self, source: IpAddr, destination: IpAddr) -> bool {
+        self.spoken.contains(&(source, destination))
+    }
+
+    /// Whether an address was seen sending something to another, apart from refusals and complaints.
     pub fn has_sent(&self, source: IpAddr, destination: IpAddr) -> bool {
         self.sent.contains_key(&(source, destination))
     }
