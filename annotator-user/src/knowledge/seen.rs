@@ -23,6 +23,8 @@ const ZONE_TRANSFER: &str = "dns-axfr";
 
 /// The headers that a TCP packet has at least: Ethernet, IPv4, TCP.
 const HEADER_BYTES: u64 = 14 + 20 + 20;
+/// Ports at which a program is answered that has peers, at the least: one that looks for a service asks at one or at some.
+const PEERS: usize = 15;
 
 /// A sighting, decoded.
 pub struct Seen<'a> {
@@ -47,6 +49,8 @@ pub struct Seen<'a> {
     pub asked: bool,
     /// Whether it is TCP of a connection for which its destination was seen to ask.
     pub invited: bool,
+    /// Whether it is UDP of a program that has peers at many ports, which answer.
+    pub of_peer: bool,
     /// Whether something listens here at its destination port, where that is known, or evident from answers by UDP, or from use by TCP.
     pub listening: Option<bool>,
     /// Whether its source says the same to the same port again and again, at even intervals.
@@ -72,6 +76,8 @@ pub struct Directions {
     begun: HashSet<(End, End)>,
     /// UDP, ends that answered who spoke first.
     serving: HashSet<End>,
+    /// UDP, from the end that spoke first: the ports at which it was answered, and those at which it was not, or not yet.
+    peers: HashMap<End, [HashSet<u16>; 2]>,
     /// TCP, from the end that acknowledges: where that began, and how far it got.
     acknowledged: HashMap<(End, End), (u32, u32)>,
     /// Sites that get what others send: data is addressed to them, or they acknowledge it.
@@ -107,8 +113,10 @@ impl Directions {
             if packet.transport == Transport::Udp {
                 if directions.opened.contains(&(to, from)) {
                     directions.serving.insert(from);
+                    directions.peers.entry(to).or_default()[0].insert(from.1);
                 } else {
                     directions.opened.insert((from, to));
+                    directions.peers.entry(from).or_default()[1].insert(to.1);
                 }
             }
         }
@@ -141,6 +149,12 @@ impl Directions {
     fn is_inside(&self, sighting: &Sighting) -> bool {
         const INTERNAL: Flags = Flags::of(&[Flag::PrivateSource, Flag::SharedSource]);
         sighting.packet.flags.intersects(INTERNAL) && self.reached.contains(&site(sighting.source()))
+    }
+
+    /// Whether a datagram comes from an end that asks at many ports and is answered at most of them: a program that has peers, each at a port of its own.
+    fn is_of_peer(&self, packet: &Packet) -> bool {
+        let ports = (packet.transport == Transport::Udp).then(|| self.peers.get(&ends(packet).0)).flatten();
+        ports.is_some_and(|[answered, asked]| answered.len() >= PEERS && answered.len() * 2 > asked.len())
     }
 
     /// Whether a TCP packet is of a connection that its destination asked for.
@@ -203,6 +217,7 @@ impl<'a> Seen<'a> {
             port_answered,
             asked: directions.asked(&sighting.packet),
             invited: directions.invited(&sighting.packet),
+            of_peer: directions.is_of_peer(&sighting.packet),
             listening: sighting
                 .port_proto()
                 .and_then(|proto| observations.is_listening(proto, host, port))

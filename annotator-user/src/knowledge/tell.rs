@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use annotator_common::packet::port::FIRST_CLIENT_PORT;
+use annotator_common::packet::port::{DNS, FIRST_CLIENT_PORT};
 use annotator_common::{Count, Family, Flag, Flags, Transport};
 
 use super::fits::condition;
@@ -22,6 +22,8 @@ use crate::recognise::packets::is_to_many;
 
 /// Source port sets up to this size name a service: what they say of an answer makes a word on its destination port superfluous.
 const NAMED_SERVICE_PORTS_MAX: u64 = 64;
+/// The shape of an answer by DNS.
+const DNS_ANSWER: &str = "dns-answer";
 
 /// The work of one report.
 pub(super) struct Teller<'a> {
@@ -316,8 +318,7 @@ impl<'a> Teller<'a> {
         let packet = &seen.sighting.packet;
         let candidates = || self.knowledge.port_candidates(packet.destination_port);
         let voice = self.knowledge.first_voice(candidates(), seen)?;
-        // What a client takes for a port says nothing of who answers it there.
-        if (seen.invited || seen.asked) && self.knowledge.texts(voice).verdict > Verdict::Background {
+        if self.is_for_client(seen) && self.knowledge.texts(voice).verdict > Verdict::Background {
             return None;
         }
         if packet.transport == Transport::Tcp {
@@ -341,6 +342,20 @@ impl<'a> Teller<'a> {
             .or_else(|| {
                 self.knowledge.first_voice(candidates().filter(|candidate| self.is_range(candidate.entry)), seen)
             })
+    }
+
+    /// Whether a packet goes to a client, or to a peer: the port that it took for itself says nothing of who sends to it.
+    fn is_for_client(&self, seen: &Seen<'_>) -> bool {
+        let packet = &seen.sighting.packet;
+        let by_web = || self.thresholds.contact.web_ports.contains(&packet.source_port);
+        let by_dns = || packet.source_port == DNS && seen.shapes.iter().any(|shape| shape.name == DNS_ANSWER);
+        seen.invited
+            || seen.asked
+            || seen.of_peer
+            || match packet.transport {
+                Transport::Tcp => !packet.is_syn() && by_web(),
+                _ => by_dns(),
+            }
     }
 
     /// Whether an entry speaks of the source port because it is that of a service.

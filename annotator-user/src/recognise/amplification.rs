@@ -29,11 +29,13 @@ const DNS_HEADER: usize = 12;
 /// What asks for devices by SSDP begins so (UPnP Device Architecture §1.3.2).
 const SSDP: u16 = 1900;
 const SSDP_SEARCH: &[u8] = b"M-SEARCH ";
-/// WS-Discovery speaks XML.
+/// WS-Discovery speaks XML, perhaps behind a mark of its byte order and white space.
 const WS_DISCOVERY: u16 = 3702;
+const XML_BEGINS_WITHIN: usize = 8;
 /// What Ubiquiti's devices are asked begins with the version of the protocol.
 const UBIQUITI: u16 = 10001;
 const UBIQUITI_VERSIONS: [u8; 2] = [1, 2];
+const UBIQUITI_MOST: usize = 32;
 /// A command to memcached by UDP follows its number in a frame that is the first of one (memcached's protocol.txt); some tools leave the frame out.
 const MEMCACHED: u16 = 11211;
 const MEMCACHED_FRAME: [u8; 6] = [0, 0, 0, 1, 0, 0];
@@ -123,8 +125,10 @@ fn may_ask(sighting: &Sighting) -> bool {
     let holds = |part: &[u8]| payload.windows(part.len()).any(|window| window == part);
     let is_request = match sighting.packet.destination_port {
         SSDP => payload.get(..SSDP_SEARCH.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(SSDP_SEARCH)),
-        WS_DISCOVERY => payload.contains(&b'<'),
-        UBIQUITI => payload.first().is_some_and(|version| UBIQUITI_VERSIONS.contains(version)),
+        WS_DISCOVERY => payload.iter().take(XML_BEGINS_WITHIN).any(|byte| *byte == b'<'),
+        UBIQUITI => {
+            payload.len() <= UBIQUITI_MOST && payload.first().is_some_and(|version| UBIQUITI_VERSIONS.contains(version))
+        }
         MEMCACHED => holds(&MEMCACHED_FRAME) || MEMCACHED_COMMANDS.iter().any(|command| holds(command)),
         _ => true,
     };

@@ -168,9 +168,16 @@ fn is_unexplained(scene: &Scene<'_>, quote: &Quote) -> bool {
     let limits = &scene.thresholds.traceroute;
     matches!(quote.protocol, protocol::TCP | protocol::UDP)
         && quote.source_port != DNS
+        && !is_in_use(scene, quote)
         && !quote.is_udp_to(limits.first_port, limits.last_port)
         && !scene.has_sent(quote.source, quote.destination)
         && !scene.contacts.any(quote.source, quote.destination)
+}
+
+/// Whether a quoted datagram comes from a port of ours to which others send on and on: a call looks for a better way as long as it goes on (RFC 8445).
+fn is_in_use(scene: &Scene<'_>, quote: &Quote) -> bool {
+    let arrived = scene.port(quote.port_proto(), Side::Dst, quote.source_port).all.packets;
+    quote.protocol == protocol::UDP && arrived >= scene.thresholds.flood.stream
 }
 
 fn is_for_name(quote: &Quote) -> bool {

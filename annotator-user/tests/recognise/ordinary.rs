@@ -168,6 +168,58 @@ fn what_a_client_takes_for_a_port_tells_nothing() {
     }
 }
 
+/// Where only what arrives is seen, what answers say tells.
+#[test]
+fn answers_to_any_port_of_a_translator_worry_nobody() {
+    let told = |answer: &[u8]| {
+        let mut scenario = Scenario::live_at(&[HOME]);
+        for port in [79, 111, 345, 390, 512, 555, 600, 601, 635, 700, 750, 800, 850, 900, 950, 999, 1001, 1020] {
+            scenario.send(udp("9.9.9.9", 53, HOME, port, answer)).wait(3.0);
+            let segment = |flags| tcp("116.90.231.80", 443, HOME, port, flags);
+            scenario.send(segment(SYN | ACK)).send(with_data(segment(PSH | ACK))).send(segment(FIN | ACK));
+        }
+        scenario.findings().iter().any(|finding| finding.verdict > Verdict::Background)
+    };
+    assert!(!told(&[0, 1, 0x81, 0x80, 0, 1, 0, 0, 0, 0, 0, 0, 1, b'a', 0, 0, 1, 0, 1]));
+    assert!(told(&[0, 1, 0x01, 0x00, 0, 1, 0, 0, 0, 0, 0, 0, 1, b'a', 0, 0, 1, 0, 1]));
+}
+
+/// A peer of a sharing network may sit at any port, that of an amplifier among them.
+#[test]
+fn one_peer_at_a_port_of_ill_fame_is_a_peer() {
+    let loud = |ports: u16, answers: bool| {
+        let mut program = Scenario::default();
+        for i in 0..40 {
+            let (peer, port) = (stranger(u32::from(i)), if i == 20 { 10_001 } else { 20_000 + i % ports * 311 });
+            program.send(udp(HOME, 6881, &peer, port, b"d1:ad2:id20:aaaaaaaaaaaaaaaaaaaae")).wait(1.0);
+            if answers {
+                program.send(udp(&peer, port, HOME, 6881, b"d1:rd2:id20:bbbbbbbbbbbbbbbbbbbbe"));
+            }
+        }
+        program.findings().iter().any(|finding| finding.id == "amplifier.10001")
+    };
+    assert!(!loud(40, true));
+    assert!(loud(40, false) && loud(3, true));
+}
+
+/// A call looks for a better way as long as it goes on, and routers say of some that they lead nowhere.
+#[test]
+fn complaints_about_checks_of_a_call_worry_nobody() {
+    let told = |media: u32| {
+        let mut call = Scenario::live_at(&[HOME]);
+        for i in 0..media {
+            call.send(udp(AWAY, 40_000, HOME, 50_010, &content(i, 120)));
+        }
+        for port in [3, 53, 500] {
+            let check = udp(HOME, 50_010, "100.64.3.2", port, &[0; 40]);
+            call.send(error("116.90.230.1", 3, 1, &check)).wait(0.5);
+        }
+        ids(&call.recognise()).contains(&"pattern.unreachable-unknown-host")
+    };
+    assert!(!told(400));
+    assert!(told(3));
+}
+
 /// A file server that asks its clients for their names answers when they ask for its own.
 #[test]
 fn answers_to_lookups_of_names_are_no_worm() {

@@ -189,7 +189,7 @@ pub fn uninvited(scene: &Scene<'_>, indices: &[usize]) -> HashSet<usize> {
             && sighting.payload_length() == 0
             && scene.is_out_of_connection(&half);
         let row = match is_udp {
-            true if is_server_to_client(scene, half) && !is_searched(half) => Row::Answers,
+            true if (is_server_to_client(scene, half) || answers_dns(sighting)) && !is_searched(half) => Row::Answers,
             true if is_neighbours_answer(scene, sighting) || is_of_peer(half) => Row::Answers,
             true => Row::Datagrams,
             false if is_bare_ack => Row::Acks,
@@ -266,11 +266,12 @@ fn is_neighbours_answer(scene: &Scene<'_>, sighting: &Sighting) -> bool {
 
 /// Whether most datagrams are answers by DNS, which others may have asked for in our name.
 fn is_dns_answer(scene: &Scene<'_>, row: &[usize]) -> bool {
-    let says_so = |index: &&usize| {
-        let sighting = scene.sighting(**index);
-        sighting.packet.source_port == DNS && sighting.payload().get(DNS_FLAGS).is_some_and(|flags| flags & 0x80 != 0)
-    };
-    row.iter().filter(says_so).count() * 2 > row.len()
+    row.iter().filter(|index| answers_dns(scene.sighting(**index))).count() * 2 > row.len()
+}
+
+/// Whether a datagram says that it answers a question by DNS. A translator of addresses takes any port for who asked it.
+fn answers_dns(sighting: &Sighting) -> bool {
+    sighting.packet.source_port == DNS && sighting.payload().get(DNS_FLAGS).is_some_and(|flags| flags & 0x80 != 0)
 }
 
 /// Whether a datagram is part of a transfer by TFTP, for which both sides take ports of clients. Where it is known who was asked, that decides.
