@@ -23,8 +23,6 @@ const ZONE_TRANSFER: &str = "dns-axfr";
 
 /// The headers that a TCP packet has at least: Ethernet, IPv4, TCP.
 const HEADER_BYTES: u64 = 14 + 20 + 20;
-/// Ports at which a program is answered that has peers, at the least: one that looks for a service asks at one or at some.
-const PEERS: usize = 15;
 
 /// A sighting, decoded.
 pub struct Seen<'a> {
@@ -49,8 +47,8 @@ pub struct Seen<'a> {
     pub asked: bool,
     /// Whether it is TCP of a connection for which its destination was seen to ask.
     pub invited: bool,
-    /// Whether it is UDP of a program that has peers at many ports, which answer.
-    pub of_peer: bool,
+    /// At how many ports peers answer the program that it is of, if it is UDP and most do.
+    pub peers: usize,
     /// Whether something listens here at its destination port, where that is known, or evident from answers by UDP, or from use by TCP.
     pub listening: Option<bool>,
     /// Whether its source says the same to the same port again and again, at even intervals.
@@ -151,10 +149,11 @@ impl Directions {
         sighting.packet.flags.intersects(INTERNAL) && self.reached.contains(&site(sighting.source()))
     }
 
-    /// Whether a datagram comes from an end that asks at many ports and is answered at most of them: a program that has peers, each at a port of its own.
-    fn is_of_peer(&self, packet: &Packet) -> bool {
+    /// At how many ports a datagram's end is answered, if it is at most of those at which it asks: a program that has peers, each at a port of its own.
+    fn peers(&self, packet: &Packet) -> usize {
         let ports = (packet.transport == Transport::Udp).then(|| self.peers.get(&ends(packet).0)).flatten();
-        ports.is_some_and(|[answered, asked]| answered.len() >= PEERS && answered.len() * 2 > asked.len())
+        let is_answered = |[answered, asked]: &&[HashSet<u16>; 2]| answered.len() * 2 > asked.len();
+        ports.filter(is_answered).map_or(0, |[answered, _]| answered.len())
     }
 
     /// Whether a TCP packet is of a connection that its destination asked for.
@@ -217,7 +216,7 @@ impl<'a> Seen<'a> {
             port_answered,
             asked: directions.asked(&sighting.packet),
             invited: directions.invited(&sighting.packet),
-            of_peer: directions.is_of_peer(&sighting.packet),
+            peers: directions.peers(&sighting.packet),
             listening: sighting
                 .port_proto()
                 .and_then(|proto| observations.is_listening(proto, host, port))

@@ -351,7 +351,7 @@ impl<'a> Teller<'a> {
         let by_dns = || packet.source_port == DNS && seen.shapes.iter().any(|shape| shape.name == DNS_ANSWER);
         seen.invited
             || seen.asked
-            || seen.of_peer
+            || seen.peers >= self.thresholds.scan.ports
             || match packet.transport {
                 Transport::Tcp => !packet.is_syn() && by_web(),
                 _ => by_dns(),

@@ -11,12 +11,6 @@ use super::half::{Carried, Half};
 use super::scene::Outcome;
 use crate::observation::SourceView;
 
-/// One in so many packets, at the least, that a capture of beginnings cuts.
-const OF_PACKETS: u64 = 4;
-
-/// To connect to a port that answers so many times as often as to each that does not is to use it.
-const USES: usize = 3;
-
 /// Bytes of a TCP header with the maximum segment size and nothing else.
 const WITH_ONE_OPTION: u8 = 24;
 
@@ -38,7 +32,8 @@ impl Scene<'_> {
         answered.iter().for_each(|index| *times.entry(target(index)).or_default() += 1);
         let each = vain.len().div_ceil(self.targets(&vain).len());
         let goes_on = |index: &usize| Half::of(self.sighting(*index)).is_some_and(|half| self.carried(&half).running);
-        let is_used = |index: &usize| !self.is_probe(*index) && times[&target(index)] > USES * each && goes_on(index);
+        let uses = self.thresholds.scan.uses * each;
+        let is_used = |index: &usize| !self.is_probe(*index) && times[&target(index)] > uses && goes_on(index);
         // It is among what is tried all the same.
         let mut tried = HashSet::new();
         attempts.retain(|index| !is_used(index) || tried.insert(target(index)));
@@ -73,7 +68,7 @@ impl Scene<'_> {
     fn is_capture_of_beginnings(&self) -> bool {
         let counters = &self.observations.counters;
         let cut = counters.flags.get(&Flag::BadLength).map_or(0, |count| count.packets);
-        !self.observations.live && cut * OF_PACKETS >= counters.total().packets
+        !self.observations.live && cut * self.thresholds.scan.cut >= counters.total().packets
     }
 
     /// Whether SYNs have as many options as those of systems: tools that hang up by themselves send one or none. Which ones, a capture need not hold.

@@ -156,14 +156,12 @@ fn is_dns_bystander(scene: &Scene<'_>, answers: &[usize]) -> bool {
                 && beyond_questions(scene) >= answers.len() as u64))
 }
 
-/// Bytes of an answer of DNS to who says nothing of longer ones (RFC 1035 §2.3.4).
-const SHORT_ANSWER: u32 = 512;
-
 /// Whether most answers are those of a resolver that found what it was asked for (RA, and RCODE 0; RFC 1035 §4.1.1), whom many hosts of a site may ask.
 fn are_of_resolver(scene: &Scene<'_>, answers: &[usize]) -> bool {
     let is_found = |index: &&usize| {
         let answer = scene.sighting(**index);
-        answer.payload_length() <= SHORT_ANSWER && answer.payload().get(3).is_some_and(|byte| byte & 0x8f == 0x80)
+        answer.payload_length() <= scene.thresholds.backscatter.short_answer
+            && answer.payload().get(3).is_some_and(|byte| byte & 0x8f == 0x80)
     };
     answers.iter().filter(is_found).count() * 2 > answers.len()
 }

@@ -22,10 +22,6 @@ use crate::quantity::number;
 
 /// Ports that there are.
 const ALL_PORTS: u64 = 1 << 16;
-/// How many times what each port would get, if all got the same, makes a stream.
-const STREAM_PART: u64 = 8;
-/// Of so many datagrams of a stream one at least is acknowledged: QUIC does every second to tenth (RFC 9000 §13.2).
-const ACKNOWLEDGED_PART: u64 = 100;
 /// Bytes that show what a datagram says: protocols begin with a few that are alike.
 const TELLING: usize = 32;
 
@@ -110,7 +106,7 @@ fn to_one_port(scene: &Scene<'_>, port: u16, mut masses: Masses<'_>) -> Option<R
     let targets = masses.targets(scene);
     // Samples are rationed, so it may not have been seen whom a busy host asked; but who wants a stream acknowledges some of it.
     let left = scene.port(PortProto::Udp, Side::Src, port).all.packets;
-    if left * ACKNOWLEDGED_PART >= masses.packets
+    if left * scene.thresholds.flood.acknowledged_part >= masses.packets
         && masses.members.iter().all(|i| is_like_answer(scene, scene.sighting(*i)))
     {
         return None;
@@ -226,7 +222,7 @@ struct Scattered {
 impl Scattered {
     fn of(scene: &Scene<'_>) -> Self {
         let all: u64 = counted(scene, PortProto::Udp).map(|(_, packets)| packets).sum();
-        let few = scene.thresholds.flood.stream.max(STREAM_PART * all / ALL_PORTS);
+        let few = scene.thresholds.flood.stream.max(scene.thresholds.flood.stream_part * all / ALL_PORTS);
         let mut scattered = Scattered { ports: 0, packets: 0, foreign: 0, in_streams: 0 };
         for (port, packets) in counted(scene, PortProto::Udp) {
             if packets >= few {

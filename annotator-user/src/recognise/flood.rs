@@ -35,11 +35,6 @@ struct Target {
     used: u64,
 }
 
-/// SYNs of each source up to which they hardly try again.
-const ONCE: f64 = 1.5;
-/// Less than one of so many samples says nothing of where the rest goes.
-const FEW: u64 = 4;
-
 /// Finds SYN floods, for each port one under forged addresses and one from others.
 pub fn recognise(scene: &Scene<'_>, claims: &Claims) -> Vec<Recognition> {
     let mut ports: BTreeMap<u16, Port> = BTreeMap::new();
@@ -130,7 +125,7 @@ fn floods(scene: &Scene<'_>, port: u16, mut callers: Port) -> Vec<Recognition> {
 /// Whether a source sends to more hosts than the table can tell, and few of its samples are of this port: where it sends most to, nobody knows.
 fn sweeps(scene: &Scene<'_>, source: IpAddr, syns: &[usize]) -> bool {
     scene.view(source).is_some_and(|view| view.destinations == u64::MAX)
-        && syns.len() as u64 * FEW < scene.sampled(source).syn
+        && syns.len() as u64 * scene.thresholds.flood.elsewhere < scene.sampled(source).syn
 }
 
 /// The address to which most of the SYNs go or, if there is none, the addresses of the site: a flood has one target, a sweep sends little to each.
@@ -254,7 +249,7 @@ fn open<'s, 'a>(scene: &'s Scene<'a>, id: &str, target: &Target, callers: &Calle
 
 fn from_forged(scene: &Scene<'_>, target: &Target, callers: &Callers, syn: u64, each: f64) -> Recognition {
     let networks: BTreeSet<IpAddr> = callers.keys().map(|source| network(*source)).collect();
-    let (confidence, says) = match each < ONCE && !is_blind(scene, callers) {
+    let (confidence, says) = match each < scene.thresholds.flood.once && !is_blind(scene, callers) {
         true => (Confidence::Likely, ": clients that exist would try again"),
         false => (Confidence::Possible, ""),
     };

@@ -26,9 +26,6 @@ const SECOND: f64 = 1.0;
 /// one that acknowledges that it is ended.
 const SEGMENTS_TRACKED: u64 = 3;
 
-/// Packets of which hardly any two have the same TTL, unless they come from the same place.
-const TELLING: usize = 10;
-
 /// Finds floods from forged sources, one finding for each site that is flooded.
 pub fn recognise(scene: &Scene<'_>, claims: &Claims) -> Vec<Recognition> {
     let strangers = scene.sightings().filter(|(_, sighting)| is_of_stranger(scene, sighting));
@@ -117,7 +114,7 @@ impl Sign {
 impl Shows {
     /// What is like some packets: it came the ways that they came, where these are few, and not by chance.
     fn like<'s>(scene: &Scene<'_>, packets: impl Iterator<Item = &'s Sighting> + Clone) -> Self {
-        let enough = packets.clone().count() >= TELLING;
+        let enough = packets.clone().count() >= scene.thresholds.flood.telling;
         let ttls = few_ttls(scene, packets.map(|sighting| sighting.packet.ttl));
         ttls.filter(|_| enough).map_or(Shows::All, Shows::Ttls)
     }

@@ -72,14 +72,6 @@ pub struct Scene<'a> {
     pub(super) used_ends: f64,
 }
 
-/// Seconds after which nobody answers or complains about a packet any more: a router asks for a dead host three times, a second apart (RFC 4861 §10). And those
-/// for which a capture may hold nothing of a host and go on all the same.
-const ANSWERED_WITHIN: f64 = 10.0;
-const PAUSES_FOR: f64 = 120.0;
-
-/// Packets of a connection from which on it is used: who looks what a service says sends fewer.
-const USED: u64 = 8;
-
 impl<'a> Scene<'a> {
     /// Indexes the observations.
     pub fn new(observations: &'a Observations<'a>, thresholds: &'a Thresholds) -> Self {
@@ -232,10 +224,11 @@ impl<'a> Scene<'a> {
 
     /// Whether a capture held packets of a host some seconds before a moment, and not only long before it: it may have begun later, or be one of several.
     pub fn is_heard_before(&self, host: IpAddr, at: Moment) -> bool {
+        let limits = &self.thresholds.unreachable;
         let ago = |index: &usize| at.seconds_since(self.sighting(*index).at);
         let sent = self.from(host);
-        let before = &sent[..sent.partition_point(|index| ago(index) >= ANSWERED_WITHIN)];
-        before.last().is_some_and(|index| ago(index) <= PAUSES_FOR)
+        let before = &sent[..sent.partition_point(|index| ago(index) >= limits.answered_within)];
+        before.last().is_some_and(|index| ago(index) <= limits.pauses_for)
     }
 
     /// A sighting.
@@ -485,7 +478,8 @@ impl<'a> Scene<'a> {
         let count = self.port(PortProto::Tcp, Side::Dst, port);
         let is_alone =
             |(between, syns): &(Option<(IpAddr, IpAddr)>, u64)| between.is_some() && *syns == count.syn.packets;
-        self.opened.get(&port).is_some_and(is_alone) && count.all.packets >= USED * count.syn.packets
+        self.opened.get(&port).is_some_and(is_alone)
+            && count.all.packets >= self.thresholds.scan.used * count.syn.packets
     }
 
     /// Whether a TCP port carries connections, by its counter: a connection is three packets and more behind each SYN, a probe is one

@@ -12,11 +12,6 @@ use super::forged::are_repeated;
 use crate::counters::{PortProto, Side};
 use crate::observation::{Moment, SourceView};
 
-/// One in so many of those who come first and last may have come by themselves.
-const FEW: usize = 20;
-/// After so many times as long as there is on average between the SYNs of a flood, it is over.
-const PAUSE: f64 = 10.0;
-
 /// The sources that send SYNs alone to a port of some hosts while so little comes that it cannot be of their connections, however much is of others at other
 /// times. With them, how many SYNs of so many at the most came from such sources, whether they were sampled, and had room in the table, or not.
 pub fn silent(
@@ -57,7 +52,7 @@ pub fn silent(
     let directions = if hosts.iter().any(|host| scene.hears(*host)) { 2 } else { 1 };
     let connection = (directions * (1 + BEHIND_SYN)) as f64;
     // When those came for which there was no room, nobody knows: only all that came meanwhile tells.
-    let few = all.len() / FEW;
+    let few = all.len() / scene.thresholds.flood.apart.max(1);
     let during = all.get(few).zip(all.get(all.len().saturating_sub(few + 1)));
     let is_during = |stretch: &Stretch| {
         during.is_some_and(|((first, _), (last, _))| {
@@ -73,7 +68,7 @@ pub fn silent(
     });
 
     // What lies before and after such a stretch is of the same flood as long as it goes on without a pause.
-    let pause = PAUSE / scene.thresholds.flood.rate;
+    let pause = scene.thresholds.flood.pause / scene.thresholds.flood.rate;
     let goes_on = |a: &(&SourceView, u64), b: &(&SourceView, u64)| b.0.first.seconds_since(a.0.first) <= pause;
     let is_at_once = |view: &SourceView| stretches.iter().any(|stretch| stretch.share_of(view) > 0.0);
     let runs = all.chunk_by(goes_on).filter(|run| run.iter().any(|(view, _)| is_at_once(view)));

@@ -241,6 +241,10 @@ thresholds! {
         hosts: usize,
         /// Ports of mail clients.
         mail_ports: Vec<u16>,
+        /// Seconds after which nobody answers or complains about a packet any more.
+        answered_within: f64,
+        /// Seconds for which a capture may hold nothing of a host, and go on all the same.
+        pauses_for: f64,
     }
     /// Share and database worms.
     shares: Shares {
@@ -276,6 +280,8 @@ thresholds! {
         client_ports: [u16; 2],
         /// Share of answers to other ports that no client of ours can have asked for.
         foreign_share: f64,
+        /// Bytes of an answer of DNS up to which it is what clients are told.
+        short_answer: u32,
         /// The same, where all of them accept a connection: a client goes on with it.
         accepted_share: f64,
     }
@@ -327,6 +333,20 @@ thresholds! {
         bytes: u64,
         /// Datagrams to one port from which on they are a stream.
         stream: u64,
+        /// How many times what each port would get, if all got the same, makes a stream.
+        stream_part: u64,
+        /// Of so many datagrams of a stream one at least is acknowledged.
+        acknowledged_part: u64,
+        /// SYNs of each source up to which they hardly try again.
+        once: f64,
+        /// Less than one of so many samples of a source says nothing of where the rest goes.
+        elsewhere: u64,
+        /// Packets of which hardly any two have the same TTL, unless they come from the same place.
+        telling: usize,
+        /// How many times as long as there is between SYNs at that rate ends a flood at a port that is used besides.
+        pause: f64,
+        /// One in so many of those who come first and last there may have come by themselves.
+        apart: usize,
         /// Networks in which there are no hosts.
         empty_networks: Prefixes,
         /// Different /16 (IPv6: /32) of them that must be among the sources.
@@ -452,6 +472,16 @@ thresholds! {
         rounds: u64,
         /// Shortest mean time between rounds whose answers are not seen, and longest between any.
         round_gap: [f64; 2],
+        /// How many times as often as to each port that does not answer a source connects to one that it uses.
+        uses: usize,
+        /// Packets of a connection from which on it is used.
+        used: u64,
+        /// One in so many packets, at the least, that a capture of beginnings cuts.
+        cut: u64,
+        /// One in so many hosts, at the least, with which a mail program or server goes on.
+        mail_hosts: usize,
+        /// One in so many hosts, at the least, to which a peer sends more than questions.
+        peer_hosts: usize,
         /// Share of SYNs with a FIN to follow, from which on it is a client.
         finished: f64,
         /// Different targets of a slow scan.

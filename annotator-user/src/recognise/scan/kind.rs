@@ -44,9 +44,6 @@ const RPC_HEADER: u32 = 24;
 const CALL: &[u8] = b"INVITE ";
 const ACKNOWLEDGES: &[u8] = b"ACK ";
 
-/// One in so many hosts, at the least, to which a peer sends gets more than questions: not all is sampled, and not all answer.
-const OF_PEERS: usize = 3;
-
 /// Kind of a probe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
@@ -178,7 +175,7 @@ pub fn uninvited(scene: &Scene<'_>, indices: &[usize]) -> HashSet<usize> {
     };
     let is_of_peer = |half: Half| {
         let [peers, all] = &between[&(half.source_port, half.destination_port)];
-        peers.contains(&half.destination) || peers.len() * OF_PEERS >= all.len()
+        peers.contains(&half.destination) || peers.len() * scene.thresholds.scan.peer_hosts >= all.len()
     };
     let mut rows: BTreeMap<(IpAddr, u16, Row), Vec<usize>> = BTreeMap::new();
     for index in indices {

@@ -106,9 +106,6 @@ fn sends_on(scene: &Scene<'_>, view: &SourceView, probes: &Probes) -> bool {
     view.destinations != u64::MAX && view.udp > each * hosts.max(ports.len() as u64) && busy.count() * 2 > ports.len()
 }
 
-/// One in so many hosts, at the least, with which a mail program or server goes on.
-const OF_MAIL_HOSTS: usize = 4;
-
 /// Whether a mail program looks for the ports of its server, or a server delivers: it tries no other ports, and goes on with some of the hosts.
 fn finds_mail(scene: &Scene<'_>, source: IpAddr, probes: &Probes) -> bool {
     let mail = &scene.thresholds.unreachable.mail_ports;
@@ -122,7 +119,7 @@ fn finds_mail(scene: &Scene<'_>, source: IpAddr, probes: &Probes) -> bool {
     let vain = probes.ports_of_host.keys().filter(|host| !used.contains(host)).count();
     probes.hosts_at_port.keys().all(|port| is_mail(*port))
         && !used.is_empty()
-        && used.len() * OF_MAIL_HOSTS >= used.len() + vain
+        && used.len() * scene.thresholds.scan.mail_hosts >= used.len() + vain
 }
 
 /// Whether a neighbour looks again and again whether the same ports answer, which it learns each time, or may learn at the pace at which it comes.
