@@ -56,7 +56,7 @@ pub struct Scene<'a> {
     asked_from: HashSet<(IpAddr, u16)>,
     tcp_ports: HashSet<u16>,
     tcp_seen_at: HashMap<u16, u64>,
-    low_clients: bool,
+    first_client: u16,
     outcomes: Vec<Outcome>,
     clients: HashSet<IpAddr>,
     /// How many ICMP errors quote packets to each TCP port.
@@ -96,7 +96,7 @@ impl<'a> Scene<'a> {
             asked_from: HashSet::new(),
             tcp_ports: HashSet::new(),
             tcp_seen_at: HashMap::new(),
-            low_clients: false,
+            first_client: thresholds.backscatter.client_ports[0],
             outcomes: Vec::new(),
             clients: HashSet::new(),
             quoted: HashMap::new(),
@@ -124,7 +124,7 @@ impl<'a> Scene<'a> {
             }
         }
         scene.learn_contacts();
-        scene.low_clients = scene.has_low_clients();
+        scene.first_client = scene.first_client();
         scene.questions = [PortProto::Tcp, PortProto::Udp].map(|proto| Questions::of(&scene, proto));
         scene.clients = scene.by_source.keys().copied().filter(|source| scene.uses_connections(*source)).collect();
         scene.wanted = scene.find_wanted();
@@ -372,25 +372,29 @@ impl<'a> Scene<'a> {
 
     /// Whether no client here takes a port for itself, by the custom of today's systems, or by what is seen of them.
     pub fn is_foreign(&self, port: u16) -> bool {
-        let [first, last] = self.thresholds.backscatter.client_ports;
-        let first = if self.low_clients { FIRST_CLIENT_PORT } else { first };
+        let [_, last] = self.thresholds.backscatter.client_ports;
+        let first = self.first_client;
         !(first..=last).contains(&port)
     }
 
-    /// Whether clients here have conversations from ports below those of today's systems: address translation takes any.
-    fn has_low_clients(&self) -> bool {
-        let low = FIRST_CLIENT_PORT..self.thresholds.backscatter.client_ports[0];
+    /// The first of the ports from which clients here have conversations: those of today's systems, those of all clients or, behind a translator of addresses
+    /// that takes any, those of privileged programs and all there are.
+    fn first_client(&self) -> u16 {
+        let [usual, _] = self.thresholds.backscatter.client_ports;
         let mut ports = BTreeSet::new();
         for (source, indices) in self.sources() {
-            let is_answer =
-                |sighting: &Sighting| is_syn_ack(sighting) && low.contains(&sighting.packet.destination_port);
+            let is_answer = |sighting: &Sighting| is_syn_ack(sighting) && sighting.packet.destination_port < usual;
             let answers: Vec<usize> =
                 indices.iter().copied().filter(|index| is_answer(self.sighting(*index))).collect();
             if self.goes_on(source, &answers) {
                 ports.extend(answers.iter().map(|index| self.sighting(*index).packet.destination_port));
             }
         }
-        ports.len() >= self.thresholds.backscatter.answers
+        let bounds = [1, self.thresholds.amplification.first_client_port, FIRST_CLIENT_PORT, usual];
+        let are_many = |range: &&[u16]| {
+            range[0] < range[1] && ports.range(range[0]..range[1]).count() >= self.thresholds.backscatter.answers
+        };
+        bounds.windows(2).find(are_many).map_or(usual, |range| range[0])
     }
 
     /// Whether the capture shows packets that an address sent to somebody: what it calls to everybody arrives at others, too.

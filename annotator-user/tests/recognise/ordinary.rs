@@ -184,6 +184,46 @@ fn answers_to_any_port_of_a_translator_worry_nobody() {
     assert!(told(&[0, 1, 0x01, 0x00, 0, 1, 0, 0, 0, 0, 0, 0, 1, b'a', 0, 0, 1, 0, 1]));
 }
 
+/// A browser keeps connections alive that are older than a capture.
+#[test]
+fn acknowledgements_of_a_clients_old_connections_scan_nothing() {
+    let told = |own_port: fn(u16) -> u16, refused: bool| {
+        let mut scenario = Scenario::default();
+        for i in 0..12 {
+            let (server, port) = (stranger(u32::from(i)), own_port(i));
+            scenario.send(tcp(HOME, port, &server, 443, ACK));
+            if refused {
+                scenario.send(tcp(&server, 443, HOME, port, RST));
+            }
+            scenario.wait(2.5);
+        }
+        ids(&scenario.recognise()).contains(&"scan.ack")
+    };
+    assert!(!told(|i| 2231 + 409 * i, false));
+    assert!(told(|i| 2231 + 409 * i, true) && told(|_| 40_000, false));
+}
+
+/// A translator that takes any port for its clients resets what comes late.
+#[test]
+fn resets_to_ports_below_1024_are_no_backscatter_where_clients_are_there() {
+    let told = |used: u16| {
+        let mut gateway = Scenario::live_at(&[HOME]);
+        for i in 0..used {
+            let (server, port) = (stranger(u32::from(i)), 600 + 40 * i);
+            gateway.send(tcp(&server, 443, HOME, port, SYN | ACK));
+            for _ in 0..3 {
+                gateway.send(with_data(tcp(&server, 443, HOME, port, PSH | ACK))).wait(0.5);
+            }
+        }
+        for i in 0..30 {
+            gateway.send(tcp(&stranger(100 + u32::from(i)), 443, HOME, 610 + 13 * i, RST)).wait(2.0);
+        }
+        ids(&gateway.recognise()).contains(&"backscatter.tcp")
+    };
+    assert!(!told(10));
+    assert!(told(0));
+}
+
 /// A peer of a sharing network may sit at any port, that of an amplifier among them.
 #[test]
 fn one_peer_at_a_port_of_ill_fame_is_a_peer() {

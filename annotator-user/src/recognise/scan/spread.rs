@@ -87,9 +87,25 @@ fn is_client(scene: &Scene<'_>, source: IpAddr, probes: &Probes, shape: Shape, i
         (Kind::Maimon, view) => {
             takes_leave(scene, source, probes, shape) || view.is_some_and(|view| may_have_begun(scene, view, probes))
         }
+        (Kind::Ack, _) => keeps_alive(scene, probes),
         (Kind::Udp, Some(view)) => sends_on(scene, view, probes) || scene.asks_in_rounds(&probes.members),
         _ => false,
     }
+}
+
+/// Whether ACKs keep connections with services of several hosts alive, of which nothing else is known: each comes from a port of its own, as a client takes it,
+/// at leisure, and they are not refused. A scanner uses one port, or a few.
+fn keeps_alive(scene: &Scene<'_>, probes: &Probes) -> bool {
+    let contact = &scene.thresholds.contact;
+    let own_ports: HashSet<u16> = probes.seen(scene).map(|ack| ack.packet.source_port).collect();
+    let is_of_client = |port: &u16| *port >= FIRST_CLIENT_PORT && !contact.is_service(*port);
+    probes.hosts() > 1
+        && own_ports.len() >= probes.seen(scene).filter_map(Half::of).collect::<HashSet<Half>>().len()
+        && own_ports.iter().all(is_of_client)
+        && probes.hosts_at_port.keys().all(|port| contact.is_service(*port))
+        && probes.ports_of_host.values().all(|ports| ports.len() == 1)
+        && !scene.is_hasty(&probes.members)
+        && !scene.are_refused(&probes.members)
 }
 
 /// Whether a source sends on and on to most ports to which it sends, as calls and games do: the ports' counters know how often something came. Where its
