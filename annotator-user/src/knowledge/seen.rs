@@ -43,10 +43,8 @@ pub struct Seen<'a> {
     /// Whether the very port that it was sent to sent something to the source, too.
     pub port_answered: bool,
     /// Whether it is UDP back to another port, which had sent to its own port before: the destination spoke first. Programs that send from their
-    /// service's own port are no clients on a lent one.
+    /// service's own port are no clients on a lent one. Or whether it is TCP of a connection for which its destination was seen to ask.
     pub asked: bool,
-    /// Whether it is TCP of a connection for which its destination was seen to ask.
-    pub invited: bool,
     /// At how many ports peers answer the program that it is of, if it is UDP and most do.
     pub peers: usize,
     /// Whether something listens here at its destination port, where that is known, or evident from answers by UDP, or from use by TCP.
@@ -156,15 +154,13 @@ impl Directions {
         ports.filter(is_answered).map_or(0, |[answered, _]| answered.len())
     }
 
-    /// Whether a TCP packet is of a connection that its destination asked for.
-    fn invited(&self, packet: &Packet) -> bool {
-        let (from, to) = ends(packet);
-        packet.transport == Transport::Tcp && !packet.is_syn() && self.begun.contains(&(to, from))
-    }
-
     fn asked(&self, packet: &Packet) -> bool {
         let (from, to) = ends(packet);
-        packet.transport == Transport::Udp && from.1 != to.1 && self.opened.contains(&(to, from))
+        match packet.transport {
+            Transport::Udp => from.1 != to.1 && self.opened.contains(&(to, from)),
+            Transport::Tcp => !packet.is_syn() && self.begun.contains(&(to, from)),
+            _ => false,
+        }
     }
 }
 
@@ -215,7 +211,6 @@ impl<'a> Seen<'a> {
             answered: directions.answered(&sighting.packet),
             port_answered,
             asked: directions.asked(&sighting.packet),
-            invited: directions.invited(&sighting.packet),
             peers: directions.peers(&sighting.packet),
             listening: sighting
                 .port_proto()

@@ -349,8 +349,7 @@ impl<'a> Teller<'a> {
         let packet = &seen.sighting.packet;
         let by_web = || self.thresholds.contact.web_ports.contains(&packet.source_port);
         let by_dns = || packet.source_port == DNS && seen.shapes.iter().any(|shape| shape.name == DNS_ANSWER);
-        seen.invited
-            || seen.asked
+        seen.asked
             || seen.peers >= self.thresholds.scan.ports
             || match packet.transport {
                 Transport::Tcp => !packet.is_syn() && by_web(),

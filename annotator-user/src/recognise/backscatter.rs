@@ -8,7 +8,7 @@ use annotator_common::packet::tcp;
 
 use super::echo_reply::is_unasked_reply;
 use super::half::Half;
-use super::packets::{is_ping, is_refusal, is_syn_ack};
+use super::packets::{answers_dns, is_ping, is_refusal, is_syn_ack};
 use super::{Case, Claims, DNS, Scene, words};
 use crate::counters::{PortProto, Side};
 use crate::finding::{Confidence, Recognition};
@@ -104,11 +104,8 @@ fn aborts(sighting: &Sighting) -> bool {
 }
 
 fn is_unasked_dns(scene: &Scene<'_>, sighting: &Sighting) -> bool {
-    let is_response = sighting.payload().get(2).is_some_and(|flags| flags & 0x80 != 0);
-    sighting.packet.transport == Transport::Udp
-        && sighting.packet.source_port == DNS
+    answers_dns(sighting)
         && sighting.packet.destination_port != DNS
-        && is_response
         && scene.is_inbound(sighting)
         && !scene.has_sent(sighting.destination(), sighting.source())
 }

@@ -10,6 +10,9 @@ use super::addresses::{is_of_link, is_private, site};
 use crate::observation::{Locality, Sighting};
 use crate::payload::dns;
 
+/// Where in a message of DNS the flags stand, the first of which marks an answer (RFC 1035 §4.1.1).
+const DNS_FLAGS: usize = 2;
+
 /// TTLs with which systems send.
 const INITIAL_TTLS: [u8; 3] = [64, 128, 255];
 
@@ -75,6 +78,13 @@ pub fn is_ping(sighting: &Sighting) -> bool {
 /// Whether a packet refuses a SYN: a reset that acknowledges and has no sequence number (RFC 9293 §3.10.7.1).
 pub fn is_refusal(sighting: &Sighting) -> bool {
     sighting.packet.tcp_flags & (tcp::RST | tcp::ACK) == tcp::RST | tcp::ACK && sighting.tcp_sequence() == Some(0)
+}
+
+/// Whether a datagram says that it answers a question by DNS.
+pub fn answers_dns(sighting: &Sighting) -> bool {
+    sighting.packet.transport == Transport::Udp
+        && sighting.packet.source_port == DNS
+        && sighting.payload().get(DNS_FLAGS).is_some_and(|flags| flags & 0x80 != 0)
 }
 
 /// Whether a packet answers a ping.

@@ -373,8 +373,7 @@ impl<'a> Scene<'a> {
     /// Whether no client here takes a port for itself, by the custom of today's systems, or by what is seen of them.
     pub fn is_foreign(&self, port: u16) -> bool {
         let [_, last] = self.thresholds.backscatter.client_ports;
-        let first = self.first_client;
-        !(first..=last).contains(&port)
+        !(self.first_client..=last).contains(&port)
     }
 
     /// The first of the ports from which clients here have conversations: those of today's systems, those of all clients or, behind a translator of addresses

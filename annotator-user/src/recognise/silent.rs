@@ -9,7 +9,8 @@ use annotator_common::source::bit_of;
 use super::Scene;
 use super::clients::{BEHIND_SYN, Callers, members};
 use super::forged::are_repeated;
-use crate::counters::{PortProto, Side};
+use super::questions::counted;
+use crate::counters::PortProto;
 use crate::observation::{Moment, SourceView};
 
 /// The sources that send SYNs alone to a port of some hosts while so little comes that it cannot be of their connections, however much is of others at other
@@ -52,7 +53,7 @@ pub fn silent(
     let directions = if hosts.iter().any(|host| scene.hears(*host)) { 2 } else { 1 };
     let connection = (directions * (1 + BEHIND_SYN)) as f64;
     // When those came for which there was no room, nobody knows: only all that came meanwhile tells.
-    let few = all.len() / scene.thresholds.flood.apart.max(1);
+    let few = all.len() / scene.thresholds.flood.apart;
     let during = all.get(few).zip(all.get(all.len().saturating_sub(few + 1)));
     let is_during = |stretch: &Stretch| {
         during.is_some_and(|((first, _), (last, _))| {
@@ -82,10 +83,8 @@ pub fn silent(
 /// the greater part. Of fewer nobody knows.
 fn untracked(scene: &Scene<'_>, known: u64) -> u64 {
     let tracked: u64 = scene.observations.sources.iter().map(|view| view.syn).sum();
-    let counters = &scene.observations.counters;
-    let all = counters.ports.iter().filter(|(key, _)| (key.proto, key.side) == (PortProto::Tcp, Side::Dst));
-    let all: u64 = all.map(|(_, count)| count.syn.packets).sum();
-    let lost = all.saturating_sub(tracked).min(counters.packets_of_untracked_sources);
+    let all: u64 = counted(scene, PortProto::Tcp).map(|(_, packets)| packets).sum();
+    let lost = all.saturating_sub(tracked).min(scene.observations.counters.packets_of_untracked_sources);
     if known * 2 > tracked { (lost * known).checked_div(tracked).unwrap_or_default() } else { 0 }
 }
 

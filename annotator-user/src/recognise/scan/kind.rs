@@ -9,10 +9,10 @@ use annotator_common::packet::tcp::{ACK, FIN, PSH, RST, SYN, URG};
 use crate::counters::{PortProto, Side};
 use crate::observation::Sighting;
 use crate::payload::sip_branch;
+use crate::recognise::FIRST_CLIENT_PORT;
 use crate::recognise::half::Half;
-use crate::recognise::packets::{is_between_peers, is_to_many};
+use crate::recognise::packets::{answers_dns, is_between_peers, is_to_many};
 use crate::recognise::scene::Scene;
-use crate::recognise::{DNS, FIRST_CLIENT_PORT};
 
 /// TCP option kinds (IANA): what systems send and raw senders leave out.
 const WINDOW_SCALE: u8 = 3;
@@ -24,9 +24,6 @@ const TFTP: u16 = 69;
 const TFTP_DATA: [u8; 2] = [0, 3];
 const TFTP_ACK: [u8; 2] = [0, 4];
 const TFTP_HEADER: usize = 4;
-
-/// Where in a message of DNS the flags stand, the first of which marks an answer (RFC 1035 §4.1.1).
-const DNS_FLAGS: usize = 2;
 
 /// How a STUN message shows itself, and the length of its header (RFC 8489 §5); its attributes are padded to four bytes (§14).
 const STUN_COOKIE: [u8; 4] = [0x21, 0x12, 0xa4, 0x42];
@@ -264,11 +261,6 @@ fn is_neighbours_answer(scene: &Scene<'_>, sighting: &Sighting) -> bool {
 /// Whether most datagrams are answers by DNS, which others may have asked for in our name.
 fn is_dns_answer(scene: &Scene<'_>, row: &[usize]) -> bool {
     row.iter().filter(|index| answers_dns(scene.sighting(**index))).count() * 2 > row.len()
-}
-
-/// Whether a datagram says that it answers a question by DNS. A translator of addresses takes any port for who asked it.
-fn answers_dns(sighting: &Sighting) -> bool {
-    sighting.packet.source_port == DNS && sighting.payload().get(DNS_FLAGS).is_some_and(|flags| flags & 0x80 != 0)
 }
 
 /// Whether a datagram is part of a transfer by TFTP, for which both sides take ports of clients. Where it is known who was asked, that decides.

@@ -97,11 +97,9 @@ fn is_client(scene: &Scene<'_>, source: IpAddr, probes: &Probes, shape: Shape, i
 /// at leisure, and they are not refused. A scanner uses one port, or a few.
 fn keeps_alive(scene: &Scene<'_>, probes: &Probes) -> bool {
     let contact = &scene.thresholds.contact;
-    let own_ports: HashSet<u16> = probes.seen(scene).map(|ack| ack.packet.source_port).collect();
     let is_of_client = |port: &u16| *port >= FIRST_CLIENT_PORT && !contact.is_service(*port);
     probes.hosts() > 1
-        && own_ports.len() >= probes.seen(scene).filter_map(Half::of).collect::<HashSet<Half>>().len()
-        && own_ports.iter().all(is_of_client)
+        && probes.own_ports(scene).is_some_and(|ports| ports.iter().all(is_of_client))
         && probes.hosts_at_port.keys().all(|port| contact.is_service(*port))
         && probes.ports_of_host.values().all(|ports| ports.len() == 1)
         && !scene.is_hasty(&probes.members)
@@ -166,13 +164,11 @@ fn takes_leave(scene: &Scene<'_>, source: IpAddr, probes: &Probes, shape: Shape)
             || probes.seen(scene).all(is_by_system)
             || may_be_of_server(scene, probes);
     }
-    let halves: HashSet<Half> = probes.seen(scene).filter_map(Half::of).collect();
-    let own_ports: HashSet<u16> = halves.iter().map(|half| half.source_port).collect();
     let is_for_service = |sighting: &Sighting| {
         let (host, port) = sighting.target();
         scene.is_listening(PortProto::Tcp, host, port).unwrap_or_else(|| is_by_system(sighting))
     };
-    own_ports.len() == halves.len()
+    probes.own_ports(scene).is_some()
         && probes.hosts_at_port.len() < scene.thresholds.scan.low_ports
         && probes.seen(scene).all(is_for_service)
 }
@@ -327,6 +323,13 @@ impl Probes {
         let window = scene.window();
         let gap = limits.slow_gap.min(window / limits.ports as f64);
         seen.max(known) >= limits.slow_events && span >= least && span.min(window) / packets as f64 >= gap
+    }
+
+    /// The ports from which they come, if each conversation has one of its own, as a system takes them.
+    fn own_ports(&self, scene: &Scene<'_>) -> Option<HashSet<u16>> {
+        let halves: HashSet<Half> = self.seen(scene).filter_map(Half::of).collect();
+        let ports: HashSet<u16> = halves.iter().map(|half| half.source_port).collect();
+        (ports.len() == halves.len()).then_some(ports)
     }
 
     fn seen<'s>(&self, scene: &Scene<'s>) -> impl Iterator<Item = &'s Sighting> + Clone {
