@@ -54,6 +54,10 @@ impl Match {
             let both = if answered { "where the other side answers" } else { "where no answer is seen" };
             both.to_owned()
         }));
+        words.extend(self.asked.map(|asked| {
+            let first = if asked { "that was asked for" } else { "that nobody was seen asking for" };
+            first.to_owned()
+        }));
         words.extend(self.listening.map(|listening| {
             let here = if listening { "where a program listens" } else { "where nothing listens" };
             here.to_owned()

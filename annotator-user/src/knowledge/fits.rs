@@ -47,6 +47,8 @@ pub mod condition {
     pub const GUESSES: u32 = 1 << 17;
     /// `received`
     pub const RECEIVED: u32 = 1 << 18;
+    /// `asked`
+    pub const ASKED: u32 = 1 << 19;
 }
 
 impl Match {
@@ -72,6 +74,7 @@ impl Match {
             | bit(self.regular.is_some(), condition::REGULAR)
             | bit(self.guesses.is_some(), condition::GUESSES)
             | bit(self.received.is_some(), condition::RECEIVED)
+            | bit(self.asked.is_some(), condition::ASKED)
     }
 
     /// Whether it has no other conditions than these.
@@ -149,6 +152,7 @@ impl Match {
         self.payload.as_ref().is_none_or(|payload| payload.fits(seen))
             && self.embedded.as_ref().is_none_or(|embedded| embedded.fits(seen))
             && self.answered.is_none_or(|answered| answered == self.is_answered(seen))
+            && self.asked.is_none_or(|asked| asked == seen.asked)
             && self.listening.is_none_or(|listening| seen.listening == Some(listening))
             && self.regular.is_none_or(|regular| regular == seen.regular)
             && self.guesses.is_none_or(|guesses| guesses == seen.guesses)

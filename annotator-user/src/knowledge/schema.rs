@@ -177,6 +177,10 @@ pub struct Match {
     /// a payload: packets from the very port.
     #[serde(default)]
     pub answered: Option<bool>,
+    /// Whether the destination had sent to the source's port before, or was seen to ask for the TCP connection: what comes is an answer. With UDP between
+    /// two equal ports nobody knows which.
+    #[serde(default)]
+    pub asked: Option<bool>,
     /// Whether something listens here at the destination port, or shows that it does. Where that is not known, neither holds.
     #[serde(default)]
     pub listening: Option<bool>,

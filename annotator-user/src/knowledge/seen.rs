@@ -13,7 +13,7 @@ use crate::payload::{Reader, Shape};
 use crate::recognise::addresses::site;
 use crate::recognise::packets::is_local;
 use crate::recognise::rounds::are_rounds;
-use crate::recognise::thresholds;
+use crate::recognise::{Thresholds, thresholds};
 
 /// The shape of a request that does not wait for its connection.
 const OUT_OF_CONNECTION: &str = "http-host-out-of-connection";
@@ -45,7 +45,7 @@ pub struct Seen<'a> {
     /// Whether it is UDP back to another port, which had sent to its own port before: the destination spoke first. Programs that send from their
     /// service's own port are no clients on a lent one. Or whether it is TCP of a connection for which its destination was seen to ask.
     pub asked: bool,
-    /// At how many ports peers answer the program that it is of, if it is UDP and most do.
+    /// How many peers, at ports of their own choice, answer the program that it is of, if it is UDP and most do.
     pub peers: usize,
     /// Whether something listens here at its destination port, where that is known, or evident from answers by UDP, or from use by TCP.
     pub listening: Option<bool>,
@@ -72,8 +72,8 @@ pub struct Directions {
     begun: HashSet<(End, End)>,
     /// UDP, ends that answered who spoke first.
     serving: HashSet<End>,
-    /// UDP, from the end that spoke first: the ports at which it was answered, and those at which it was not, or not yet.
-    peers: HashMap<End, [HashSet<u16>; 2]>,
+    /// UDP, of an end that spoke first: how many peers it has.
+    peers: HashMap<End, usize>,
     /// TCP, from the end that acknowledges: where that began, and how far it got.
     acknowledged: HashMap<(End, End), (u32, u32)>,
     /// Sites that get what others send: data is addressed to them, or they acknowledge it.
@@ -82,8 +82,10 @@ pub struct Directions {
 
 impl Directions {
     /// The directions of all sightings, which are in order of time.
-    pub fn of(sightings: &[Sighting]) -> Self {
+    pub fn of(sightings: &[Sighting], thresholds: &Thresholds) -> Self {
         let mut directions = Directions::default();
+        // UDP, from the end that spoke first: the ends at which it was answered, and those at which it was not, or not yet.
+        let mut others: HashMap<End, [HashSet<End>; 2]> = HashMap::new();
         for sighting in sightings {
             let packet = &sighting.packet;
             directions.hosts.insert((packet.source, packet.destination));
@@ -109,13 +111,14 @@ impl Directions {
             if packet.transport == Transport::Udp {
                 if directions.opened.contains(&(to, from)) {
                     directions.serving.insert(from);
-                    directions.peers.entry(to).or_default()[0].insert(from.1);
+                    others.entry(to).or_default()[0].insert(from);
                 } else {
                     directions.opened.insert((from, to));
-                    directions.peers.entry(from).or_default()[1].insert(to.1);
+                    others.entry(from).or_default()[1].insert(to);
                 }
             }
         }
+        directions.peers = others.into_iter().map(|(end, others)| (end, peers(others, thresholds))).collect();
         directions
     }
 
@@ -147,11 +150,9 @@ impl Directions {
         sighting.packet.flags.intersects(INTERNAL) && self.reached.contains(&site(sighting.source()))
     }
 
-    /// At how many ports a datagram's end is answered, if it is at most of those at which it asks: a program that has peers, each at a port of its own.
     fn peers(&self, packet: &Packet) -> usize {
-        let ports = (packet.transport == Transport::Udp).then(|| self.peers.get(&ends(packet).0)).flatten();
-        let is_answered = |[answered, asked]: &&[HashSet<u16>; 2]| answered.len() * 2 > asked.len();
-        ports.filter(is_answered).map_or(0, |[answered, _]| answered.len())
+        let peers = (packet.transport == Transport::Udp).then(|| self.peers.get(&ends(packet).0)).flatten();
+        peers.copied().unwrap_or_default()
     }
 
     fn asked(&self, packet: &Packet) -> bool {
@@ -162,6 +163,21 @@ impl Directions {
             _ => false,
         }
     }
+}
+
+/// How many hosts answered at ports at which no service is, each at one of its own, if most who were asked did: a program has peers, and a search has not.
+fn peers([answered, asked]: [HashSet<End>; 2], thresholds: &Thresholds) -> usize {
+    let is_of_service = |port: u16| {
+        thresholds.contact.answers(port)
+            || thresholds.amplification.hunted_ports.contains(&port)
+            || thresholds.leftover.hunted_ports.contains(&port)
+    };
+    if answered.len() * 2 <= asked.len() {
+        return 0;
+    }
+    let peers = answered.into_iter().filter(|(_, port)| !is_of_service(*port));
+    let (hosts, ports): (HashSet<Address>, HashSet<u16>) = peers.unzip();
+    hosts.len().min(ports.len())
 }
 
 /// How far a sequence number is ahead of another; what lies behind it comes out of order.

@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use annotator_common::packet::port::{DNS, FIRST_CLIENT_PORT};
+use annotator_common::packet::port::FIRST_CLIENT_PORT;
+use annotator_common::packet::tcp;
 use annotator_common::{Count, Family, Flag, Flags, Transport};
 
 use super::fits::condition;
@@ -18,13 +19,10 @@ use crate::counters::{Counters, PortCount, PortKey, PortProto, Protocol, Side};
 use crate::finding::{Finding, PortPackets, Recognition, Verdict};
 use crate::observation::{Locality, Observations, SourceView};
 use crate::recognise::Thresholds;
-use crate::recognise::packets::is_to_many;
+use crate::recognise::packets::{is_of_service, is_to_many};
 
 /// Source port sets up to this size name a service: what they say of an answer makes a word on its destination port superfluous.
 const NAMED_SERVICE_PORTS_MAX: u64 = 64;
-/// The shape of an answer by DNS.
-const DNS_ANSWER: &str = "dns-answer";
-
 /// The work of one report.
 pub(super) struct Teller<'a> {
     pub knowledge: &'a Knowledge,
@@ -46,7 +44,7 @@ pub(super) fn tell(
     thresholds: &Thresholds,
     recognitions: &[Recognition],
 ) -> Vec<Finding> {
-    let directions = Directions::of(observations.sightings);
+    let directions = Directions::of(observations.sightings, thresholds);
     let decode = |sighting| Seen::new(sighting, &knowledge.reader, observations, &directions);
     let mut seen: Vec<Seen<'_>> = observations.sightings.iter().map(decode).collect();
     excuse_fast_open(&mut seen, observations.counters);
@@ -347,13 +345,13 @@ impl<'a> Teller<'a> {
     /// Whether a packet goes to a client, or to a peer: the port that it took for itself says nothing of who sends to it.
     fn is_for_client(&self, seen: &Seen<'_>) -> bool {
         let packet = &seen.sighting.packet;
-        let by_web = || self.thresholds.contact.web_ports.contains(&packet.source_port);
-        let by_dns = || packet.source_port == DNS && seen.shapes.iter().any(|shape| shape.name == DNS_ANSWER);
+        // One that belongs to a connection acknowledges what came before it.
+        let goes_on = || packet.tcp_flags & tcp::ACK != 0;
         seen.asked
             || seen.peers >= self.thresholds.scan.ports
             || match packet.transport {
-                Transport::Tcp => !packet.is_syn() && by_web(),
-                _ => by_dns(),
+                Transport::Tcp => goes_on() && self.thresholds.contact.is_service(packet.source_port),
+                _ => is_of_service(seen.sighting),
             }
     }
 

@@ -267,7 +267,8 @@ fn answered(scene: &Scene<'_>, victim: IpAddr, port: u16, members: Vec<usize>) -
     // ntpd's own questions are asked by who looks after it, of one server or two.
     let is_private = |index: &&usize| ntp_mode(scene.sighting(**index)) == Some(NTP_PRIVATE);
     let private = port == NTP && members.iter().filter(is_private).count() * 2 > members.len();
-    let busy = limits.busy_ports.contains(&port) && !private;
+    let everyday = limits.busy_ports.contains(&port);
+    let busy = everyday && !private;
     let unasked = scene.knows_all_asked(victim, port);
     let (needed, bytes) = match (busy, unasked) {
         (true, false) => (limits.busy_answers, limits.busy_bytes),
@@ -276,7 +277,7 @@ fn answered(scene: &Scene<'_>, victim: IpAddr, port: u16, members: Vec<usize>) -
     };
     let beyond = is_beyond_asking(scene, port, mean, rate, sources.len()).then_some(rate);
     // One will do, where what it sends is nothing that anybody would ask for.
-    let is_lone = match busy {
+    let is_lone = match everyday {
         true => beyond.is_some(),
         false => limits.lone_ports.contains(&port) && rate >= scene.thresholds.flood.each,
     };

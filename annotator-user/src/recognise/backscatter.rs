@@ -20,6 +20,7 @@ pub fn recognise(scene: &Scene<'_>, claims: &Claims) -> Vec<Recognition> {
     let (mut few, mut few_dns, mut replies) = (Vec::new(), Vec::new(), Vec::new());
     let served = served_untracked(scene);
     let visited = visited(scene);
+    let heard = heard_by_servers(scene);
     for (victim, indices) in scene.sources() {
         let (mut tcp, mut dns) = (Vec::new(), Vec::new());
         for index in claims.free(indices) {
@@ -42,7 +43,7 @@ pub fn recognise(scene: &Scene<'_>, claims: &Claims) -> Vec<Recognition> {
                 false => few.extend(tcp),
             }
         }
-        if is_dns_bystander(scene, &dns) {
+        if is_dns_bystander(scene, &dns, &heard) {
             found.push(explain_dns(scene, &victim.to_string(), dns));
         } else {
             few_dns.extend(dns);
@@ -141,7 +142,7 @@ fn are_unasked(scene: &Scene<'_>, answers: &[usize]) -> bool {
         && answers().all(|sighting| asks(sighting.destination()))
 }
 
-fn is_dns_bystander(scene: &Scene<'_>, answers: &[usize]) -> bool {
+fn is_dns_bystander(scene: &Scene<'_>, answers: &[usize], heard: &HashSet<IpAddr>) -> bool {
     let limits = &scene.thresholds.backscatter;
     let targets = scene.targets(answers);
     let hosts: BTreeSet<IpAddr> = targets.iter().map(|(host, _)| *host).collect();
@@ -149,7 +150,7 @@ fn is_dns_bystander(scene: &Scene<'_>, answers: &[usize]) -> bool {
     targets.len() >= limits.answers
         && (hosts.iter().all(|host| scene.knows_all_asked(*host, DNS))
             || (hosts.len() >= limits.answers && !are_of_resolver(scene, answers))
-            || (hosts.iter().all(|host| shows_questions(scene, *host, answers.len() as u64))
+            || (hosts.iter().all(|host| shows_questions(scene, *host, answers.len() as u64, heard))
                 && beyond_questions(scene) >= answers.len() as u64))
 }
 
@@ -163,12 +164,30 @@ fn are_of_resolver(scene: &Scene<'_>, answers: &[usize]) -> bool {
     answers.iter().filter(is_found).count() * 2 > answers.len()
 }
 
-/// Whether a capture would show what a host asks of name servers: it shows as many datagrams of the host's as so many answers or, where it shows no question
-/// of anybody, as all answers. One that was filtered may hold few.
-fn shows_questions(scene: &Scene<'_>, host: IpAddr, answers: u64) -> bool {
+/// Whether a capture would show what a host asks of name servers: it shows it asking one that answers. Of a host that asks nobody it shows as many datagrams as
+/// so many answers, and another's questions that are answered or, where it shows none of anybody, as many as all answers. One that was filtered may hold few.
+fn shows_questions(scene: &Scene<'_>, host: IpAddr, answers: u64, heard: &HashSet<IpAddr>) -> bool {
     let count = |side| scene.port(PortProto::Udp, side, DNS).all.packets;
-    let needed = if count(Side::Dst) > 0 { answers } else { count(Side::Src) };
+    let needed = match (count(Side::Dst), heard.contains(&host)) {
+        (0, _) => count(Side::Src),
+        (_, true) => 0,
+        (_, false) if heard.is_empty() => u64::MAX,
+        (_, false) => answers,
+    };
     scene.hears(host) && scene.view(host).is_some_and(|view| view.udp >= needed)
+}
+
+/// Hosts that were seen asking name servers that were seen to answer.
+fn heard_by_servers(scene: &Scene<'_>) -> HashSet<IpAddr> {
+    let is_answered = |half: &Half| {
+        half.transport == Transport::Udp && half.destination_port == DNS && scene.carried(&half.reverse()).datagram
+    };
+    scene
+        .sightings()
+        .filter_map(|(_, sighting)| Half::of(sighting))
+        .filter(is_answered)
+        .map(|half| half.source)
+        .collect()
 }
 
 /// How many more answers of name servers there are than questions, by the exact counters.

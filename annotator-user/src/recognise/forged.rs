@@ -315,7 +315,10 @@ fn any_port(scene: &Scene<'_>, seen: &[&Sighting]) -> Option<Sign> {
 
 /// What is asked and never answers, though those who ask do not ask again.
 fn unanswered(scene: &Scene<'_>, members: &[usize]) -> Option<Sign> {
-    let silent = members.iter().all(|index| scene.hears_all(scene.sighting(*index).destination()));
+    let is_silent = |sighting: &Sighting| {
+        scene.hears_all(sighting.destination()) && !scene.has_sent(sighting.destination(), sighting.source())
+    };
+    let silent = members.iter().all(|index| is_silent(scene.sighting(*index)));
     (silent && !are_repeated(scene, members)).then(|| {
         let says = "The capture shows what is sent from here, and none of them was answered.".into();
         Sign { says, shows: Shows::All }

@@ -16,8 +16,21 @@ const DNS_FLAGS: usize = 2;
 /// TTLs with which systems send.
 const INITIAL_TTLS: [u8; 3] = [64, 128, 255];
 
-/// Port of NTP (IANA).
+/// Port of NTP (IANA), the mode of a server, and the length of a message (RFC 5905 §7.3).
 pub const NTP: u16 = 123;
+const NTP_SERVER: u8 = 4;
+const NTP_LEAST: u32 = 48;
+
+/// How a STUN message shows itself (RFC 8489 §5), and ports of servers (IANA, Google).
+pub const STUN_COOKIE: [u8; 4] = [0x21, 0x12, 0xa4, 0x42];
+/// Where in the message that stands.
+pub const STUN_COOKIE_AT: usize = 4;
+const STUN: [u16; 2] = [3478, 19302];
+
+/// Port of QUIC (RFC 9114 §3.1), the bit that is fixed in it (RFC 9000 §17), and the least length of a packet (§10.3).
+const QUIC: u16 = 443;
+const QUIC_FIXED: u8 = 0x40;
+const QUIC_LEAST: u32 = 21;
 
 /// Ports of services that also speak first, or answer otherwise than to a client's port (IANA).
 const DHCP_SERVER: u16 = 67;
@@ -85,6 +98,23 @@ pub fn answers_dns(sighting: &Sighting) -> bool {
     sighting.packet.transport == Transport::Udp
         && sighting.packet.source_port == DNS
         && sighting.payload().get(DNS_FLAGS).is_some_and(|flags| flags & 0x80 != 0)
+}
+
+/// Whether a datagram comes from the port of a service, and is what that sends: an answer by DNS or about the time, QUIC, STUN, or what follows the first
+/// message of WireGuard (Donenfeld 2017, §5.4).
+pub fn is_of_service(sighting: &Sighting) -> bool {
+    let (payload, length) = (sighting.payload(), sighting.payload_length());
+    let Some(first) = payload.first().filter(|_| sighting.packet.transport == Transport::Udp) else { return false };
+    match sighting.packet.source_port {
+        DNS => answers_dns(sighting),
+        NTP => first & 7 == NTP_SERVER && length >= NTP_LEAST,
+        QUIC => first & QUIC_FIXED != 0 && length >= QUIC_LEAST,
+        port if STUN.contains(&port) => {
+            payload.get(STUN_COOKIE_AT..).is_some_and(|rest| rest.starts_with(&STUN_COOKIE))
+        }
+        WIREGUARD => matches!(payload, [2..=4, 0, 0, 0, ..]),
+        _ => false,
+    }
 }
 
 /// Whether a packet answers a ping.

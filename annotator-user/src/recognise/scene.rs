@@ -113,6 +113,7 @@ impl<'a> Scene<'a> {
                 let first = scene.sent.entry((contact.local, contact.remote)).or_insert(contact.first);
                 *first = contact.first.min(*first);
             }
+            scene.spoken.extend(outbound.iter().map(|contact| (contact.local, contact.remote)));
             scene.addressed.extend(outbound.iter().map(|contact| (contact.local, contact.remote, contact.port)));
             let to_all =
                 outbound.iter().filter(|contact| contact.protocol == protocol::UDP && is_group(contact.remote));
@@ -377,12 +378,19 @@ impl<'a> Scene<'a> {
     }
 
     /// The first of the ports from which clients here have conversations: those of today's systems, those of all clients or, behind a translator of addresses
-    /// that takes any, those of privileged programs and all there are.
+    /// that takes any, those of privileged programs and all there are. Ports for which somebody asks are those of services; and programs that mount files
+    /// take low ports, too, without any translator, so below 1024 what was fetched from the web tells.
     fn first_client(&self) -> u16 {
         let [usual, _] = self.thresholds.backscatter.client_ports;
         let mut ports = BTreeSet::new();
         for (source, indices) in self.sources() {
-            let is_answer = |sighting: &Sighting| is_syn_ack(sighting) && sighting.packet.destination_port < usual;
+            let is_answer = |sighting: &Sighting| {
+                let (from, to) = (sighting.packet.source_port, sighting.packet.destination_port);
+                is_syn_ack(sighting)
+                    && to < usual
+                    && (to >= FIRST_CLIENT_PORT || self.thresholds.contact.web_ports.contains(&from))
+                    && self.port(PortProto::Tcp, Side::Dst, to).syn.packets == 0
+            };
             let answers: Vec<usize> =
                 indices.iter().copied().filter(|index| is_answer(self.sighting(*index))).collect();
             if self.goes_on(source, &answers) {

@@ -24,6 +24,7 @@ pub fn recognise(scene: &Scene<'_>, claims: &Claims) -> Vec<Recognition> {
             by_target.entry(quote.destination).or_default().push((*index, *quote));
         }
     }
+    by_target.values_mut().for_each(|members| leave_out_checks(scene, members));
     for (target, members) in &mut by_target {
         let asked = asked(scene, *target);
         members.retain(|(_, quote)| !asked.contains(&(quote.source, port_asked(quote.protocol, quote.source_port))));
@@ -168,13 +169,22 @@ fn is_unexplained(scene: &Scene<'_>, quote: &Quote) -> bool {
     let limits = &scene.thresholds.traceroute;
     matches!(quote.protocol, protocol::TCP | protocol::UDP)
         && quote.source_port != DNS
-        && !is_in_use(scene, quote)
         && !quote.is_udp_to(limits.first_port, limits.last_port)
         && !scene.has_sent(quote.source, quote.destination)
         && !scene.contacts.any(quote.source, quote.destination)
 }
 
-/// Whether a quoted datagram comes from a port of ours to which others send on and on: a call looks for a better way as long as it goes on (RFC 8445).
+/// Leaves out complaints about the checks of a call, which looks for a better way to its other end as long as it goes on (RFC 8445). A scan tries more ports.
+fn leave_out_checks(scene: &Scene<'_>, members: &mut Vec<(usize, Quote)>) {
+    let mut ports: BTreeMap<u16, BTreeSet<u16>> = BTreeMap::new();
+    for (_, quote) in members.iter() {
+        ports.entry(quote.source_port).or_default().insert(quote.destination_port);
+    }
+    let are_few = |quote: &Quote| ports[&quote.source_port].len() < scene.thresholds.scan.ports;
+    members.retain(|(_, quote)| !(is_in_use(scene, quote) && are_few(quote)));
+}
+
+/// Whether a quoted datagram comes from a port of ours to which others send on and on.
 fn is_in_use(scene: &Scene<'_>, quote: &Quote) -> bool {
     let arrived = scene.port(quote.port_proto(), Side::Dst, quote.source_port).all.packets;
     quote.protocol == protocol::UDP && arrived >= scene.thresholds.flood.stream

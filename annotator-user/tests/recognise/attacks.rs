@@ -2,6 +2,8 @@
 
 use annotator::counters::PortProto;
 use annotator::finding::{Confidence, Finding, Verdict};
+use annotator::observation::Moment;
+use annotator::outbound::Outbound;
 
 use crate::traffic::*;
 use crate::watched::{any_question, snmp};
@@ -359,6 +361,23 @@ fn backscatter_goes_where_no_client_was() {
         }
     }
     none(&resolver.recognise(), "backscatter.dns");
+    // Of a host whose few questions are answered by another, a thousand answers are to somebody else's.
+    let mut visited = Scenario::at(&[HOME]);
+    for i in 0..900_u16 {
+        visited.connection(&crowd(i.into()), 40_000, HOME, 443);
+        if i % 300 == 0 {
+            let (asks, answers) = ([0, 1, 1, 0, 0, 1, 0, 0], [0, 1, 0x81, 0x80, 0, 1, 0, 1]);
+            visited.send(udp(HOME, 30_000 + i, "9.9.9.9", 53, &asks)).send(udp(
+                "9.9.9.9",
+                53,
+                HOME,
+                30_000 + i,
+                &answers,
+            ));
+        }
+        visited.send(udp(AWAY, 53, HOME, 1024 + 61 * i, &[0, 1, 0x81, 0x83, 0, 1, 0, 0]));
+    }
+    assert_eq!(one(&visited.behind_much().recognise(), "backscatter.dns").sources, [std::net::IpAddr::V4(ip(AWAY))]);
     // A server that was started anew knows nothing of what its visitors still send, which is data.
     let restarted = |data: u16, is_visited: bool, first: u16| {
         let mut server = Scenario::default();
@@ -803,6 +822,14 @@ fn a_flood_of_pings() {
         answered.send(ping(&source, HOME).ttl(52)).send(icmp(HOME, &source, 0, 0, &[0; 32])).wait(-0.0195);
     }
     assert_eq!(one(&answered.recognise(), "flood.forged-sources").packets, 3000);
+    // A crowd that measures how far it is.
+    let mut measured = Scenario::at(&[HOME]);
+    for i in 0..900 {
+        let source = crowd(i);
+        let ttl = 40 + (i.wrapping_mul(2_654_435_761) >> 28) as u8;
+        measured.send(ping(&source, HOME).ttl(ttl)).send(icmp(HOME, &source, 0, 0, &[0; 32])).wait(-0.0195);
+    }
+    none(&measured.recognise(), "flood.forged-sources");
     let mut ours = Scenario::at(&[HOME]);
     masses(|_| ping(HOME, AWAY), 5000, &mut ours);
     none(&ours.recognise(), "flood.icmp");
@@ -1324,6 +1351,26 @@ fn a_crowd_at_a_busy_server_hides_no_flood() {
     assert!(flood(|_| 50, 100), "clients come the same way, but nothing else while it goes on");
 }
 
+/// Who is asked from here, as the egress program knows, is no stranger.
+#[test]
+fn those_whom_we_asked_make_no_forged_flood() {
+    let told = |asked: bool| {
+        let mut peers = Scenario::live_at(&[HOME]);
+        for i in 0..900 {
+            let (peer, port) = (crowd(i), 20_000 + i as u16);
+            if asked {
+                let (now, [local, remote]) = (Moment(peers.now), [HOME, &peer].map(|host| ip(host).into()));
+                let contact = Outbound { local, remote, protocol: 17, port, first: now, last: now };
+                peers.outbound.get_or_insert_default().push(contact);
+            }
+            peers.send(udp(&peer, port, HOME, 6881, b"d1:rd2:id20:bbbbbbbbbbbbbbbbbbbbe")).wait(-0.009);
+        }
+        ids(&peers.recognise()).contains(&"flood.forged-sources")
+    };
+    assert!(told(false));
+    assert!(!told(true));
+}
+
 /// What ntpd says of itself nobody asks of thirty servers.
 #[test]
 fn few_private_answers_of_time_servers_are_enough() {
@@ -1337,6 +1384,12 @@ fn few_private_answers_of_time_servers_are_enough() {
     };
     assert!(told(7));
     assert!(!told(6), "asked for by who looks after many clocks");
+    let mut flood = Scenario::live_at(&[HOME]);
+    for i in 0..5000_u16 {
+        let answer = [&[0xd7, i as u8, 3, 42][..], &[0; 436]].concat();
+        flood.send(udp(AWAY, 123, HOME, 1201 + 7 * i, &answer)).wait(-0.009);
+    }
+    one(&flood.recognise(), "amplifier.answers");
 }
 
 /// Clients take any port, those of amplifiers among them, and a translator of addresses takes all.

@@ -182,6 +182,30 @@ fn answers_to_any_port_of_a_translator_worry_nobody() {
     };
     assert!(!told(&[0, 1, 0x81, 0x80, 0, 1, 0, 0, 0, 0, 0, 0, 1, b'a', 0, 0, 1, 0, 1]));
     assert!(told(&[0, 1, 0x01, 0x00, 0, 1, 0, 0, 0, 0, 0, 0, 1, b'a', 0, 0, 1, 0, 1]));
+    let stun = |cookie: u8| [&[1, 1, 0, 12, cookie, 0x12, 0xa4, 0x42][..], &[0; 24]].concat();
+    let services = [
+        (123, [&[0x24; 1][..], &[1; 47]].concat(), [&[0x23; 1][..], &[1; 47]].concat()),
+        (443, vec![0x47; 60], vec![0x07; 60]),
+        (3478, stun(0x21), stun(0x22)),
+        (51_820, [&[4, 0, 0, 0][..], &[9; 60]].concat(), [&[1, 0, 0, 0][..], &[9; 60]].concat()),
+    ];
+    for (service, answer, other) in services {
+        for (payload, is_told) in [(answer, false), (other, true)] {
+            let mut scenario = Scenario::live_at(&[HOME]);
+            scenario.send(udp("9.9.9.9", service, HOME, 111, &payload));
+            scenario.send(udp("9.9.9.9", service, HOME, 635, &payload));
+            let is_loud = scenario.findings().iter().any(|finding| finding.verdict > Verdict::Background);
+            assert_eq!(is_loud, is_told, "{service}");
+        }
+    }
+    for service in [993, 5228] {
+        let mut scenario = Scenario::live_at(&[HOME]);
+        for port in [79, 555, 600, 635] {
+            let segment = |flags| tcp("116.90.231.80", service, HOME, port, flags);
+            scenario.send(segment(SYN | ACK)).send(with_data(segment(PSH | ACK))).send(segment(FIN | ACK));
+        }
+        assert!(scenario.findings().iter().all(|finding| finding.verdict <= Verdict::Background), "{service}");
+    }
 }
 
 /// A browser keeps connections alive that are older than a capture.
@@ -200,19 +224,26 @@ fn acknowledgements_of_a_clients_old_connections_scan_nothing() {
         ids(&scenario.recognise()).contains(&"scan.ack")
     };
     assert!(!told(|i| 2231 + 409 * i, false));
+    assert!(!told(|i| 513 + 409 * i, false), "behind a translator that takes any port");
     assert!(told(|i| 2231 + 409 * i, true) && told(|_| 40_000, false));
+    // Who tries one port of a network after the other is no client of it.
+    let mut sweep = Scenario::default();
+    for i in 0..60 {
+        sweep.send(tcp(AWAY, 2231 + i, &format!("93.184.216.{}", 20 + i), 80, ACK)).wait(0.25);
+    }
+    one(&sweep.recognise(), "scan.ack");
 }
 
 /// A translator that takes any port for its clients resets what comes late.
 #[test]
 fn resets_to_ports_below_1024_are_no_backscatter_where_clients_are_there() {
-    let told = |used: u16| {
+    let told = |used: u16, service: u16| {
         let mut gateway = Scenario::live_at(&[HOME]);
         for i in 0..used {
             let (server, port) = (stranger(u32::from(i)), 600 + 40 * i);
-            gateway.send(tcp(&server, 443, HOME, port, SYN | ACK));
+            gateway.send(tcp(&server, service, HOME, port, SYN | ACK));
             for _ in 0..3 {
-                gateway.send(with_data(tcp(&server, 443, HOME, port, PSH | ACK))).wait(0.5);
+                gateway.send(with_data(tcp(&server, service, HOME, port, PSH | ACK))).wait(0.5);
             }
         }
         for i in 0..30 {
@@ -220,8 +251,25 @@ fn resets_to_ports_below_1024_are_no_backscatter_where_clients_are_there() {
         }
         ids(&gateway.recognise()).contains(&"backscatter.tcp")
     };
-    assert!(!told(10));
-    assert!(told(0));
+    assert!(!told(10, 443));
+    assert!(told(0, 443));
+    assert!(told(10, 2049), "files are mounted from such ports without a translator");
+    // Who answers for ports at which visitors ask has forged them, or was asked by who did.
+    let mut server = Scenario::live_at(&[HOME]);
+    for i in 0..60 {
+        let visitor = crowd(i);
+        server.send(syn(&visitor, 40_000, HOME, [22, 80, 443][i as usize % 3]));
+        for _ in 0..4 {
+            server.send(with_data(tcp(&visitor, 40_000, HOME, [22, 80, 443][i as usize % 3], PSH | ACK)));
+        }
+    }
+    for (i, port) in [22, 80, 443].into_iter().enumerate() {
+        server.send(tcp(&stranger(i as u32), 443, HOME, port, SYN | ACK));
+    }
+    for i in 0..60 {
+        server.send(tcp("93.184.216.99", 80, HOME, 1024 + 700 * i, SYN | ACK)).wait(1.0);
+    }
+    assert!(ids(&server.recognise()).contains(&"backscatter.tcp"));
 }
 
 /// A peer of a sharing network may sit at any port, that of an amplifier among them.
@@ -240,6 +288,14 @@ fn one_peer_at_a_port_of_ill_fame_is_a_peer() {
     };
     assert!(!loud(40, true));
     assert!(loud(40, false) && loud(3, true));
+    // Something that answers at all ports makes no peer of who asks for one amplifier after the other.
+    let mut honeypot = Scenario::at(&[HOME]);
+    for port in
+        [17, 19, 53, 69, 111, 123, 137, 161, 389, 500, 1434, 1900, 3702, 5060, 5353, 5683, 11_211, 27_015, 10_001]
+    {
+        honeypot.send(udp(AWAY, 40_000, HOME, port, &[9; 30])).send(udp(HOME, port, AWAY, 40_000, &[9; 80])).wait(1.0);
+    }
+    assert!(honeypot.findings().iter().any(|finding| finding.id == "amplifier.10001"));
 }
 
 /// A call looks for a better way as long as it goes on, and routers say of some that they lead nowhere.
@@ -258,6 +314,13 @@ fn complaints_about_checks_of_a_call_worry_nobody() {
     };
     assert!(!told(400));
     assert!(told(3));
+    // Somebody scans in our name, from a port that is in use here.
+    let mut scan = Scenario::live_at(&[HOME]);
+    for i in 0..60 {
+        scan.send(udp(AWAY, 443, HOME, 50_010, &content(i, 120)));
+        scan.send(error("116.90.230.1", 3, 1, &udp(HOME, 50_010, "116.90.231.3", 1 + i as u16, &[0; 40])));
+    }
+    one(&scan.recognise(), "pattern.unreachable-unknown-host");
 }
 
 /// A file server that asks its clients for their names answers when they ask for its own.

@@ -297,6 +297,60 @@ fn a_sweep_of_the_network_is_one_whatever_listens_here() {
         }
         assert_eq!(one(&scenario.recognise(), "scan.horizontal").packets, 80);
     }
+    // What does not listen here listens nowhere, as far as is known.
+    let mut flood = Scenario::at(&[HOME]).listening(&[443]);
+    flood.locality.prefixes.push(PREFIX);
+    for i in 0..6000 {
+        flood.send(udp(AWAY, 40_000, "93.184.216.77", 9999, &content(i, 600))).wait(-0.0098);
+    }
+    one(&flood.recognise(), "flood.udp");
+}
+
+/// A worm went from host to host, and each of those it holds tries some of the next network.
+#[test]
+fn hosts_of_one_private_network_share_a_sweep_of_another() {
+    let told = |uses: bool| {
+        let mut scenario = Scenario::default();
+        for i in 0..20_u16 {
+            let source = format!("10.1.1.{}", 2 + i % 5);
+            if uses {
+                scenario.connection(&source, 40_000 + i, "116.90.231.80", 443);
+            }
+            for _ in 0..2 {
+                scenario.send(syn(&source, 50_000 + i, &format!("10.9.0.{}", 20 + i), 445)).wait(0.3);
+            }
+        }
+        ids(&scenario.recognise()).contains(&"scan.distributed")
+    };
+    assert!(told(false));
+    assert!(!told(true), "laptops of an office, some of whose servers are gone");
+}
+
+/// Programs of tunnels and games have one port at both ends.
+#[test]
+fn peers_that_have_the_same_port_as_others_scan_nothing() {
+    for port in [41_641, 9993, 27_015] {
+        let mut scenario = Scenario::live_at(&[HOME]);
+        for host in 20..28 {
+            for i in 0..3 {
+                scenario.send(udp(AWAY, port, &format!("93.184.216.{host}"), port, &content(i, 120))).wait(0.3);
+            }
+        }
+        assert_eq!(ids(&scenario.recognise()), Vec::<&str>::new(), "{port}");
+    }
+}
+
+/// Filters that forget who asked let through what comes from port 53, and whoever is behind them may answer it.
+#[test]
+fn who_comes_from_a_trusted_port_searches_though_he_is_answered() {
+    for answers in [true, false] {
+        let mut scenario = Scenario::at(&[HOME]);
+        scenario.send(udp(AWAY, 53, HOME, 161, &[0x30, 0x26, 2, 1, 1, 4, 6]));
+        if answers {
+            scenario.send(udp(HOME, 161, AWAY, 53, &[0x30, 0x26, 2, 1, 1, 4, 6]));
+        }
+        assert!(scenario.findings().iter().any(|finding| finding.id == "source-port.53.piercing"), "{answers}");
+    }
 }
 
 /// A server that takes each connection at another port, for a while.

@@ -18,14 +18,20 @@ pub fn recognise(scene: &Scene<'_>, claims: &Claims, taken: &BTreeSet<usize>) ->
     by_site.into_iter().filter_map(|(site, members)| explain(scene, site, members)).collect()
 }
 
-/// What is left of the probes of each stranger from afar who is no client, and does not watch what he asks.
+/// What is left of the probes of each stranger from afar who is no client, and does not watch what he asks. A host around here that does more than ask in
+/// vain is no stranger.
 fn probes<'s>(
     scene: &'s Scene<'_>,
     claims: &'s Claims,
     taken: &'s BTreeSet<usize>,
 ) -> impl Iterator<Item = (IpAddr, Vec<usize>)> {
     scene.sources().filter(|(source, _)| !scene.is_near(*source)).filter_map(move |(source, indices)| {
-        let is_afar = |index: &usize| !scene.is_from_around(scene.sighting(*index));
+        let does_more = indices.iter().any(|index| !scene.is_probe(*index));
+        let is_afar = |index: &usize| {
+            let sighting = scene.sighting(*index);
+            let is_neighbour = does_more && scene.is_from_around(sighting);
+            site(source) != site(sighting.destination()) && !is_neighbour
+        };
         let is_free = |index: &usize| !taken.contains(index) && scene.is_probe(*index) && is_afar(index);
         let probes: Vec<usize> = claims.free(indices).filter(is_free).collect();
         let limits = &scene.thresholds.scan;

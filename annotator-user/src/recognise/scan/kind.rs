@@ -11,7 +11,7 @@ use crate::observation::Sighting;
 use crate::payload::sip_branch;
 use crate::recognise::FIRST_CLIENT_PORT;
 use crate::recognise::half::Half;
-use crate::recognise::packets::{answers_dns, is_between_peers, is_to_many};
+use crate::recognise::packets::{STUN_COOKIE, STUN_COOKIE_AT, answers_dns, is_between_peers, is_to_many};
 use crate::recognise::scene::Scene;
 
 /// TCP option kinds (IANA): what systems send and raw senders leave out.
@@ -25,9 +25,7 @@ const TFTP_DATA: [u8; 2] = [0, 3];
 const TFTP_ACK: [u8; 2] = [0, 4];
 const TFTP_HEADER: usize = 4;
 
-/// How a STUN message shows itself, and the length of its header (RFC 8489 §5); its attributes are padded to four bytes (§14).
-const STUN_COOKIE: [u8; 4] = [0x21, 0x12, 0xa4, 0x42];
-const STUN_COOKIE_AT: usize = 4;
+/// The length of the header of a STUN message (RFC 8489 §5); its attributes are padded to four bytes (§14).
 const STUN_HEADER: u32 = 20;
 
 /// How the answer to a search for devices begins (UPnP, SSDP), and where an RPC message says what it is, how it says that it is a reply (RFC 5531 §9),
@@ -165,10 +163,15 @@ pub fn uninvited(scene: &Scene<'_>, indices: &[usize]) -> HashSet<usize> {
             peers.insert(half.destination);
         }
     }
-    // Tools take the port of what they look for as their own: from service to service, to one host after the other.
+    // Tools take the port of what they look for as their own: from service to service, to one host after the other. So do peers of tunnels and games, whose
+    // programs answer by UDP alone.
     let is_searched = |half: Half| {
         let limits = &scene.thresholds;
-        limits.contact.answers(half.destination_port) && hosts[&half.destination_port].len() >= limits.scan.own_hosts
+        let is_searched = match half.source_port == half.destination_port {
+            true => limits.contact.is_service(half.destination_port),
+            false => limits.contact.answers(half.destination_port),
+        };
+        is_searched && hosts[&half.destination_port].len() >= limits.scan.own_hosts
     };
     let is_of_peer = |half: Half| {
         let [peers, all] = &between[&(half.source_port, half.destination_port)];

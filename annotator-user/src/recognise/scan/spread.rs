@@ -12,7 +12,7 @@ use super::kind::{self, Kind, is_by_system};
 use crate::counters::{PortProto, Side};
 use crate::finding::{Confidence, Recognition};
 use crate::observation::{Sighting, SourceView};
-use crate::recognise::addresses::network;
+use crate::recognise::addresses::{network, site};
 use crate::recognise::clients::syns;
 use crate::recognise::half::Half;
 use crate::recognise::packets::is_of_resolver;
@@ -93,15 +93,18 @@ fn is_client(scene: &Scene<'_>, source: IpAddr, probes: &Probes, shape: Shape, i
     }
 }
 
-/// Whether ACKs keep connections with services of several hosts alive, of which nothing else is known: each comes from a port of its own, as a client takes it,
-/// at leisure, and they are not refused. A scanner uses one port, or a few.
+/// Whether ACKs keep connections with services all over the Internet alive, of which nothing else is known: each comes from a port of its own, at leisure, and
+/// they are not refused. Who sweeps a network asks neighbours, and who scans a host asks it for more than a port or two.
 fn keeps_alive(scene: &Scene<'_>, probes: &Probes) -> bool {
-    let contact = &scene.thresholds.contact;
-    let is_of_client = |port: &u16| *port >= FIRST_CLIENT_PORT && !contact.is_service(*port);
+    const PORTS_OF_HOST: usize = 2;
+    let mut hosts = probes.ports_of_host.keys();
+    let sites: BTreeSet<IpAddr> = hosts.clone().map(|host| site(*host)).collect();
     probes.hosts() > 1
-        && probes.own_ports(scene).is_some_and(|ports| ports.iter().all(is_of_client))
-        && probes.hosts_at_port.keys().all(|port| contact.is_service(*port))
-        && probes.ports_of_host.values().all(|ports| ports.len() == 1)
+        && sites.len() * 2 > probes.hosts()
+        && !hosts.any(|host| scene.is_near(*host))
+        && probes.own_ports(scene).is_some()
+        && scene.thresholds.contact.are_mostly_services(&probes.hosts_at_port.keys().copied().collect())
+        && probes.ports_of_host.values().all(|ports| ports.len() <= PORTS_OF_HOST)
         && !scene.is_hasty(&probes.members)
         && !scene.are_refused(&probes.members)
 }
