@@ -322,6 +322,7 @@ impl<'a> Teller<'a> {
         if packet.transport == Transport::Tcp {
             return self.unless_ordinary(Some(voice), PortProto::Tcp, packet.destination_port, seen.segment()?);
         }
+        let voice = self.unless_ordinary(Some(voice), PortProto::Udp, packet.destination_port, Segment::Any)?;
         let answer = !is_to_many(seen.sighting)
             && self.knowledge.is_udp_answer(packet.source_port, packet.destination_port, seen.asked);
         let named = self.is_from_named_service(seen);
@@ -379,12 +380,14 @@ impl<'a> Teller<'a> {
         self.knowledge.entries[entry].id.starts_with("range.")
     }
 
-    /// `None` where the packet belongs to a connection with a program of ours and no variant speaks of such.
+    /// `None` where the packet belongs to a connection with a program of ours and no variant speaks of such, or asks for a service that is offered here.
     fn unless_ordinary(&self, voice: Option<Voice>, proto: PortProto, port: u16, segment: Segment) -> Option<Voice> {
         let voice = voice?;
         let Locality { listening, .. } = self.observations.locality;
         let ours = listening.as_ref().is_some_and(|listening| listening.contains(&(proto, port)));
-        let ordinary = ours && proto == PortProto::Tcp && segment != Segment::Syn && voice.variant.is_none();
+        let is_of_connection = proto == PortProto::Tcp && segment != Segment::Syn;
+        let is_offered = self.thresholds.contact.offered_ports.contains(&port);
+        let ordinary = ours && (is_of_connection || is_offered) && voice.variant.is_none();
         (!ordinary).then_some(voice)
     }
 

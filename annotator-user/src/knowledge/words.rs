@@ -4,6 +4,8 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::IpAddr;
 
+use annotator_common::Transport;
+
 use super::tally::{Row, Tally};
 use super::tell::Teller;
 use super::text::{Facts, fill};
@@ -153,8 +155,19 @@ impl<'a> Words<'a> {
         add_ids(&mut finding, texts.also.iter().map(|id| (*id).to_owned()));
         if tally.sightings.is_empty() {
             only_counted(&mut finding);
+        } else if finding.verdict == Verdict::ThirdParty && self.comes_to_nothing(tally) {
+            finding.verdict = Verdict::Background;
+            finding.evidence.push("Nothing listens at that port here: it comes to nothing.".to_owned());
         }
         finding
+    }
+
+    /// Whether all that was sampled are datagrams to ports of which it is known that nothing listens there: there is no answer that could reach a victim.
+    fn comes_to_nothing(&self, tally: &Tally) -> bool {
+        tally.sightings.iter().all(|index| {
+            let seen = &self.teller.seen[*index];
+            seen.sighting.packet.transport == Transport::Udp && seen.listening == Some(false)
+        })
     }
 
     fn of_recognition(&self, index: usize, recognition: &Recognition) -> Finding {

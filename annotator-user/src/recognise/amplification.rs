@@ -26,6 +26,9 @@ const NUMBER: usize = 2;
 /// Length of a DNS header.
 const DNS_HEADER: usize = 12;
 
+/// Port of CLDAP (IANA).
+const LDAP: u16 = 389;
+
 /// What asks for devices by SSDP begins so (UPnP Device Architecture §1.3.2).
 const SSDP: u16 = 1900;
 const SSDP_SEARCH: &[u8] = b"M-SEARCH ";
@@ -101,7 +104,7 @@ fn is_question(scene: &Scene<'_>, sighting: &Sighting) -> bool {
         return false;
     }
     match packet.destination_port {
-        NTP => matches!(ntp_mode(sighting), Some(NTP_CONTROL | NTP_PRIVATE)),
+        NTP => matches!(ntp_mode(sighting), Some(NTP_CONTROL | NTP_PRIVATE)) && !is_ntp_response(sighting),
         // Neighbours without a memory for names ask for the same ones all day.
         DNS => {
             let asks = sighting.payload().len() > DNS_HEADER && !says_nothing(scene, sighting);
@@ -111,12 +114,25 @@ fn is_question(scene: &Scene<'_>, sighting: &Sighting) -> bool {
     }
 }
 
+/// Whether a message of NTP's other modes is a response (RFC 9327 §2; of ntpd's private mode, its ntp_request.h).
+fn is_ntp_response(sighting: &Sighting) -> bool {
+    const RESPONSE: u8 = 0x80;
+    let at = usize::from(ntp_mode(sighting) == Some(NTP_CONTROL));
+    sighting.payload().get(at).is_some_and(|byte| byte & RESPONSE != 0)
+}
+
 /// Whether a packet answers a client whose port happens to be that of an amplifier: it was seen asking first, or a server's port sends what asks for nothing.
 fn is_answer(scene: &Scene<'_>, sighting: &Sighting) -> bool {
     let Some(half) = Half::of(sighting) else { return false };
     let asked_first = scene.spoke_first(half.destination, half.source) && scene.is_addressed(&half);
-    let is_from_service = scene.thresholds.contact.answers(half.source_port);
-    half.destination_port >= FIRST_CLIENT_PORT && (asked_first || (is_from_service && !may_ask(sighting)))
+    let limits = &scene.thresholds;
+    let is_from_amplifier =
+        half.source_port != half.destination_port && limits.amplification.answer_ports.contains(&half.source_port);
+    let is_from_service = limits.contact.answers(half.source_port) || is_from_amplifier;
+    let is_client = half.destination_port >= FIRST_CLIENT_PORT;
+    // Of what begins by chance like a question about a clock, each fourth does.
+    let is_by_chance = half.destination_port == NTP && is_from_amplifier;
+    (is_client && (asked_first || (is_from_service && !may_ask(sighting)))) || is_by_chance
 }
 
 /// Whether a packet may be a request to the service at the port that it goes to.
@@ -244,7 +260,7 @@ fn answers(scene: &Scene<'_>, claims: &Claims) -> Vec<Recognition> {
         let port = sighting.packet.source_port;
         if sighting.packet.transport == Transport::Udp
             && limits.answer_ports.contains(&port)
-            && sighting.packet.destination_port != port
+            && (sighting.packet.destination_port != port || (port == NTP && is_ntp_response(sighting)))
             && claims.is_free(index)
             && scene.is_inbound(sighting)
             && !is_to_many(sighting)
@@ -270,10 +286,13 @@ fn answered(scene: &Scene<'_>, victim: IpAddr, port: u16, members: Vec<usize>) -
     let everyday = limits.busy_ports.contains(&port);
     let busy = everyday && !private;
     let unasked = scene.knows_all_asked(victim, port);
+    // Where several answer from ports of which no client asks strangers, little is as strange as much.
+    let is_strange = limits.lone_ports.contains(&port) && sources.len() >= limits.answer_sources;
+    let answer_bytes = if is_strange { 0 } else { limits.answer_bytes };
     let (needed, bytes) = match (busy, unasked) {
         (true, false) => (limits.busy_answers, limits.busy_bytes),
         (true, true) => (limits.answer_sources, limits.busy_bytes),
-        (false, _) => (limits.answer_sources, limits.answer_bytes),
+        (false, _) => (limits.answer_sources, answer_bytes),
     };
     let beyond = is_beyond_asking(scene, port, mean, rate, sources.len()).then_some(rate);
     // One will do, where what it sends is nothing that anybody would ask for.
@@ -296,7 +315,7 @@ fn answered(scene: &Scene<'_>, victim: IpAddr, port: u16, members: Vec<usize>) -
         case.confidence(Confidence::Likely).evidence("What that host sends is known, and it asked for none of them.")
     } else {
         case.confidence(Confidence::Possible)
-            .evidence(beyond_asking(scene, port, private, &members, beyond)?)
+            .evidence(beyond_asking(scene, port, private, &members, (beyond, mean))?)
             .evidence("If that host did ask for them, the answers are its own.")
     };
     Some(case.fact("detail", format!("UDP port {port}")).close())
@@ -309,7 +328,7 @@ fn beyond_asking(
     port: u16,
     private: bool,
     members: &[usize],
-    beyond: Option<f64>,
+    (beyond, mean): (Option<f64>, u64),
 ) -> Option<String> {
     let limits = &scene.thresholds.amplification;
     if private || !limits.asked_far.contains(&port) {
@@ -324,7 +343,9 @@ fn beyond_asking(
     if asker < limits.first_client_port && alike >= limits.answer_sources {
         return Some(format!("They go to port {asker}, from which no client asks."));
     }
-    if limits.busy_ports.contains(&port) && alike >= limits.busy_answers {
+    // Clients look for a directory near by, and it tells them little.
+    let is_far = port == LDAP && mean >= limits.flood_dns_bytes;
+    if (limits.busy_ports.contains(&port) || is_far) && alike >= limits.busy_answers {
         let servers = words::count(alike as u64, "server");
         return Some(format!("{servers} answer the same port {asker}: who asks takes a new one for each question."));
     }

@@ -6,9 +6,11 @@ use std::net::IpAddr;
 use annotator_common::Flag;
 use annotator_common::source::distinct;
 
-use super::Scene;
+use super::clients::BEHIND_SYN;
 use super::half::{Carried, Half};
 use super::scene::Outcome;
+use super::{FIRST_CLIENT_PORT, Scene};
+use crate::counters::{PortProto, Side};
 use crate::observation::SourceView;
 
 /// Bytes of a TCP header with the maximum segment size and nothing else.
@@ -43,10 +45,7 @@ impl Scene<'_> {
     /// Which share of what a source tries, by the SYNs among some of its sightings, came to nothing.
     pub fn fruitless(&self, source: IpAddr, indices: &[usize]) -> f64 {
         let syns: Vec<usize> = indices.iter().copied().filter(|index| self.is_attempt(*index)).collect();
-        // Who hangs up on the same ports again and again checks that they answer, and so may a neighbour do whose targets are too many to be known.
-        let checks = self.returns(source, &syns, self.thresholds.scan.checks)
-            || self.may_check(source, &syns)
-            || (self.is_capture_of_beginnings() && self.are_by_systems(&syns) && self.goes_on(source, &syns));
+        let checks = self.checks(source, &syns);
         let hangs_up = self.hangs_up(source, &syns);
         let knows_none = hangs_up && self.reset(&syns).any(|there| !there.aborted);
         let is_abandoned = |index: usize| {
@@ -59,9 +58,66 @@ impl Scene<'_> {
                 (there.reset || hangs_up) && !is_used
             })
         };
-        let is_fruitless = |index: &&usize| self.is_probe(**index) || (!checks && is_abandoned(**index));
+        let touched = self.touched(source, &syns);
+        let is_fruitless = |index: &&usize| {
+            let is_touched = touched.contains(&self.sighting(**index).target());
+            self.is_probe(**index) || is_touched || (!checks && is_abandoned(**index))
+        };
         let fruitless: Vec<usize> = syns.iter().filter(is_fruitless).copied().collect();
         self.targets(&fruitless).len() as f64 / self.targets(&syns).len().max(1) as f64
+    }
+
+    /// Whether a source that hangs up on the same ports again and again checks that they answer, and so may a neighbour do whose targets are too many to be
+    /// known.
+    fn checks(&self, source: IpAddr, syns: &[usize]) -> bool {
+        self.returns(source, syns, self.thresholds.scan.checks)
+            || self.may_check(source, syns)
+            || (self.is_capture_of_beginnings() && self.are_by_systems(syns) && self.goes_on(source, syns))
+    }
+
+    /// Whether a source only touches most of what it tries by the SYNs among some of its sightings, however it ends that.
+    pub fn only_touches(&self, source: IpAddr, indices: &[usize]) -> bool {
+        let syns: Vec<usize> = indices.iter().copied().filter(|index| self.is_attempt(*index)).collect();
+        let touched = self.touched(source, &syns).len();
+        touched > 0 && touched * 2 >= self.targets(&syns).len()
+    }
+
+    /// The targets of some SYNs of a source that it only touches, be they open: so many ports of one host, or hosts from afar at one port, a few times each,
+    /// with nothing sent to them, as no client has reason to. Who fetches files by FTP does so at the server's upper ports, and resets none.
+    fn touched(&self, source: IpAddr, syns: &[usize]) -> HashSet<(IpAddr, u16)> {
+        let limits = &self.thresholds.scan;
+        if syns.len() < limits.ports || self.checks(source, syns) {
+            return HashSet::new();
+        }
+        let mut times: HashMap<(IpAddr, u16), u64> = HashMap::new();
+        syns.iter().for_each(|index| *times.entry(self.sighting(*index).target()).or_default() += 1);
+        let (mut ports, mut hosts) = (HashMap::<IpAddr, [usize; 2]>::new(), HashMap::<u16, usize>::new());
+        let share = self.share_of_first_syns(source);
+        times.retain(|(_, port), times| *times < limits.checks && self.gets_nothing(*port, share));
+        for (host, port) in times.keys() {
+            let [low, all] = ports.entry(*host).or_default();
+            *low += usize::from(*port < FIRST_CLIENT_PORT);
+            *all += 1;
+            *hosts.entry(*port).or_default() += 1;
+        }
+        let resets = self.view(source).is_some_and(|view| 2 * view.rst >= view.syn);
+        let is_near = syns.iter().any(|index| self.is_from_around(self.sighting(*index)));
+        let are_many = |(host, port): &(IpAddr, u16)| {
+            let [low, all] = ports[host];
+            let vertical = low >= limits.ports || (resets && all >= limits.ports);
+            vertical || (!is_near && hosts[port] >= limits.touched_hosts)
+        };
+        times.into_keys().filter(are_many).collect()
+    }
+
+    /// Whether hardly anything comes to a TCP port but what begins and ends connections, by its counter, if such a part of the SYNs are no repetitions.
+    fn gets_nothing(&self, port: u16, share_of_first_syns: f64) -> bool {
+        /// Bytes of a frame with the longest headers that systems write: Ethernet with a VLAN's tag, IPv6, TCP with time stamps.
+        const HEADERS: u64 = 14 + 4 + 40 + 32;
+        let count = self.port(PortProto::Tcp, Side::Dst, port);
+        let behind = count.all.packets - count.syn.packets;
+        let connections = count.syn.packets as f64 * share_of_first_syns;
+        behind as f64 <= (BEHIND_SYN + 1) as f64 * connections && count.all.bytes - count.syn.bytes <= HEADERS * behind
     }
 
     /// Whether a capture cut so many packets that data is not seen to be data.

@@ -101,7 +101,7 @@ impl Scene<'_> {
     }
 
     /// Which part of a source's SYNs, by those that were sampled, are no repetitions: a system repeats what a dead host leaves unanswered.
-    fn share_of_first_syns(&self, source: IpAddr) -> f64 {
+    pub fn share_of_first_syns(&self, source: IpAddr) -> f64 {
         self.asked(source).len() as f64 / self.syns_of(source).len().max(1) as f64
     }
 

@@ -199,7 +199,7 @@ fn spray(scene: &Scene<'_>, view: &SourceView, members: &[usize]) -> Option<Reco
     ));
     let case = match full || scattered.is_by_chance() {
         true => case,
-        false => case.verdict(Verdict::Reconnaissance).confidence(Confidence::Possible).evidence(
+        false => case.also("scan.udp").verdict(Verdict::Reconnaissance).confidence(Confidence::Possible).evidence(
             "There is hardly anything in them, and it is not chance that chose the ports: a scan of all ports in a hurry.",
         ),
     };

@@ -47,7 +47,7 @@ pub fn recognise(scene: &Scene<'_>, claims: &Claims) -> Vec<Recognition> {
         let (mut overlapping, mut incomplete) = (Vec::new(), Vec::new());
         for mut pieces in datagrams.into_values() {
             pieces.sort_unstable();
-            if overlaps(&pieces) {
+            if overlaps(scene, &pieces) {
                 overlapping.push(pieces);
             } else if !is_complete(&pieces) && has_timed_out(scene, &pieces) {
                 incomplete.push(pieces);
@@ -118,9 +118,19 @@ fn v6_fragment(bytes: &[u8], network: u32) -> Option<(u32, bool, u32, u32)> {
     Some((u32::from(word & 0xfff8), word & 1 != 0, identification, network + at as u32 + 8))
 }
 
-/// Whether pieces, in order, lie over each other. The same piece twice is a copy and no overlap.
-fn overlaps(pieces: &[Piece]) -> bool {
-    pieces.windows(2).any(|pair| pair[1].from < pair[0].to && (pair[0].from, pair[0].to) != (pair[1].from, pair[1].to))
+/// Whether pieces, in order, lie over each other. The same piece twice is a copy and no overlap, unless it says something else.
+fn overlaps(scene: &Scene<'_>, pieces: &[Piece]) -> bool {
+    pieces.windows(2).any(|pair| {
+        let is_copy = (pair[0].from, pair[0].to) == (pair[1].from, pair[1].to) && says_the_same(scene, pair);
+        pair[1].from < pair[0].to && !is_copy
+    })
+}
+
+/// Whether two pieces carry the same, as far as both were sampled, or may be of two datagrams: who sends many has the same number again before long.
+fn says_the_same(scene: &Scene<'_>, pair: &[Piece]) -> bool {
+    let [first, second] = [&pair[0], &pair[1]].map(|piece| scene.sighting(piece.index));
+    let is_again = second.at.seconds_since(first.at).abs() >= scene.thresholds.fragments.again;
+    is_again || first.transport_bytes().iter().zip(second.transport_bytes()).all(|(one, other)| one == other)
 }
 
 fn is_complete(pieces: &[Piece]) -> bool {

@@ -42,6 +42,8 @@ pub fn recognise(scene: &Scene<'_>, claims: &Claims) -> Vec<Recognition> {
 enum Warrant {
     /// The client was seen opening the control connection to this very server, and they come from the port of FTP data.
     Order,
+    /// The server was seen to answer from its control port, and they come from the port of FTP data.
+    Answers,
     /// They come from that port.
     DataPort,
     /// They come from any port of a server that has a control connection with the client.
@@ -54,8 +56,11 @@ fn data_connections(scene: &Scene<'_>, client: IpAddr, server: IpAddr, syns: &[u
     let control = control(scene, client, server, scene.sighting(*syns.first()?));
     match control {
         Some(control) if !from_data_port.is_empty() => {
-            let ordered = control.opened && control.server == server;
-            let warrant = if ordered { Warrant::Order } else { Warrant::DataPort };
+            let warrant = match (control.server == server, control.opened) {
+                (true, true) => Warrant::Order,
+                (true, false) => Warrant::Answers,
+                (false, _) => Warrant::DataPort,
+            };
             Some(with_control(scene, deliveries(scene, server, &from_data_port, warrant)?, control, server))
         }
         // Servers that may not use port 20 take any. So does everybody else, and nobody waits for data at the port of a service.
@@ -87,7 +92,7 @@ fn deliveries(scene: &Scene<'_>, server: IpAddr, syns: &[usize], warrant: Warran
     // A firewall refuses what the program behind it has ordered.
     let may_be_refused = match warrant {
         Warrant::Order => true,
-        Warrant::DataPort => !is_long && rises(scene, &members),
+        Warrant::Answers | Warrant::DataPort => !is_long && rises(scene, &members),
         Warrant::Control => false,
     };
     let is_scan = syns.iter().any(|i| is_at_service(scene, *i))
@@ -111,20 +116,24 @@ fn is_refused(scene: &Scene<'_>, index: usize) -> bool {
 /// Whether as many ports may be as many files: their connections end, the control connection tells of them, or they come at the pace of
 /// transfers, and rise where nobody was seen to order them.
 fn is_long_transfer(scene: &Scene<'_>, server: IpAddr, members: &[usize], ports: usize, warrant: Warrant) -> bool {
+    let limits = &scene.thresholds.ftp;
     let told = scene.port(PortProto::Tcp, Side::Src, CONTROL).all.packets;
     let keeps_pace = match warrant {
         Warrant::Order => is_as_ordered(scene, server, members, ports),
-        _ => keeps_pace(scene, members, ports),
+        Warrant::Answers => keeps_pace(scene, members, ports, limits.ordered_rate),
+        // Servers say of each file on the control connection that it comes, unless a capture holds nothing but SYNs.
+        Warrant::DataPort if ports > limits.ordered_ports && told == 0 && !scene.holds_only_syns() => false,
+        _ => keeps_pace(scene, members, ports, limits.rate),
     };
     scene.ends_connections(server) || told >= ports as u64 || keeps_pace
 }
 
-/// Whether ports rise at the pace of transfers.
-fn keeps_pace(scene: &Scene<'_>, members: &[usize], ports: usize) -> bool {
+/// Whether ports rise at the pace of transfers, of which so many may come a second.
+fn keeps_pace(scene: &Scene<'_>, members: &[usize], ports: usize, rate: f64) -> bool {
     let limits = &scene.thresholds.ftp;
     let at = |index: Option<&usize>| index.map_or(Default::default(), |i| scene.sighting(*i).at);
     let seconds = at(members.last()).seconds_since(at(members.first()));
-    ports as f64 <= limits.rising_ports as f64 + limits.rate * seconds && rises(scene, members)
+    ports as f64 <= limits.rising_ports as f64 + rate * seconds && rises(scene, members)
 }
 
 /// Whether ports are no more than a client orders in such a time: those of the samples, and as many as the source table knows of.

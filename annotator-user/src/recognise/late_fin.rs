@@ -165,8 +165,11 @@ fn is_series(scene: &Scene<'_>, members: &[usize], known: bool) -> bool {
     let in_order = ports.windows(2).all(|pair| pair[1] >= pair[0] && usize::from(pair[1] - pair[0]) <= gap);
     let slow = tried as f64 <= 1.0 + limits.slow_rate * last.at.seconds_since(first.at);
     distinct >= limits.ports
-        && (known || tried <= limits.most_ports || (in_order && slow))
-        && last.at.follows(first.at, limits.within)
+        && (known
+            || tried <= limits.most_ports
+            || (in_order && slow)
+            || (tried == distinct && scene.ends_in_order(members)))
+        && members.windows(2).all(|pair| scene.sighting(pair[1]).at.follows(scene.sighting(pair[0]).at, limits.within))
 }
 
 /// Ends of connections that were seen, at one client.
@@ -217,7 +220,8 @@ fn unseen(scene: &Scene<'_>, members: Vec<usize>) -> Option<Recognition> {
     // A server that is late sends one FIN after the other as their time comes; only one that hangs up properly does so at once.
     let plain = ends().filter(|end| end.packet.tcp_flags & (tcp::FIN | tcp::ACK) == tcp::FIN).count();
     let rushes = members.len() as f64 > 1.0 + limits.rate * last.at.seconds_since(first.at);
-    let rising = down * 4 <= ports.len() && !(rushes && plain * 2 >= members.len());
+    let in_order = scene.ends_in_order(&members);
+    let rising = in_order || (down * 4 <= ports.len() && !(rushes && plain * 2 >= members.len()));
     let opened = scene.is_opened(first);
     // Resets to ports up and down the range answer forged packets; FINs without ACK are sent by no system of today.
     let acknowledges = ends().all(|end| end.packet.tcp_flags & (tcp::ACK | tcp::RST) != 0);

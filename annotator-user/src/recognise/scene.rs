@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use annotator_common::packet::{protocol, tcp};
 use annotator_common::record::is_tracked;
-use annotator_common::{Family, Transport};
+use annotator_common::{Family, Packet, Transport};
 
 use super::addresses::{is_group, is_of_link, site};
 use super::contacts::Contacts;
@@ -515,7 +515,9 @@ impl<'a> Scene<'a> {
 
     /// Whether a source does nothing but end connections, and such as nobody here can have had with it: too many of them, or at wrong ports.
     pub fn only_ends(&self, source: IpAddr) -> bool {
-        let too_many = |view: &SourceView| view.fin > self.thresholds.late_fin.most_ports as u64;
+        let too_many = |view: &SourceView| {
+            view.fin > self.thresholds.late_fin.most_ports as u64 && !self.ends_in_order(self.from(source))
+        };
         let only_ends = |view: &&SourceView| view.fin == view.packets;
         self.view(source).filter(only_ends).is_some_and(|view| too_many(view) || self.ends_in_haste(source, view))
     }
@@ -532,13 +534,38 @@ impl<'a> Scene<'a> {
             && view.fin as f64 > 1.0 + self.thresholds.late_fin.rate * seconds
             && !sent.iter().any(|index| self.is_opened(self.sighting(*index)))
             && !self.goes_on(source, sent)
+            && !self.ends_in_order(sent)
+    }
+
+    /// Whether packets end connections of a web server with a pool's worth of ports of one client, one after the other as the client took them: who searches
+    /// goes to the ports of services, or by chance.
+    pub fn ends_in_order(&self, sent: &[usize]) -> bool {
+        let limits = &self.thresholds.late_fin;
+        let packets = || sent.iter().map(|index| &self.sighting(*index).packet);
+        let Some(first) = packets().next() else { return false };
+        let ports: Vec<u16> = packets().map(|packet| packet.destination_port).collect();
+        let is_of_pair = |packet: &Packet| {
+            (packet.source_port, packet.destination) == (first.source_port, first.destination)
+                && packet.tcp_flags & (tcp::FIN | tcp::RST) != 0
+        };
+        self.thresholds.contact.web_ports.contains(&first.source_port)
+            && packets().all(is_of_pair)
+            && ports.iter().all(|port| *port >= FIRST_CLIENT_PORT)
+            && ports.windows(2).all(|pair| pair[1] >= pair[0] && pair[1] - pair[0] <= limits.gap)
+            && ports.len() as u64 <= limits.pool.into()
+            && !self.is_faster(sent, limits.ordered_rate)
     }
 
     /// Whether some packets come faster, one after the other, than a server tidies up.
     pub fn is_hasty(&self, sent: &[usize]) -> bool {
+        self.is_faster(sent, self.thresholds.late_fin.rate)
+    }
+
+    /// Whether more of some packets come a second, on average, one after the other.
+    fn is_faster(&self, sent: &[usize], rate: f64) -> bool {
         let at = |index: Option<&usize>| index.map_or(Default::default(), |index| self.sighting(*index).at);
         let seconds = at(sent.last()).seconds_since(at(sent.first()));
-        sent.len() as f64 > 1.0 + self.thresholds.late_fin.rate * seconds
+        sent.len() as f64 > 1.0 + rate * seconds
     }
 
     /// Whether most ports to which some packets go are such as no client here takes for itself.

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use annotator_common::Transport;
 use annotator_common::packet::tcp;
 
+use super::packets::is_syn_ack;
 use super::{Case, Claims, Scene, words};
 use crate::finding::Recognition;
 use crate::observation::Sighting;
@@ -35,6 +36,8 @@ fn is_fingerprint(scene: &Scene<'_>, sighting: &Sighting) -> bool {
     let packet = &sighting.packet;
     packet.transport == Transport::Tcp
         && packet.tcp_flags & tcp::RST == 0
+        && scene.is_inbound(sighting)
+        && !is_syn_ack(sighting)
         && (1..=scene.thresholds.sscan.fingerprint_last_source).contains(&packet.source_port)
 }
 

@@ -34,6 +34,8 @@ thresholds! {
         service_ports: Vec<u16>,
         /// Ports at which programs answer by UDP alone, which a scanner looks for less.
         answer_ports: Vec<u16>,
+        /// Ports of services at which strangers are probes, unless one is offered there.
+        offered_ports: Vec<u16>,
         /// Ports of web servers.
         web_ports: Vec<u16>,
         /// Ports from which neighbours answer who searches the network.
@@ -116,6 +118,8 @@ thresholds! {
         ports: usize,
         /// Client ports up to which it is one.
         most_ports: usize,
+        /// Ends a second, up to which those in the order of a client's ports are a server's.
+        ordered_rate: f64,
         /// Connections, at the most, that a server ends at once because a client's pool has left them open.
         pool: u32,
         /// FINs without ACK a second up to which it is one.
@@ -423,6 +427,8 @@ thresholds! {
     fragments: Fragments {
         /// Seconds after which a receiver gives up.
         timeout: f64,
+        /// Seconds after which the same identification may be that of another datagram.
+        again: f64,
         /// Datagrams of a source that never become whole.
         incomplete: usize,
     }
@@ -432,6 +438,10 @@ thresholds! {
         ports: usize,
         /// Ports below 1024 of one host.
         low_ports: usize,
+        /// Points that a low port is worth, of which a scan has as many as low ports make one.
+        low_port_points: usize,
+        /// Hosts from afar at one port that are only touched.
+        touched_hosts: usize,
         /// Hosts at one port.
         hosts: usize,
         /// Hosts at one port, where they are all that we have.

@@ -204,7 +204,7 @@ fn is_nmap(scene: &Scene<'_>, sighting: &Sighting) -> bool {
     sighting.tcp_window().is_some_and(|window| limits.nmap_windows.contains(&window))
         && !sighting.dont_fragment()
         && sighting.packet.ttl <= limits.nmap_highest_ttl
-        && option_kinds(sighting) == [2]
+        && (option_kinds(sighting) == [2] || (sighting.is_bare_syn() && !is_masscan(scene, sighting)))
 }
 
 /// Which probe of nmap's OS detection a packet is: by its flags and window or, where it is no TCP, by the flow label that all of them have over IPv6.
@@ -276,7 +276,7 @@ fn explain(scene: &Scene<'_>, tool: Tool, members: Vec<usize>) -> Recognition {
         }
         Tool::Nmap => (
             "tool.nmap",
-            "Few fixed windows, a segment size as the only option, no don't-fragment bit, and a TTL below 60.",
+            "Few fixed windows, a segment size as the only option if any, no don't-fragment bit, and a TTL below 60.",
         ),
         Tool::NmapOs => ("tool.nmap-os-detection", "Combinations of flags and windows that only these probes have."),
         Tool::NmapDiscovery => (
@@ -285,6 +285,7 @@ fn explain(scene: &Scene<'_>, tool: Tool, members: Vec<usize>) -> Recognition {
         ),
     };
     let detail = version(scene, tool, &members);
+    let is_bare = members.iter().any(|index| scene.sighting(*index).is_bare_syn());
     let is_here = members.iter().any(|index| is_from_here(scene, scene.sighting(*index)));
     let case = Case::new(scene, id, members)
         .evidence(mark)
@@ -292,6 +293,9 @@ fn explain(scene: &Scene<'_>, tool: Tool, members: Vec<usize>) -> Recognition {
         .with_ports()
         .with_ttls();
     let case = match tool {
+        Tool::Nmap if is_bare => case
+            .confidence(Confidence::Possible)
+            .evidence("nmap itself tells a segment size; something on the way may have taken it off, or another tool writes so."),
         Tool::ZmapNew => case.confidence(Confidence::Possible),
         Tool::MiraiHere if !is_here => case.confidence(Confidence::Possible).evidence(
             "Routers took something of the TTL, and the address was not seen to answer: it may be forged, and the packets from elsewhere.",

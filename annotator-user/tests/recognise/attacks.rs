@@ -1739,3 +1739,77 @@ fn what_is_too_much_to_tell_one_by_one_is_told_as_one() {
     let told = large.findings().into_iter().filter(|one| one.verdict > Verdict::Normal).map(|one| one.id);
     assert_eq!(told.collect::<std::collections::BTreeSet<_>>(), ["scan.vertical".to_string()].into());
 }
+
+/// What comes to a port at which nothing listens reaches no victim.
+#[test]
+fn a_question_to_a_closed_amplifier_is_background() {
+    let search = b"M-SEARCH * HTTP/1.1\r\nST: ssdp:all\r\n\r\n";
+    for (listening, verdict) in
+        [(None, Verdict::ThirdParty), (Some(1900), Verdict::ThirdParty), (Some(9), Verdict::Background)]
+    {
+        let mut scenario = Scenario::at(&[HOME]);
+        scenario.locality.listening = listening.map(|port| [(PortProto::Udp, port)].into());
+        scenario.send(udp(AWAY, 40_000, HOME, 1900, search));
+        let findings = scenario.findings();
+        let told = findings.iter().find(|finding| finding.id == "amplifier.1900").expect("it is told");
+        assert_eq!(told.verdict, verdict, "{listening:?}");
+    }
+}
+
+/// Answers of time servers to what their operators ask are answers, and those of any amplifier are no search for others.
+#[test]
+fn amplified_answers_search_for_nothing() {
+    let answers = |from: u16, to: u16, payload: fn(u32) -> Vec<u8>, servers: u32| {
+        let mut scenario = Scenario::live_at(&[HOME]);
+        for i in 0..300 {
+            scenario.send(udp(&stranger(i % servers), from, HOME, to, &payload(i)));
+        }
+        scenario.recognise()
+    };
+    let private = |i: u32| [&[0xd7, i as u8, 3, 42][..], &[0; 436]].concat();
+    let any = |i: u32| content(i.wrapping_mul(2_654_435_761), 1200);
+    let short = |i: u32| content(i, 90);
+    for (from, to, payload, servers) in [
+        (123, 123, private as fn(u32) -> Vec<u8>, 30),
+        (11_211, 123, any, 30),
+        (11_211, 1900, any, 30),
+        (1900, 40_000, short, 30),
+        (389, 40_000, any, 50),
+    ] {
+        let found = answers(from, to, payload, servers);
+        one(&found, "amplifier.answers");
+        none(&found, "amplifier.hunt");
+    }
+    none(&answers(161, 40_000, any, 50), "amplifier.answers");
+    none(&answers(389, 40_000, short, 50), "amplifier.answers");
+    let asks = answers(123, 123, |i| [&[0x17, i as u8, 3, 42][..], &[0; 4]].concat(), 1);
+    one(&asks, "amplifier.hunt");
+}
+
+/// Two pieces for the same place that say different things cannot both be meant.
+#[test]
+fn pieces_for_the_same_place_overlap_where_they_differ() {
+    let overlaps = |other: u8, pause: f64| {
+        let mut scenario = Scenario::live_at(&[HOME]);
+        for id in 0..5 {
+            let piece = |offset, more, fill| Packet::new(AWAY, HOME, 17, vec![fill; 64]).id(id).fragment(offset, more);
+            scenario.send(piece(0, true, 1)).send(piece(64, true, 2)).wait(pause);
+            scenario.send(piece(64, true, other)).send(piece(128, false, 4)).wait(1.0);
+        }
+        ids(&scenario.recognise()).contains(&"fragments.overlap")
+    };
+    assert!(overlaps(3, 0.0));
+    assert!(!overlaps(2, 0.0), "a copy");
+    assert!(!overlaps(3, 5.0), "another datagram with the same number");
+}
+
+/// A scan of all ports in a hurry is a scan by UDP, too.
+#[test]
+fn a_hasty_scan_by_udp_answers_to_both_names() {
+    let mut scenario = Scenario::live_at(&[HOME]);
+    for port in 1..=3000 {
+        scenario.send(udp(AWAY, 40_000, HOME, port, &[])).wait(-0.0092);
+    }
+    let found = scenario.recognise();
+    assert!(ids(&found).contains(&"scan.udp"), "{found:#?}");
+}

@@ -284,6 +284,25 @@ fn deliveries_that_were_ordered_may_be_quick_or_refused() {
         answered.send(syn("116.90.231.21", 20, HOME, port));
     }
     one(&answered.recognise(), "scan.vertical");
+    // But it may answer for files at the pace of files.
+    let mut files = Scenario::live();
+    files.send(tcp("116.90.231.21", 21, HOME, 2630, SYN | ACK)).wait(1.0);
+    for port in 2632..2682 {
+        files.send(syn("116.90.231.21", 20, HOME, port)).wait(0.04);
+    }
+    one(&files.recognise(), "pattern.ftp-active-data");
+    // Of so many files the control connection would tell.
+    let untold = |others: bool| {
+        let mut scenario = Scenario::default();
+        for port in 2632..2732 {
+            scenario.send(syn("116.90.231.21", 20, HOME, port)).wait(0.1);
+        }
+        if others {
+            scenario.send(tcp("116.90.231.99", 443, HOME, 50_000, SYN | ACK));
+        }
+        ids(&scenario.recognise()).contains(&"pattern.ftp-active-data")
+    };
+    assert!(untold(false) && !untold(true));
 
     let unseen = |ports: std::ops::Range<u16>, pause: f64, refused: bool| {
         let mut scenario = Scenario::at(&[HOME]);
@@ -522,6 +541,13 @@ fn a_busy_clients_late_fins_come_in_their_order_and_slowly() {
         let found = ends(flags, 3.0, rising);
         assert_eq!(one(&found, "pattern.late-fin").packets, 25);
         assert_eq!(found.len(), 1, "{found:#?}");
+    }
+    // As many as a browser's and faster, in the same order.
+    for flags in [FIN, FIN | ACK, RST] {
+        for pause in [0.09, 1.0] {
+            let found = ends(flags, pause, rising);
+            assert_eq!((one(&found, "pattern.late-fin").packets, found.len()), (25, 1), "{found:#?}");
+        }
     }
     for found in [ends(FIN, 0.0, rising), ends(FIN, 3.0, |i| 2632 + i * 7 % 25), ends(FIN, 3.0, |i| 2000 + 97 * i)] {
         none(&found, "pattern.late-fin");

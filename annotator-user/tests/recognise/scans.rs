@@ -804,9 +804,9 @@ fn ends_of_connections_whose_beginnings_were_not_sampled() {
     monitor.locality.prefixes = vec![PREFIX];
     for host in (100..150).map(|last| format!("93.184.216.{last}")) {
         for port in 40..60 {
-            for flags in [SYN, ACK, FIN | ACK, ACK] {
-                monitor.send(tcp(AWAY, 30_000 + port, &host, port, flags));
-            }
+            let segment = |flags| tcp(AWAY, 30_000 + port, &host, port, flags);
+            monitor.send(segment(SYN)).send(segment(ACK)).send(with_data(segment(PSH | ACK)));
+            monitor.send(segment(FIN | ACK)).send(segment(ACK));
         }
     }
     calm("a monitor", &monitor.findings());
@@ -1558,11 +1558,15 @@ fn strangers_share_a_range_of_ports() {
             (50, &apart, 4),
             (8, &apart, 1),
             (20, &further_up, 10),
+            (100, &side_by_side, 2),
+            (200, &shuffled, 1),
         ] {
             let mut scenario = scenario();
             share(&mut scenario, sources, ports, each);
-            // Who looks for one port of the range has nothing to do with it.
-            scenario.send(syn(&stranger(999), 50_000, HOME, 23));
+            // Who looks for one port of the range has nothing to do with it, where the others look for more.
+            if sources < 100 {
+                scenario.send(syn(&stranger(999), 50_000, HOME, 23));
+            }
             let found = scenario.recognise();
             let scan = one(&found, "scan.distributed");
             assert_eq!(
@@ -1572,13 +1576,17 @@ fn strangers_share_a_range_of_ports() {
             );
             assert!(found.iter().all(|other| other.id != "scan.vertical"), "{found:#?}");
         }
-        for (sources, ports, each) in
-            [(3, &side_by_side, 70), (100, &side_by_side, 2), (3, &apart, 70), (100, &apart, 2)]
-        {
+        for (sources, ports, each) in [(3, &side_by_side, 70), (3, &apart, 70), (100, &apart, 2), (200, &apart, 1)] {
             let mut scenario = scenario();
             share(&mut scenario, sources, ports, each);
             none(&scenario.recognise(), "scan.distributed");
         }
+        // Day by day everybody is asked for some port or other.
+        let mut radiation = scenario();
+        for (i, port) in shuffled.iter().enumerate() {
+            radiation.send(syn(&stranger(i as u32), 40_000, HOME, *port)).wait(200.0);
+        }
+        none(&radiation.recognise(), "scan.distributed");
         // Others try some of what one tries.
         let mut alone = scenario();
         for port in 1..=500 {
@@ -2170,4 +2178,77 @@ fn two_shared_ports_are_a_set_unless_they_are_the_webs() {
     assert!(decoy.evidence.iter().any(|line| line.starts_with("All but 8.8.4.4 arrived")), "{decoy:#?}");
     let found = visits(&[21, 22, 23], |i| 50_000 + 977 * i, |i| 52 + i as u8);
     assert_eq!(one(&found, "pattern.decoy-scan").confidence, None);
+}
+
+/// Ports may be open: who connects to many, says nothing and hangs up looks for them all the same.
+#[test]
+fn who_only_touches_open_ports_scans_them() {
+    let touches = |ports: &[u16], behind: &[u8], answers: bool, data: bool| {
+        let mut scenario = Scenario::at(&[HOME]);
+        for (port, own) in ports.iter().zip(40_000..) {
+            let there = |flags| tcp(AWAY, own, HOME, *port, flags);
+            scenario.send(there(SYN));
+            if answers {
+                scenario.send(tcp(HOME, *port, AWAY, own, SYN | ACK));
+            }
+            for flags in behind {
+                let segment = there(*flags);
+                let body = [segment.body.clone(), vec![b'x'; 200]].concat();
+                scenario.send(if data { Packet { body, ..segment } } else { segment });
+            }
+            scenario.wait(0.05);
+        }
+        scenario.recognise()
+    };
+    let low: Vec<u16> = (1..=100).collect();
+    let high: Vec<u16> = (0..30).map(|i| 2000 + 911 * i).collect();
+    for (ports, behind, answers) in [
+        (&low, &[][..], true),
+        (&low, &[ACK], false),
+        (&low, &[ACK, RST | ACK], true),
+        (&low, &[ACK, RST | ACK], false),
+        (&low, &[ACK, FIN | ACK], false),
+        (&low, &[ACK, FIN | ACK, ACK], true),
+        (&high, &[ACK, RST | ACK], true),
+    ] {
+        let found = touches(ports, behind, answers, false);
+        assert_eq!(one(&found, "scan.vertical").packets, ports.len() as u64, "{behind:?}");
+        none(&found, "pattern.sscan");
+    }
+    for (ports, behind, data) in [
+        (&low, &[ACK, PSH | ACK, ACK, FIN | ACK, ACK][..], true),
+        (&high, &[ACK, FIN | ACK, ACK], false),
+        (&low[..14].to_vec(), &[ACK, FIN | ACK, ACK], false),
+    ] {
+        none(&touches(ports, behind, true, data), "scan.vertical");
+    }
+    // Each host of a network, at a port that is open there.
+    let sweep = |hosts: u16, times: u16, source: &str| {
+        let mut scenario = Scenario::default();
+        for time in 0..times {
+            for host in 0..hosts {
+                let there =
+                    |flags| tcp(source, 40_000 + 100 * time + host, &format!("93.184.216.{}", 50 + host), 22, flags);
+                scenario.send(there(SYN)).send(there(ACK)).send(there(FIN | ACK)).send(there(ACK));
+            }
+            scenario.wait(60.0);
+        }
+        ids(&scenario.recognise()).contains(&"scan.horizontal")
+    };
+    assert!(sweep(40, 1, AWAY));
+    assert!(!sweep(20, 1, AWAY) && !sweep(40, 4, AWAY) && !sweep(40, 1, "93.184.216.7"));
+}
+
+/// A port below 1024 counts for three.
+#[test]
+fn a_mixed_scan_is_told_by_points() {
+    let scan = |ports: &[u16]| {
+        let mut scenario = Scenario::live_at(&[HOME]).listening(&[22]);
+        for port in ports {
+            scenario.send(syn(AWAY, 40_000, HOME, *port)).wait(0.3);
+        }
+        ids(&scenario.recognise()).contains(&"scan.vertical")
+    };
+    assert!(scan(&[21, 23, 25, 80, 110, 443, 3306, 5432, 8080]));
+    assert!(!scan(&[21, 23, 25, 80, 443, 3306, 5432, 8080]));
 }

@@ -347,3 +347,19 @@ fn nmap_asks_whether_a_host_is_there() {
         assert_eq!(ids(&found).contains(&"tool.nmap-discovery"), is_found, "{title}: {found:#?}");
     }
 }
+
+/// What is said of nmap's packets says nothing of options.
+#[test]
+fn nmap_is_told_without_options_too() {
+    let found = |window: u16, ttl: u8| {
+        let mut scenario = Scenario::live();
+        for port in 1..=20 {
+            scenario.send(syn(AWAY, 43_210, HOME, port).window(window).ttl(ttl).sequence(77)).wait(0.1);
+        }
+        scenario.recognise()
+    };
+    assert_eq!(one(&found(1024, 47), "tool.nmap").confidence, Some(Confidence::Possible));
+    for other in [found(1024, 240), found(512, 47)] {
+        none(&other, "tool.nmap");
+    }
+}

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 
 use crate::counters::{PortProto, Side};
 use crate::finding::{Confidence, Recognition};
+use crate::observation::Moment;
 use crate::recognise::addresses::site;
 use crate::recognise::half::Half;
 use crate::recognise::{Case, Claims, FIRST_CLIENT_PORT, Scene, words};
@@ -164,12 +165,26 @@ fn of_host(scene: &Scene<'_>, parts: BTreeMap<IpAddr, Part>) -> Vec<(Bond, Vec<P
     let limits = &scene.thresholds.scan;
     let port = |index: &usize| scene.sighting(*index).packet.destination_port;
     let with_ports = |part: Part| (part.members.iter().map(port).collect::<BTreeSet<u16>>(), part);
-    let mut parts: Vec<(BTreeSet<u16>, Part)> = parts.into_values().map(with_ports).collect();
-    parts.retain(|(ports, _)| ports.len() >= limits.range_part);
-    let ranges = of_ranges(scene, &mut parts).into_iter().map(|parts| (Bond::Range, parts));
-    let mut shared: Vec<(Bond, Vec<Part>)> = ranges.collect();
-    shared.extend(of_makes(scene, parts).into_iter().map(|parts| (Bond::Make, parts)));
-    shared
+    let parts = parts.into_values().map(with_ports);
+    let (mut parts, mut small): (Vec<_>, Vec<_>) = parts.partition(|(ports, _)| ports.len() >= limits.range_part);
+    let mut ranges = of_ranges(scene, &mut parts, limits.range_part);
+    let of_makes = of_makes(scene, parts, &mut small);
+    // A port or two of a range are chance, unless all begin together.
+    small.sort_by_key(|(_, part)| first(scene, part));
+    while let Some((_, earliest)) = small.first() {
+        let begin = first(scene, earliest);
+        let together = small.partition_point(|(_, part)| first(scene, part).follows(begin, limits.shared_within));
+        let later = small.split_off(together.max(1));
+        ranges.extend(of_ranges(scene, &mut small, 1));
+        small = later;
+    }
+    let ranges = ranges.into_iter().map(|parts| (Bond::Range, parts));
+    ranges.chain(of_makes.into_iter().map(|parts| (Bond::Make, parts))).collect()
+}
+
+/// When a source begins with its part.
+fn first(scene: &Scene<'_>, part: &Part) -> Moment {
+    part.members.iter().map(|index| scene.sighting(*index).at).min().unwrap_or_default()
 }
 
 /// Whether several sources tried hardly a port that another tried, and none of them more than half of all.
@@ -184,10 +199,13 @@ fn are_shared(scene: &Scene<'_>, parts: &[(BTreeSet<u16>, Part)]) -> bool {
 }
 
 /// The parts of strangers who write their SYNs alike, begin together and try ports at which nothing but SYNs and resets arrives from anybody: no client
-/// of a program whose ports are allotted side by side is among them.
-fn of_makes(scene: &Scene<'_>, parts: Vec<(BTreeSet<u16>, Part)>) -> Vec<Vec<Part>> {
+/// of a program whose ports are allotted side by side is among them. The others are left over.
+fn of_makes(
+    scene: &Scene<'_>,
+    parts: Vec<(BTreeSet<u16>, Part)>,
+    others: &mut Vec<(BTreeSet<u16>, Part)>,
+) -> Vec<Vec<Part>> {
     let limits = &scene.thresholds.scan;
-    let first = |part: &Part| part.members.iter().map(|index| scene.sighting(*index).at).min().unwrap_or_default();
     let mut of_make: BTreeMap<Vec<u8>, Vec<(BTreeSet<u16>, Part)>> = BTreeMap::new();
     for (ports, part) in parts {
         let Some(index) = part.members.first() else { continue };
@@ -196,10 +214,10 @@ fn of_makes(scene: &Scene<'_>, parts: Vec<(BTreeSet<u16>, Part)>) -> Vec<Vec<Par
     }
     let mut shared = Vec::new();
     for mut parts in of_make.into_values() {
-        parts.sort_by_key(|(_, part)| first(part));
+        parts.sort_by_key(|(_, part)| first(scene, part));
         while let Some((_, earliest)) = parts.first() {
-            let begin = first(earliest);
-            let together = parts.partition_point(|(_, part)| first(part).follows(begin, limits.shared_within));
+            let begin = first(scene, earliest);
+            let together = parts.partition_point(|(_, part)| first(scene, part).follows(begin, limits.shared_within));
             let later = parts.split_off(together.max(1));
             let ports: BTreeSet<u16> = parts.iter().flat_map(|(ports, _)| ports.iter().copied()).collect();
             let vain = ports.iter().filter(|port| is_in_vain(scene, **port)).count();
@@ -209,6 +227,8 @@ fn of_makes(scene: &Scene<'_>, parts: Vec<(BTreeSet<u16>, Part)>) -> Vec<Vec<Par
             let is_divided = ports.len() == each || !scene.holds_only_syns();
             if are_many && is_divided && are_shared(scene, &parts) {
                 shared.push(parts.into_iter().map(|(_, part)| part).collect());
+            } else {
+                others.extend(parts);
             }
             parts = later;
         }
@@ -222,9 +242,9 @@ fn is_in_vain(scene: &Scene<'_>, port: u16) -> bool {
     count.all.packets <= 2 * count.syn.packets
 }
 
-/// The parts of each range of ports of a host that several sources tried. It begins among the ports of services: side by side further up lie those that a
+/// The parts, of so many ports at the least, of each range of ports of a host that several sources tried. It begins among the ports of services: side by side further up lie those that a
 /// program allots, to files by FTP or to containers, and that clients and monitors of it try.
-fn of_ranges(scene: &Scene<'_>, parts: &mut Vec<(BTreeSet<u16>, Part)>) -> Vec<Vec<Part>> {
+fn of_ranges(scene: &Scene<'_>, parts: &mut Vec<(BTreeSet<u16>, Part)>, least: usize) -> Vec<Vec<Part>> {
     let limits = &scene.thresholds.scan;
     let all: BTreeSet<u16> = parts.iter().flat_map(|(ports, _)| ports.iter().copied()).collect();
     let all: Vec<u16> = all.into_iter().collect();
@@ -238,7 +258,7 @@ fn of_ranges(scene: &Scene<'_>, parts: &mut Vec<(BTreeSet<u16>, Part)>) -> Vec<V
         }
         let is_part = |(ports, _): &mut (BTreeSet<u16>, Part)| {
             let within = ports.range(first..=last).count();
-            within >= limits.range_part && within * 2 > ports.len()
+            within >= least && within * 2 > ports.len()
         };
         let of_range: Vec<(BTreeSet<u16>, Part)> = parts.extract_if(.., is_part).collect();
         if are_shared(scene, &of_range) {

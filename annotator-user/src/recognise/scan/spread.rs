@@ -64,7 +64,7 @@ pub fn recognise(scene: &Scene<'_>, source: IpAddr, indices: &[usize]) -> Vec<Re
     let stealthy = by_kind.contains_key(&Kind::Fin) || by_kind.contains_key(&Kind::Maimon);
     let connects = scene.fruitless(source, indices) < scene.thresholds.scan.failed;
     let uses = connects && scene.connects(source) && scene.asks_where_data_came(source);
-    let is_user = uses || (!stealthy && scene.ends_connections(source));
+    let is_user = uses || (!stealthy && scene.ends_connections(source) && !scene.only_touches(source, indices));
     let kinds = by_kind.len();
     let probes = by_kind.into_iter().map(|(kind, members)| Probes::new(scene, kind, members));
     probes
@@ -224,7 +224,9 @@ impl Probes {
         };
         let is_vertical = |ports: &BTreeSet<u16>| {
             let low = ports.range(..FIRST_CLIENT_PORT).count();
-            ports.len() >= needed || low >= limits.low_ports.min(needed)
+            let points = low * limits.low_port_points + (ports.len() - low);
+            let is_mixed = needed == limits.ports && points >= limits.low_ports * limits.low_port_points;
+            ports.len() >= needed || low >= limits.low_ports.min(needed) || is_mixed
         };
         let vertical = self.ports_of_host.values().any(is_vertical) || self.counted(scene) >= limits.ports;
         let is_horizontal = |hosts: &BTreeSet<IpAddr>| {
