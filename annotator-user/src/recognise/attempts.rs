@@ -104,7 +104,7 @@ impl Scene<'_> {
         let is_near = syns.iter().any(|index| self.is_from_around(self.sighting(*index)));
         let are_many = |(host, port): &(IpAddr, u16)| {
             let [low, all] = ports[host];
-            let vertical = low >= limits.ports || (resets && all >= limits.ports);
+            let vertical = all >= limits.ports && (resets || low >= limits.low_ports);
             vertical || (!is_near && hosts[port] >= limits.touched_hosts)
         };
         times.into_keys().filter(are_many).collect()

@@ -49,7 +49,8 @@ pub fn recognise(scene: &Scene<'_>, claims: &Claims) -> Vec<Recognition> {
             few_dns.extend(dns);
         }
     }
-    replies.retain(|reply| is_heard(scene, *reply));
+    let drawn = of_drawn_sessions(scene, &replies);
+    replies.retain(|reply| drawn.contains(reply) || is_heard(scene, *reply));
     if replies.len() >= scene.thresholds.backscatter.answers {
         replies.sort_unstable();
         found.push(explain_replies(scene, replies));
@@ -286,14 +287,36 @@ fn is_heard(scene: &Scene<'_>, reply: usize) -> bool {
     scene.hears_all(host) && !scene.from(host).iter().any(|index| is_ping(scene.sighting(*index)))
 }
 
+/// The echo replies of hosts that answer many pings, hardly two of which have an identifier or a number in common: who pings keeps the one, and counts the
+/// other up from the beginning.
+fn of_drawn_sessions(scene: &Scene<'_>, replies: &[usize]) -> HashSet<usize> {
+    let mut of_host: BTreeMap<(IpAddr, IpAddr), Vec<usize>> = BTreeMap::new();
+    for reply in replies {
+        let sighting = scene.sighting(*reply);
+        of_host.entry((sighting.source(), sighting.destination())).or_default().push(*reply);
+    }
+    let field = |reply: &usize, at: usize| scene.sighting(*reply).transport_bytes().get(at..at + 2);
+    of_host.retain(|_, replies| {
+        let differ =
+            |at| replies.iter().map(|reply| field(reply, at)).collect::<BTreeSet<_>>().len() * 2 > replies.len();
+        replies.len() >= scene.thresholds.flood.telling && differ(4) && differ(6)
+    });
+    of_host.into_values().flatten().collect()
+}
+
 fn explain_replies(scene: &Scene<'_>, members: Vec<usize>) -> Recognition {
     let hosts = match scene.senders(&members).iter().collect::<Vec<_>>()[..] {
         [host] => host.to_string(),
         ref hosts => words::count(hosts.len() as u64, "host"),
     };
-    Case::new(scene, "backscatter.icmp", members)
-        .with_ttls()
-        .evidence(format!("Echo replies of {hosts}; the capture shows what is sent here, and nobody pings."))
+    let are_heard = members.iter().all(|reply| is_heard(scene, *reply));
+    let why = match are_heard {
+        true => "the capture shows what is sent here, and nobody pings",
+        false => "hardly two of them are of the same session, as those of a program that pings are",
+    };
+    let case = Case::new(scene, "backscatter.icmp", members).with_ttls();
+    let case = if are_heard { case } else { case.confidence(Confidence::Possible) };
+    case.evidence(format!("Echo replies of {hosts}; {why}."))
         .fact("detail", format!("pings in your name are answered by {hosts}"))
         .close()
 }

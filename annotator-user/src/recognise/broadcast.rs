@@ -61,7 +61,10 @@ fn smurf(
     pings: Vec<usize>,
     answers: Option<&BTreeSet<IpAddr>>,
 ) -> Option<Recognition> {
-    let members: Vec<usize> = pings.iter().copied().filter(|i| is_broadcast(scene.sighting(*i))).collect();
+    let clear: Vec<usize> = pings.iter().copied().filter(|i| is_broadcast(scene.sighting(*i))).collect();
+    // Who is known to mean everybody tries where smaller networks would end, too.
+    let is_member = |i: &usize| is_broadcast(scene.sighting(*i)) || is_at_boundary(scene, scene.sighting(*i));
+    let members = if clear.is_empty() { clear } else { pings.iter().copied().filter(is_member).collect() };
     let limits = &scene.thresholds.broadcast;
     if !members.is_empty() && is_company(scene, victim, &members) {
         return neighbour(scene, members);
@@ -70,6 +73,14 @@ fn smurf(
         return None;
     }
     Some(amplified(scene, "pattern.smurf", victim, members, answers))
+}
+
+/// Whether a packet goes to an address where a smaller network would begin or end.
+fn is_at_boundary(scene: &Scene<'_>, sighting: &Sighting) -> bool {
+    match sighting.destination() {
+        IpAddr::V4(v4) => scene.thresholds.broadcast.boundaries.contains(&v4.octets()[3]),
+        IpAddr::V6(_) => false,
+    }
 }
 
 /// Whether pings come from the link itself, and no faster than somebody sends them who waits for the answers.
@@ -112,11 +123,7 @@ fn fraggle(
     answers: Option<&BTreeSet<IpAddr>>,
 ) -> Option<Recognition> {
     let limits = &scene.thresholds.broadcast;
-    let at_boundary = |sighting: &Sighting| match sighting.destination() {
-        IpAddr::V4(v4) => limits.boundaries.contains(&v4.octets()[3]),
-        IpAddr::V6(_) => false,
-    };
-    let is_member = |i: &usize| is_broadcast(scene.sighting(*i)) || at_boundary(scene.sighting(*i));
+    let is_member = |i: &usize| is_broadcast(scene.sighting(*i)) || is_at_boundary(scene, scene.sighting(*i));
     let members: Vec<usize> = requests.iter().copied().filter(is_member).collect();
     let targets: BTreeSet<IpAddr> = members.iter().map(|i| scene.sighting(*i).destination()).collect();
     let clear = members.iter().any(|i| is_broadcast(scene.sighting(*i)));

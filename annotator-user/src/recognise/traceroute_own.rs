@@ -42,6 +42,14 @@ fn is_port_unreachable(sighting: &Sighting, quote: &Quote, scene: &Scene<'_>) ->
     (packet.icmp_type, packet.icmp_code) == kind && quote.is_udp_to(limits.first_port, limits.last_port)
 }
 
+/// Whether many probes are said to come from ports most of which no program here takes: somebody drew them, and forged the rest as well.
+fn are_drawn(scene: &Scene<'_>, members: &[(usize, Quote)]) -> bool {
+    let ports: BTreeSet<u16> = members.iter().map(|(_, quote)| quote.source_port).collect();
+    let foreign = ports.iter().filter(|port| scene.is_foreign(**port)).count();
+    let limits = &scene.thresholds.backscatter;
+    ports.len() >= limits.refusals && foreign as f64 >= limits.foreign_share * ports.len() as f64
+}
+
 fn path(scene: &Scene<'_>, members: &[(usize, Quote)]) -> Option<Recognition> {
     let limits = &scene.thresholds.traceroute;
     let mut seen = BTreeSet::new();
@@ -60,7 +68,7 @@ fn path(scene: &Scene<'_>, members: &[(usize, Quote)]) -> Option<Recognition> {
     let is_path = routers.len() >= limits.own_routers
         || (!routers.is_empty() && arrived > 0)
         || (arrived >= limits.packets && probes.len() >= 2);
-    if !is_path {
+    if !is_path || are_drawn(scene, members) {
         return None;
     }
     let target = members.first()?.1.destination;

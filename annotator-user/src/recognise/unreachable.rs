@@ -237,14 +237,15 @@ fn is_backscatter(scene: &Scene<'_>, members: &[(usize, Quote)]) -> bool {
     let flows: BTreeSet<(IpAddr, u16)> = members.iter().map(|(_, q)| (q.source, q.source_port)).collect();
     // Resolvers ask from any port.
     let is_question = |quote: &Quote| (quote.protocol, quote.destination_port) == (protocol::UDP, DNS);
-    let told = members.iter().filter(|(_, quote)| !is_question(quote) && scene.is_foreign(quote.source_port));
-    let foreign: BTreeSet<(IpAddr, u16)> = told.map(|(_, quote)| (quote.source, quote.source_port)).collect();
+    let told = members.iter().filter(|(_, quote)| !is_question(quote));
+    let told: BTreeSet<(IpAddr, u16)> = told.map(|(_, quote)| (quote.source, quote.source_port)).collect();
+    let foreign = told.iter().filter(|(_, port)| scene.is_foreign(*port)).count();
     let may_run = members.iter().any(|(_, quote)| scene.may_be_unseen(quote));
     let seen_sending = !may_run && hosts.iter().any(|host| scene.hears_all(*host));
     flows.len() >= limits.answers
         && (seen_sending
             || hosts.len() >= limits.answers
-            || foreign.len() as f64 >= limits.foreign_share * flows.len() as f64)
+            || (foreign > 0 && foreign as f64 >= limits.foreign_share * told.len() as f64))
 }
 
 fn flood_elsewhere(scene: &Scene<'_>, target: IpAddr, members: &[(usize, Quote)], port: u16) -> Recognition {

@@ -1740,6 +1740,22 @@ fn what_is_too_much_to_tell_one_by_one_is_told_as_one() {
     assert_eq!(told.collect::<std::collections::BTreeSet<_>>(), ["scan.vertical".to_string()].into());
 }
 
+/// Where a network is known to be meant, so are those that it may be made of.
+#[test]
+fn smurf_tries_where_subnets_end() {
+    let pings = |lasts: [u8; 4]| {
+        let mut scenario = Scenario::at(&[HOME]);
+        scenario.locality.prefixes.push(crate::catalogue::PREFIX);
+        for i in 0..40 {
+            scenario.send(ping(AWAY, &format!("93.184.216.{}", lasts[i % 4]))).wait(0.1);
+        }
+        scenario.recognise()
+    };
+    assert_eq!(one(&pings([63, 127, 191, 255]), "pattern.smurf").packets, 40);
+    none(&pings([63, 127, 191, 64]), "pattern.smurf");
+    none(&pings([61, 127, 11, 255]), "pattern.smurf");
+}
+
 /// What comes to a port at which nothing listens reaches no victim.
 #[test]
 fn a_question_to_a_closed_amplifier_is_background() {
@@ -1812,4 +1828,38 @@ fn a_hasty_scan_by_udp_answers_to_both_names() {
     }
     let found = scenario.recognise();
     assert!(ids(&found).contains(&"scan.udp"), "{found:#?}");
+}
+
+/// Who pings keeps an identifier, and counts; a flood in our name is answered by chance numbers.
+#[test]
+fn echo_replies_of_no_session_are_backscatter() {
+    let told = |number: fn(u32) -> [u8; 4]| {
+        let mut scenario = Scenario::at(&[HOME]);
+        for i in 0..60 {
+            let mut reply = icmp(AWAY, HOME, 0, 0, &[0; 32]);
+            reply.body[4..8].copy_from_slice(&number(i));
+            scenario.send(reply).wait(1.0);
+        }
+        ids(&scenario.recognise()).contains(&"backscatter.icmp")
+    };
+    assert!(told(|i| i.wrapping_mul(2_654_435_761).to_be_bytes()));
+    assert!(!told(|i| [0, 7, 0, i as u8]), "one session");
+    assert!(!told(|i| [i as u8, 7, 0, 1]), "a session for each");
+}
+
+/// Packets of ours that nobody here sent come from ports that nobody here takes, and their complaints from everywhere.
+#[test]
+fn expired_packets_from_any_port_are_no_traceroute_of_ours() {
+    let complaints = |port: fn(u16) -> u16| {
+        let mut scenario = Scenario::live_at(&[HOME]);
+        for i in 0..40 {
+            let sent = syn(HOME, port(i), AWAY, 80);
+            scenario.send(error(&stranger(i.into()), 11, 0, &sent)).wait(0.2);
+        }
+        scenario.recognise()
+    };
+    let drawn = complaints(|i| 1024 + 1543 * i);
+    assert_eq!(one(&drawn, "backscatter.icmp").packets, 40);
+    none(&drawn, "pattern.traceroute-own");
+    one(&complaints(|i| 40_000 + i), "pattern.traceroute-own");
 }

@@ -2202,7 +2202,9 @@ fn who_only_touches_open_ports_scans_them() {
     };
     let low: Vec<u16> = (1..=100).collect();
     let high: Vec<u16> = (0..30).map(|i| 2000 + 911 * i).collect();
+    let mixed = [&low[20..30], &high[..10]].concat();
     for (ports, behind, answers) in [
+        (&mixed, &[ACK, FIN | ACK, ACK][..], true),
         (&low, &[][..], true),
         (&low, &[ACK], false),
         (&low, &[ACK, RST | ACK], true),
@@ -2212,7 +2214,9 @@ fn who_only_touches_open_ports_scans_them() {
         (&high, &[ACK, RST | ACK], true),
     ] {
         let found = touches(ports, behind, answers, false);
-        assert_eq!(one(&found, "scan.vertical").packets, ports.len() as u64, "{behind:?}");
+        let scan = one(&found, "scan.vertical");
+        let kind = if behind.is_empty() { "scan.syn" } else { "scan.connect" };
+        assert_eq!((scan.packets, scan.also[0].as_str()), (ports.len() as u64, kind), "{behind:?}");
         none(&found, "pattern.sscan");
     }
     for (ports, behind, data) in [
@@ -2237,6 +2241,19 @@ fn who_only_touches_open_ports_scans_them() {
     };
     assert!(sweep(40, 1, AWAY));
     assert!(!sweep(20, 1, AWAY) && !sweep(40, 4, AWAY) && !sweep(40, 1, "93.184.216.7"));
+}
+
+/// A sweep for amplifiers is a hunt for them.
+#[test]
+fn a_sweep_for_amplifiers_answers_to_both_names() {
+    let also = |port: u16| {
+        let mut scenario = Scenario::default();
+        for host in 1..=100 {
+            scenario.send(udp(AWAY, 40_000, &format!("93.184.216.{host}"), port, &[9; 30])).wait(0.1);
+        }
+        one(&scenario.recognise(), "scan.horizontal").also.contains(&"amplifier.hunt".to_owned())
+    };
+    assert!(also(389) && also(5353) && !also(5060));
 }
 
 /// A port below 1024 counts for three.

@@ -378,6 +378,9 @@ fn explain(scene: &Scene<'_>, source: IpAddr, probes: Probes, shape: Shape, whol
     for id in &ids[1..] {
         case = case.also(id);
     }
+    if probes.kind == Kind::Udp && shape.horizontal && is_for_amplifiers(scene, &probes) {
+        case = case.also("amplifier.hunt");
+    }
     if let Some(view) = scene.view(source).filter(|view| shape.slow && view.first < scene.observations.from) {
         case = case.evidence(longer(view));
     }
@@ -432,6 +435,12 @@ fn explain(scene: &Scene<'_>, source: IpAddr, probes: Probes, shape: Shape, whol
     case.close()
 }
 
+/// Whether all ports that datagrams go to are those of amplifiers.
+fn is_for_amplifiers(scene: &Scene<'_>, probes: &Probes) -> bool {
+    let limits = &scene.thresholds.amplification;
+    probes.hosts_at_port.keys().all(|port| limits.hunted_ports.contains(port) || limits.answer_ports.contains(port))
+}
+
 /// What the table remembers of a source that came before what this looks at.
 fn longer(view: &SourceView) -> String {
     let (time, ports) = (words::seconds(view.last.seconds_since(view.first)), distinct(view.ports));
@@ -474,8 +483,15 @@ fn sent(kind: Kind, view: &SourceView) -> u64 {
     }
 }
 
+/// Whether SYNs were made by the system's `connect`: they have its options, or it goes on where a port answers, which who writes SYNs himself does not.
 fn is_by_connect(scene: &Scene<'_>, members: &[usize]) -> bool {
-    members.iter().filter(|i| is_by_system(scene.sighting(**i))).count() * 2 > members.len()
+    let of_system = members.iter().filter(|index| is_by_system(scene.sighting(**index))).count();
+    let halves = members.iter().filter_map(|index| Half::of(scene.sighting(*index)));
+    let goes_on = |half: &Half| scene.carried(half).running;
+    let (answered, used) = halves
+        .filter(|half| goes_on(half) || scene.carried(&half.reverse()).syn_ack)
+        .fold((0, 0), |(answered, used), half| (answered + 1, used + usize::from(goes_on(&half))));
+    of_system * 2 > members.len() || (used > 0 && used * 2 > answered)
 }
 
 fn order(ports: &[u16]) -> Option<String> {
