@@ -41,7 +41,7 @@ pub fn read_until(options: &CaptureOptions, last: Moment) -> Result<Outcome> {
 
 fn gather(options: &CaptureOptions, last: Moment, progress: Option<ProgressBar>) -> Result<Outcome> {
     let interpreter = Interpreter::load(&options.rules.rules)?;
-    let mut settings = settings(&options.local)?;
+    let mut settings = settings(&options.local);
     interpreter.prepare(&mut settings);
     let mut observer = Observer::new(settings).begin_whole();
     let mut notes = Vec::new();
@@ -104,29 +104,31 @@ fn read_one(path: &Path, last: Moment, observer: &mut Observer, progress: Option
 }
 
 /// The engine's settings for captures. Their seed is always the same, so that a capture gives the same report each time.
-pub fn settings(local: &LocalOptions) -> Result<Box<Settings>> {
+pub fn settings(local: &LocalOptions) -> Box<Settings> {
     let mut settings = Box::new(Settings::DEFAULT);
-    settings.local = local_part(local)?;
-    Ok(settings)
+    settings.local = local_part(local);
+    settings
 }
 
-/// What the user says is ours, for the engine.
-fn local_part(options: &LocalOptions) -> Result<Local> {
+/// What the user says is ours, as far as the engine has room for it: it sets flags by that. The recognisers know all.
+fn local_part(options: &LocalOptions) -> Local {
     let mut local = Local::NOTHING;
+    let mut all = true;
     for prefix in &options.prefixes {
         // IPv6 has no broadcast.
-        if let std::net::IpAddr::V4(network) = prefix.address
-            && !local.add_prefix(network.into(), u32::from(prefix.bits))
-        {
-            bail!("more than {LOCAL_MAX} local prefixes; --local can be given {LOCAL_MAX} times at most");
+        if let std::net::IpAddr::V4(network) = prefix.address {
+            all &= local.add_prefix(network.into(), u32::from(prefix.bits));
         }
     }
     for address in &options.addresses {
-        if !local.add_address((*address).into()) {
-            bail!("more than {LOCAL_MAX} local addresses of a family; --local-address cannot take them all");
-        }
+        all &= local.add_address((*address).into());
     }
-    Ok(local)
+    if !all {
+        log::warn!(
+            "more than {LOCAL_MAX} local addresses or prefixes of a family are given; the flags self-source and directed-broadcast know the first {LOCAL_MAX}"
+        );
+    }
+    local
 }
 
 /// A progress bar, where somebody can see it for long enough.

@@ -432,7 +432,7 @@ pub(super) fn ledger() -> Box<Ledger> {
 
 /// The engine's settings for an interface, without its addresses.
 fn settings(interface: &Interface, clock: &Clock, options: &WatchOptions) -> Result<Box<Settings>> {
-    let mut settings = crate::read::settings(&options.local)?;
+    let mut settings = crate::read::settings(&options.local);
     settings.seed = random_seed()?;
     settings.second_shift = clock.second_shift();
     settings.layer3 = u32::from(interface.device == Device::RawIp);

@@ -286,18 +286,19 @@ fn answered(scene: &Scene<'_>, victim: IpAddr, port: u16, members: Vec<usize>) -
     let everyday = limits.busy_ports.contains(&port);
     let busy = everyday && !private;
     let unasked = scene.knows_all_asked(victim, port);
-    // Where several answer from ports of which no client asks strangers, little is as strange as much.
-    let is_strange = limits.lone_ports.contains(&port) && sources.len() >= limits.answer_sources;
+    let beyond = is_beyond_asking(scene, port, mean, rate, sources.len()).then_some(rate);
+    // Where several answer from ports of which no client asks strangers, or one in a flood, little is as strange as much.
+    let is_strange = limits.lone_ports.contains(&port) && (sources.len() >= limits.answer_sources || beyond.is_some());
     let answer_bytes = if is_strange { 0 } else { limits.answer_bytes };
     let (needed, bytes) = match (busy, unasked) {
         (true, false) => (limits.busy_answers, limits.busy_bytes),
         (true, true) => (limits.answer_sources, limits.busy_bytes),
         (false, _) => (limits.answer_sources, answer_bytes),
     };
-    let beyond = is_beyond_asking(scene, port, mean, rate, sources.len()).then_some(rate);
     // One will do, where what it sends is nothing that anybody would ask for.
     let is_lone = match everyday {
         true => beyond.is_some(),
+        false if port == LDAP => beyond.is_some(),
         false => limits.lone_ports.contains(&port) && rate >= scene.thresholds.flood.each,
     };
     let needed = if is_lone { 1 } else { needed };

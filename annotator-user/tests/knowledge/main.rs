@@ -290,16 +290,19 @@ fn searches_tell_themselves() {
     }
 }
 
-/// A name server gets such questions from everybody; one that is none gets them from those who look for one.
+/// A name server gets such questions from everybody; one that is none gets them from those who look for one, who learn nothing where none listens.
 #[test]
 fn a_name_server_is_asked_for_everything() {
     let question = frames::udp(40000, 53, &single::dns(0x0100, 255, 1, "example.com"));
-    let told = |ports: &[u16]| {
-        let listening = Some(ports.iter().map(|port| (PortProto::Udp, *port)).collect());
+    let told = |ports: Option<&[u16]>| {
+        let listening = ports.map(|ports| ports.iter().map(|port| (PortProto::Udp, *port)).collect());
         findings_live(std::slice::from_ref(&question), &Locality { listening, ..us() })
     };
-    assert_eq!(loud(&told(&[53])), [""; 0]);
-    assert_eq!(loud(&told(&[161])), ["payload.dns-any"]);
+    assert_eq!(loud(&told(Some(&[53]))), [""; 0]);
+    assert_eq!(loud(&told(None)), ["payload.dns-any"]);
+    let in_vain = told(Some(&[161]));
+    assert_eq!(loud(&in_vain), [""; 0]);
+    assert!(tells(&in_vain, "payload.dns-any"));
     let answer = frames::udp(53, 40000, &[0x81; 100]).from(frames::US).to(frames::STRANGER);
     assert_eq!(loud(&findings(&[question.clone(), answer], &us())), [""; 0]);
 }

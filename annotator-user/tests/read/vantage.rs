@@ -75,3 +75,26 @@ fn a_scanner_is_not_suggested() {
     assert_eq!(swept(RST | ACK, everywhere), "[]");
     assert_ne!(swept(SYN | ACK, everywhere), "[]");
 }
+
+/// Of more addresses than the flags know, all are ours.
+#[test]
+fn forty_addresses_may_be_ours() {
+    let folder = Folder::create();
+    let host = |last: u8| Ipv4Addr::new(198, 51, 100, last);
+    let probe = |last: u8| {
+        let segment = frames::tcp_segment(40_000, 23, SYN, &[]);
+        let source = Ipv4Addr::new(93, 184, 216, 7);
+        frames::Ipv4 { source, destination: host(last), protocol: 6, ..frames::Ipv4::default() }.frame(&segment)
+    };
+    let packets: Vec<_> = (1..=40).map(|last| (START + u64::from(last) * SECOND, probe(last))).collect();
+    let capture = folder.file("sweep.pcap", &Pcap::ETHERNET.of(&packets));
+    let addresses: Vec<String> = (1..=40).map(|last| format!("--local-address={}", host(last))).collect();
+    let arguments: Vec<&str> =
+        ["--format", "json", &capture].into_iter().chain(addresses.iter().map(String::as_str)).collect();
+    let run = read_with(&arguments, &[]);
+    assert_eq!(run.code, Some(0), "{}", run.stderr);
+    assert!(run.stderr.contains("know the first 16"), "{}", run.stderr);
+    let report = run.report();
+    let sweep = report["findings"].as_array().and_then(|all| all.iter().find(|one| one["id"] == "scan.horizontal"));
+    assert_eq!(sweep.expect("the sweep is told")["packets"], 40);
+}

@@ -1796,6 +1796,15 @@ fn amplified_answers_search_for_nothing() {
         one(&found, "amplifier.answers");
         none(&found, "amplifier.hunt");
     }
+    let flood = |from: u16, bytes: usize, pause: f64| {
+        let mut scenario = Scenario::live_at(&[HOME]);
+        for i in 0..3000 {
+            scenario.send(udp(AWAY, from, HOME, 40_000, &content(i, bytes))).wait(pause);
+        }
+        ids(&scenario.recognise()).contains(&"amplifier.answers")
+    };
+    assert!(flood(389, 1200, -0.009) && flood(1900, 90, -0.009));
+    assert!(!flood(389, 1200, 0.0) && !flood(389, 90, -0.009), "a client at work");
     none(&answers(161, 40_000, any, 50), "amplifier.answers");
     none(&answers(389, 40_000, short, 50), "amplifier.answers");
     let asks = answers(123, 123, |i| [&[0x17, i as u8, 3, 42][..], &[0; 4]].concat(), 1);

@@ -420,7 +420,7 @@ fn explain(scene: &Scene<'_>, source: IpAddr, probes: Probes, shape: Shape, whol
         }
     };
     let detail = format!("{ports} of {hosts}");
-    let case = case.with_ttls().evidence(doubt(scene, &probes, hangs_up)).fact("detail", detail);
+    let case = case.with_ttls().evidence(doubt(scene, source, &probes, hangs_up)).fact("detail", detail);
     // What a UDP scanner sends to a port is what its service would answer to.
     let case = if probes.kind == Kind::Udp { case.subsuming() } else { case };
     let is_of_names = |sighting: &Sighting| {
@@ -508,7 +508,7 @@ fn order(ports: &[u16]) -> Option<String> {
     }
 }
 
-fn doubt(scene: &Scene<'_>, probes: &Probes, hangs_up: bool) -> Cow<'static, str> {
+fn doubt(scene: &Scene<'_>, source: IpAddr, probes: &Probes, hangs_up: bool) -> Cow<'static, str> {
     let answered = |index: &&usize| scene.outcome(**index) == Outcome::Answered;
     let port = |index: &usize| scene.sighting(*index).packet.destination_port;
     let open: BTreeSet<u16> = probes.members.iter().filter(answered).map(port).collect();
@@ -517,6 +517,9 @@ fn doubt(scene: &Scene<'_>, probes: &Probes, hangs_up: bool) -> Cow<'static, str
             let open = words::port_ranges(&open);
             let client = match hangs_up {
                 true => "It hung up at once, where a client would have used what is open",
+                false if scene.only_touches(source, &probes.members) => {
+                    "It said nothing to them, where a client would have used what is open"
+                }
                 false => "A client would hardly ask for as many that are not open",
             };
             return format!("Open among the sampled: {open}. {client}.").into();
