@@ -374,12 +374,11 @@ pub struct Observations<'a> {
 }
 
 impl Observations<'_> {
-    /// Whether something listens at a port of ours, where that is known. What does at our addresses need not at others of our networks; what does not is
-    /// taken to be closed there, too.
+    /// Whether something listens at a port of ours, where that is known.
     pub fn is_listening(&self, proto: PortProto, address: IpAddr, port: u16) -> Option<bool> {
         let is_listed = self.locality.listening.as_ref()?.contains(&(proto, port));
         let here = self.live || !self.locality.knows_ours_like(address) || self.locality.addresses.contains(&address);
-        (here || (!is_listed && self.locality.is_near(address))).then_some(is_listed)
+        here.then_some(is_listed)
     }
 }
 

@@ -166,7 +166,7 @@ impl<'a> Words<'a> {
     fn comes_to_nothing(&self, tally: &Tally) -> bool {
         tally.sightings.iter().all(|index| {
             let seen = &self.teller.seen[*index];
-            seen.sighting.packet.transport == Transport::Udp && seen.listening == Some(false)
+            seen.sighting.packet.transport == Transport::Udp && seen.listening == Some(false) && !seen.port_answered
         })
     }
 

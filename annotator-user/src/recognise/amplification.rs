@@ -131,8 +131,20 @@ fn is_answer(scene: &Scene<'_>, sighting: &Sighting) -> bool {
     let is_from_service = limits.contact.answers(half.source_port) || is_from_amplifier;
     let is_client = half.destination_port >= FIRST_CLIENT_PORT;
     // Of what begins by chance like a question about a clock, each fourth does.
-    let is_by_chance = half.destination_port == NTP && is_from_amplifier;
+    let is_by_chance = half.destination_port == NTP && is_from_amplifier && !may_ask(sighting);
     (is_client && (asked_first || (is_from_service && !may_ask(sighting)))) || is_by_chance
+}
+
+/// Whether a message is a request by NTP's other modes: of control, as long as it says and with nothing but an operation in its second byte (RFC 9327 §2), or
+/// private, of an implementation that ntpd knows (ntp_request.h).
+fn is_ntp_request(payload: &[u8]) -> bool {
+    match (payload.first().map(|first| first & 7), payload) {
+        (Some(NTP_CONTROL), [_, operation, _, _, _, _, _, _, _, _, high, low, data @ ..]) => {
+            operation & 0xe0 == 0 && usize::from(u16::from_be_bytes([*high, *low])) <= data.len()
+        }
+        (Some(NTP_PRIVATE), [_, _, implementation, ..]) => matches!(implementation, 0 | 2 | 3),
+        _ => false,
+    }
 }
 
 /// Whether a packet may be a request to the service at the port that it goes to.
@@ -140,6 +152,7 @@ fn may_ask(sighting: &Sighting) -> bool {
     let payload = sighting.payload();
     let holds = |part: &[u8]| payload.windows(part.len()).any(|window| window == part);
     let is_request = match sighting.packet.destination_port {
+        NTP => is_ntp_request(payload),
         SSDP => payload.get(..SSDP_SEARCH.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(SSDP_SEARCH)),
         WS_DISCOVERY => payload.iter().take(XML_BEGINS_WITHIN).any(|byte| *byte == b'<'),
         UBIQUITI => {
@@ -234,6 +247,8 @@ fn hunt(scene: &Scene<'_>, members: Vec<usize>, targets: usize) -> Recognition {
         scene.is_listening(PortProto::Udp, sighting.destination(), sighting.packet.destination_port)
     });
     let listening: Vec<bool> = listening.collect();
+    let halves = members.iter().filter_map(|i| Half::of(scene.sighting(*i)));
+    let is_answered = halves.map(|half| scene.carried(&half.reverse())).any(|back| back.datagram);
     let repeated = targets == 1;
     let case = Case::new(scene, "amplifier.hunt", members).with_ports().with_ttls();
     let case = match (listening.is_empty(), listening.contains(&true)) {
@@ -241,6 +256,7 @@ fn hunt(scene: &Scene<'_>, members: Vec<usize>, targets: usize) -> Recognition {
             case.evidence("It matters only if the service listens here; that is not known from these packets.")
         }
         (_, true) => case.confidence(Confidence::Certain).evidence("The service listens here: it may be answering."),
+        (_, false) if is_answered => case.evidence("They are answered, though nothing is known to listen here."),
         (_, false) => case
             .verdict(Verdict::Background)
             .evidence("Nothing listens at these ports here: the requests come to nothing."),
@@ -288,7 +304,9 @@ fn answered(scene: &Scene<'_>, victim: IpAddr, port: u16, members: Vec<usize>) -
     let unasked = scene.knows_all_asked(victim, port);
     let beyond = is_beyond_asking(scene, port, mean, rate, sources.len()).then_some(rate);
     // Where several answer from ports of which no client asks strangers, or one in a flood, little is as strange as much.
-    let is_strange = limits.lone_ports.contains(&port) && (sources.len() >= limits.answer_sources || beyond.is_some());
+    let is_found = port != SSDP && scene.thresholds.contact.discovery_ports.contains(&port);
+    let is_strange =
+        limits.lone_ports.contains(&port) && !is_found && (sources.len() >= limits.answer_sources || beyond.is_some());
     let answer_bytes = if is_strange { 0 } else { limits.answer_bytes };
     let (needed, bytes) = match (busy, unasked) {
         (true, false) => (limits.busy_answers, limits.busy_bytes),

@@ -6,15 +6,30 @@ use std::net::IpAddr;
 use annotator_common::Flag;
 use annotator_common::source::distinct;
 
+use super::addresses::site;
 use super::clients::BEHIND_SYN;
+use super::ftp_data::CONTROL;
 use super::half::{Carried, Half};
 use super::scene::Outcome;
 use super::{FIRST_CLIENT_PORT, Scene};
 use crate::counters::{PortProto, Side};
-use crate::observation::SourceView;
+use crate::observation::{Sighting, SourceView};
 
 /// Bytes of a TCP header with the maximum segment size and nothing else.
 const WITH_ONE_OPTION: u8 = 24;
+
+/// Bytes of a TCP header without options, and of the shortest Ethernet frame without its checksum.
+const TCP_HEADER: u64 = 20;
+const LEAST_FRAME: u64 = 60;
+
+/// How a port is touched.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Touch {
+    /// Nothing follows the SYN.
+    Begun,
+    /// The connection is acknowledged, and ended.
+    Completed,
+}
 
 impl Scene<'_> {
     /// SYNs of a source, among some of its sightings, that belong to what it is looking for: those that came to nothing and, where these are the
@@ -82,42 +97,65 @@ impl Scene<'_> {
         touched > 0 && touched * 2 >= self.targets(&syns).len()
     }
 
-    /// The targets of some SYNs of a source that it only touches, be they open: so many ports of one host, or hosts from afar at one port, a few times each,
-    /// with nothing sent to them, as no client has reason to. Who fetches files by FTP does so at the server's upper ports, and resets none.
+    /// The targets of some SYNs of a source that it only touches, be they open: so many ports of one host, or neighbours from afar at one port, a few times
+    /// each, with nothing sent to them, as no client has reason to. Who fetches files by FTP does so at the server's upper ports.
     fn touched(&self, source: IpAddr, syns: &[usize]) -> HashSet<(IpAddr, u16)> {
         let limits = &self.thresholds.scan;
         if syns.len() < limits.ports || self.checks(source, syns) {
             return HashSet::new();
         }
         let mut times: HashMap<(IpAddr, u16), u64> = HashMap::new();
-        syns.iter().for_each(|index| *times.entry(self.sighting(*index).target()).or_default() += 1);
-        let (mut ports, mut hosts) = (HashMap::<IpAddr, [usize; 2]>::new(), HashMap::<u16, usize>::new());
+        let mut touches: HashMap<u16, Option<Touch>> = HashMap::new();
         let share = self.share_of_first_syns(source);
-        times.retain(|(_, port), times| *times < limits.checks && self.gets_nothing(*port, share));
-        for (host, port) in times.keys() {
-            let [low, all] = ports.entry(*host).or_default();
-            *low += usize::from(*port < FIRST_CLIENT_PORT);
-            *all += 1;
-            *hosts.entry(*port).or_default() += 1;
+        for sighting in syns.iter().map(|index| self.sighting(*index)) {
+            *times.entry(sighting.target()).or_default() += 1;
+            touches.entry(sighting.packet.destination_port).or_insert_with(|| self.touch(sighting, share));
         }
-        let resets = self.view(source).is_some_and(|view| 2 * view.rst >= view.syn);
+        times.retain(|(_, port), times| *times < limits.checks && touches[port].is_some());
+        let (mut ports, mut hosts) =
+            (HashMap::<IpAddr, [usize; 3]>::new(), HashMap::<u16, [HashSet<IpAddr>; 2]>::new());
+        for (host, port) in times.keys() {
+            let [low, completed, all] = ports.entry(*host).or_default();
+            let is_completed = touches[port] == Some(Touch::Completed);
+            *low += usize::from(*port < FIRST_CLIENT_PORT);
+            *completed += usize::from(is_completed);
+            *all += 1;
+            if is_completed {
+                let [hosts, sites] = hosts.entry(*port).or_default();
+                hosts.insert(*host);
+                sites.insert(site(*host));
+            }
+        }
+        let fetches_files = self.port(PortProto::Tcp, Side::Dst, CONTROL).all.packets > 0;
+        let resets = !fetches_files && self.view(source).is_some_and(|view| 2 * view.rst >= view.syn);
         let is_near = syns.iter().any(|index| self.is_from_around(self.sighting(*index)));
         let are_many = |(host, port): &(IpAddr, u16)| {
-            let [low, all] = ports[host];
-            let vertical = all >= limits.ports && (resets || low >= limits.low_ports);
-            vertical || (!is_near && hosts[port] >= limits.touched_hosts)
+            let [low, completed, all] = ports[host];
+            let vertical = completed >= limits.ports || all >= limits.range_ports;
+            let horizontal = hosts.get(port).is_some_and(|[hosts, sites]| {
+                !is_near && hosts.len() >= limits.touched_hosts && sites.len() * 2 <= hosts.len()
+            });
+            (vertical && (resets || low >= limits.low_ports)) || horizontal
         };
         times.into_keys().filter(are_many).collect()
     }
 
-    /// Whether hardly anything comes to a TCP port but what begins and ends connections, by its counter, if such a part of the SYNs are no repetitions.
-    fn gets_nothing(&self, port: u16, share_of_first_syns: f64) -> bool {
-        /// Bytes of a frame with the longest headers that systems write: Ethernet with a VLAN's tag, IPv6, TCP with time stamps.
-        const HEADERS: u64 = 14 + 4 + 40 + 32;
-        let count = self.port(PortProto::Tcp, Side::Dst, port);
+    /// How a TCP port is touched for which a SYN asks, where hardly anything comes to it but what begins and ends connections, by its counter, if such a part of
+    /// the SYNs are no repetitions. A capture may hold only how connections begin and end.
+    fn touch(&self, syn: &Sighting, share_of_first_syns: f64) -> Option<Touch> {
+        /// Bytes by which later headers are shorter than a SYN's, at the least, where that has options.
+        const SHORTER: u64 = 6;
+        let count = self.port(PortProto::Tcp, Side::Dst, syn.packet.destination_port);
         let behind = count.all.packets - count.syn.packets;
+        if behind == 0 {
+            return Some(Touch::Begun);
+        }
         let connections = count.syn.packets as f64 * share_of_first_syns;
-        behind as f64 <= (BEHIND_SYN + 1) as f64 * connections && count.all.bytes - count.syn.bytes <= HEADERS * behind
+        let options = u64::from(syn.packet.tcp_header).saturating_sub(TCP_HEADER);
+        let headers = (count.syn.bytes / count.syn.packets).saturating_sub(SHORTER.min(options / 2)).max(LEAST_FRAME);
+        let is_little = behind as f64 <= (BEHIND_SYN + 1) as f64 * connections
+            && count.all.bytes - count.syn.bytes <= headers * behind;
+        (is_little && behind.saturating_sub(count.fin) as f64 >= connections).then_some(Touch::Completed)
     }
 
     /// Whether a capture cut so many packets that data is not seen to be data.

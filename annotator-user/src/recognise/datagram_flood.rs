@@ -152,7 +152,11 @@ fn is_closed(scene: &Scene<'_>, target: IpAddr, port: u16, members: &[usize]) ->
     let live = scene.observations.live;
     let passed_on = live && (!scene.is_ours(target) || scene.thresholds.flood.passed_on.contains(&port));
     let tunnel = members.iter().all(|i| scene.sighting(*i).packet.source_port == port);
-    scene.is_listening(PortProto::Udp, target, port) == Some(false)
+    // What does not listen at our addresses is hardly what others of our networks are asked for in masses.
+    let listening = scene.observations.locality.listening.as_ref();
+    let is_unlisted = listening.is_some_and(|listening| !listening.contains(&(PortProto::Udp, port)));
+    is_unlisted
+        && (scene.is_listening(PortProto::Udp, target, port) == Some(false) || scene.is_near(target))
         && scene.is_foreign(port)
         && !tunnel
         && !passed_on

@@ -118,10 +118,15 @@ fn v6_fragment(bytes: &[u8], network: u32) -> Option<(u32, bool, u32, u32)> {
     Some((u32::from(word & 0xfff8), word & 1 != 0, identification, network + at as u32 + 8))
 }
 
-/// Whether pieces, in order, lie over each other. The same piece twice is a copy and no overlap, unless it says something else.
+/// Whether pieces, in order, lie over each other. The same piece twice is a copy and no overlap, unless it says something else, and not all come as often: these
+/// are of several datagrams with one number.
 fn overlaps(scene: &Scene<'_>, pieces: &[Piece]) -> bool {
+    let bounds = |piece: &Piece| (piece.from, piece.to);
+    let mut times = pieces.chunk_by(|one, other| bounds(one) == bounds(other)).map(<[Piece]>::len);
+    let first = times.next();
+    let are_several = is_complete(pieces) && times.all(|again| Some(again) == first);
     pieces.windows(2).any(|pair| {
-        let is_copy = (pair[0].from, pair[0].to) == (pair[1].from, pair[1].to) && says_the_same(scene, pair);
+        let is_copy = bounds(&pair[0]) == bounds(&pair[1]) && (are_several || says_the_same(scene, pair));
         pair[1].from < pair[0].to && !is_copy
     })
 }

@@ -15,7 +15,7 @@ use crate::finding::{Confidence, Recognition};
 use crate::observation::{Moment, Sighting};
 
 /// The port of the control connection.
-const CONTROL: u16 = 21;
+pub const CONTROL: u16 = 21;
 /// The port that data connections come from.
 const DATA: u16 = 20;
 

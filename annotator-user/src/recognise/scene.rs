@@ -553,6 +553,8 @@ impl<'a> Scene<'a> {
             && ports.iter().all(|port| *port >= FIRST_CLIENT_PORT)
             && ports.windows(2).all(|pair| pair[1] >= pair[0] && pair[1] - pair[0] <= limits.gap)
             && ports.len() as u64 <= limits.pool.into()
+            && (ports.len() <= limits.most_ports
+                || packets().all(|packet| packet.tcp_flags & (tcp::ACK | tcp::RST) != 0))
             && !self.is_faster(sent, limits.ordered_rate)
     }
 

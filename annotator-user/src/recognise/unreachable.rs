@@ -8,7 +8,7 @@ use annotator_common::packet::protocol;
 
 use super::quote::Quote;
 use super::{Case, Claims, DNS, FIRST_CLIENT_PORT, Scene, words};
-use crate::counters::Side;
+use crate::counters::{PortProto, Side};
 use crate::finding::{Confidence, Recognition};
 use crate::observation::{Sighting, SourceView};
 
@@ -180,8 +180,13 @@ fn leave_out_checks(scene: &Scene<'_>, members: &mut Vec<(usize, Quote)>) {
     for (_, quote) in members.iter() {
         ports.entry(quote.source_port).or_default().insert(quote.destination_port);
     }
+    // Who is served here may be many behind one address.
+    let is_served = |quote: &Quote| {
+        let listening = scene.is_listening(PortProto::Udp, quote.source, quote.source_port);
+        listening.unwrap_or_else(|| scene.thresholds.contact.answers(quote.source_port))
+    };
     let are_few = |quote: &Quote| ports[&quote.source_port].len() < scene.thresholds.scan.ports;
-    members.retain(|(_, quote)| !(is_in_use(scene, quote) && are_few(quote)));
+    members.retain(|(_, quote)| !(is_in_use(scene, quote) && (is_served(quote) || are_few(quote))));
 }
 
 /// Whether a quoted datagram comes from a port of ours to which others send on and on.

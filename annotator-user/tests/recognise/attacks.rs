@@ -1770,6 +1770,13 @@ fn a_question_to_a_closed_amplifier_is_background() {
         let told = findings.iter().find(|finding| finding.id == "amplifier.1900").expect("it is told");
         assert_eq!(told.verdict, verdict, "{listening:?}");
     }
+    // What listens here says nothing of a neighbour.
+    let mut mirror = Scenario::at(&[HOME]).listening(&[22]);
+    mirror.locality.prefixes.push(crate::catalogue::PREFIX);
+    for _ in 0..5 {
+        mirror.send(udp(AWAY, 40_000, "93.184.216.77", 1900, search)).wait(1.0);
+    }
+    assert!(mirror.findings().iter().any(|finding| finding.verdict == Verdict::ThirdParty));
 }
 
 /// Answers of time servers to what their operators ask are answers, and those of any amplifier are no search for others.
@@ -1809,6 +1816,11 @@ fn amplified_answers_search_for_nothing() {
     none(&answers(389, 40_000, short, 50), "amplifier.answers");
     let asks = answers(123, 123, |i| [&[0x17, i as u8, 3, 42][..], &[0; 4]].concat(), 1);
     one(&asks, "amplifier.hunt");
+    // A victim's port may be any.
+    let forged = |i: u32| [&[0x17, 0, 3, 42][..], &vec![0; 4 + i as usize % 2]].concat();
+    for port in [53, 389, 11_211] {
+        one(&answers(port, 123, forged, 1), "amplifier.hunt");
+    }
 }
 
 /// Two pieces for the same place that say different things cannot both be meant.
@@ -1826,6 +1838,15 @@ fn pieces_for_the_same_place_overlap_where_they_differ() {
     assert!(overlaps(3, 0.0));
     assert!(!overlaps(2, 0.0), "a copy");
     assert!(!overlaps(3, 5.0), "another datagram with the same number");
+    let mut twins = Scenario::live_at(&[HOME]);
+    for id in 0..5 {
+        for fill in [1, 2] {
+            for (offset, more) in [(0, true), (64, false)] {
+                twins.send(Packet::new(AWAY, HOME, 17, vec![fill; 64]).id(id).fragment(offset, more));
+            }
+        }
+    }
+    none(&twins.recognise(), "fragments.overlap");
 }
 
 /// A scan of all ports in a hurry is a scan by UDP, too.
@@ -1842,18 +1863,20 @@ fn a_hasty_scan_by_udp_answers_to_both_names() {
 /// Who pings keeps an identifier, and counts; a flood in our name is answered by chance numbers.
 #[test]
 fn echo_replies_of_no_session_are_backscatter() {
-    let told = |number: fn(u32) -> [u8; 4]| {
+    let told = |number: fn(u32) -> [u8; 4], pause: f64| {
         let mut scenario = Scenario::at(&[HOME]);
         for i in 0..60 {
             let mut reply = icmp(AWAY, HOME, 0, 0, &[0; 32]);
             reply.body[4..8].copy_from_slice(&number(i));
-            scenario.send(reply).wait(1.0);
+            scenario.send(reply).wait(pause);
         }
         ids(&scenario.recognise()).contains(&"backscatter.icmp")
     };
-    assert!(told(|i| i.wrapping_mul(2_654_435_761).to_be_bytes()));
-    assert!(!told(|i| [0, 7, 0, i as u8]), "one session");
-    assert!(!told(|i| [i as u8, 7, 0, 1]), "a session for each");
+    let drawn = |i: u32| i.wrapping_mul(2_654_435_761).to_be_bytes();
+    assert!(told(drawn, 0.1));
+    assert!(!told(drawn, 1.0), "many who ping behind one address");
+    assert!(!told(|i| [0, 7, 0, i as u8], 0.1), "one session");
+    assert!(!told(|i| [i as u8, 7, 0, 1], 0.1), "a session for each");
 }
 
 /// Packets of ours that nobody here sent come from ports that nobody here takes, and their complaints from everywhere.

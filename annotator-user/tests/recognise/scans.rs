@@ -337,6 +337,12 @@ fn peers_that_have_the_same_port_as_others_scan_nothing() {
             }
         }
         assert_eq!(ids(&scenario.recognise()), Vec::<&str>::new(), "{port}");
+        // Who asks each once looks for them.
+        let mut search = Scenario::live_at(&[HOME]);
+        for host in 20..60 {
+            search.send(udp(AWAY, port, &format!("93.184.216.{host}"), port, &content(7, 30))).wait(0.3);
+        }
+        one(&search.recognise(), "scan.horizontal");
     }
 }
 
@@ -2226,6 +2232,30 @@ fn who_only_touches_open_ports_scans_them() {
     ] {
         none(&touches(ports, behind, true, data), "scan.vertical");
     }
+    // A capture may hold only how connections begin and end; and those of files by FTP come to many ports.
+    none(&touches(&low[..29], &[FIN | ACK], true, false), "scan.vertical");
+    none(&touches(&low[..29], &[], true, false), "scan.vertical");
+    let mut files = Scenario::at(&[HOME]);
+    files.connection(AWAY, 39_999, HOME, 21);
+    for i in 0..20 {
+        let there = |flags| tcp(AWAY, 40_000 + i, HOME, 50_000 + 7 * i, flags);
+        files.send(there(SYN)).send(there(ACK)).send(there(FIN | ACK)).send(there(RST));
+    }
+    none(&files.recognise(), "scan.vertical");
+    // Twenty-two bytes are what a balancer asks each time.
+    let mut balancer = Scenario::at(&[HOME]);
+    for i in 0..20 {
+        let there = |flags| tcp(AWAY, 40_000 + i, HOME, 600 + i, flags);
+        let asks = Packet { body: [there(PSH | ACK).body, vec![b'x'; 22]].concat(), ..there(ACK) };
+        balancer.send(there(SYN)).send(there(ACK)).send(asks).send(there(RST | ACK));
+    }
+    none(&balancer.recognise(), "scan.vertical");
+    let mut client = Scenario::default();
+    for i in 0..40 {
+        let there = |flags| tcp(AWAY, 40_000 + i, &stranger(u32::from(i)), 443, flags);
+        client.send(there(SYN)).send(there(ACK)).send(there(FIN | ACK)).wait(1.0);
+    }
+    none(&client.recognise(), "scan.horizontal");
     // Each host of a network, at a port that is open there.
     let sweep = |hosts: u16, times: u16, source: &str| {
         let mut scenario = Scenario::default();
@@ -2268,4 +2298,9 @@ fn a_mixed_scan_is_told_by_points() {
     };
     assert!(scan(&[21, 23, 25, 80, 110, 443, 3306, 5432, 8080]));
     assert!(!scan(&[21, 23, 25, 80, 443, 3306, 5432, 8080]));
+    let mut down = Scenario::live_at(&[HOME]);
+    for port in [21, 23, 80, 443, 515, 631, 8080, 9100, 9101] {
+        down.send(syn("93.184.216.7", 40_000 + port, HOME, port).ttl(64)).wait(0.3);
+    }
+    none(&down.recognise(), "scan.vertical");
 }

@@ -144,7 +144,7 @@ enum Row {
 /// What a source sends although nobody asked for it: datagrams, unless they look like answers, and rows of what looks like answers, but such as no
 /// server sends, or that are refused.
 pub fn uninvited(scene: &Scene<'_>, indices: &[usize]) -> HashSet<usize> {
-    let mut hosts: HashMap<u16, HashSet<IpAddr>> = HashMap::new();
+    let (mut hosts, mut sent) = (HashMap::<u16, HashSet<IpAddr>>::new(), HashMap::<u16, usize>::new());
     // Who was sent something between two ports, and who of them something that only a peer sends.
     let mut between: HashMap<(u16, u16), [HashSet<IpAddr>; 2]> = HashMap::new();
     let sightings = || indices.iter().map(|index| scene.sighting(*index));
@@ -157,6 +157,7 @@ pub fn uninvited(scene: &Scene<'_>, indices: &[usize]) -> HashSet<usize> {
     for sighting in sightings() {
         let Some(half) = Half::of(sighting).filter(|half| half.transport == Transport::Udp) else { continue };
         hosts.entry(half.destination_port).or_default().insert(half.destination);
+        *sent.entry(half.destination_port).or_default() += 1;
         let [peers, all] = between.entry((half.source_port, half.destination_port)).or_default();
         all.insert(half.destination);
         if is_between_peers(sighting) && !is_of_refusal(sighting.payload()) {
@@ -164,14 +165,12 @@ pub fn uninvited(scene: &Scene<'_>, indices: &[usize]) -> HashSet<usize> {
         }
     }
     // Tools take the port of what they look for as their own: from service to service, to one host after the other. So do peers of tunnels and games, whose
-    // programs answer by UDP alone.
+    // programs answer by UDP alone; but these go on.
     let is_searched = |half: Half| {
-        let limits = &scene.thresholds;
-        let is_searched = match half.source_port == half.destination_port {
-            true => limits.contact.is_service(half.destination_port),
-            false => limits.contact.answers(half.destination_port),
-        };
-        is_searched && hosts[&half.destination_port].len() >= limits.scan.own_hosts
+        let (limits, port) = (&scene.thresholds, half.destination_port);
+        let goes_on = half.source_port == port && sent[&port] > hosts[&port].len();
+        let is_searched = if goes_on { limits.contact.is_service(port) } else { limits.contact.answers(port) };
+        is_searched && hosts[&port].len() >= limits.scan.own_hosts
     };
     let is_of_peer = |half: Half| {
         let [peers, all] = &between[&(half.source_port, half.destination_port)];

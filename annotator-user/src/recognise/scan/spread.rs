@@ -222,10 +222,11 @@ impl Probes {
             Kind::Maimon => limits.maimon,
             Kind::Ack => limits.ack,
         };
+        let is_from_afar = self.kind == Kind::Syn && !self.seen(scene).any(|sighting| scene.is_from_around(sighting));
         let is_vertical = |ports: &BTreeSet<u16>| {
             let low = ports.range(..FIRST_CLIENT_PORT).count();
             let points = low * limits.low_port_points + (ports.len() - low);
-            let is_mixed = needed == limits.ports && points >= limits.low_ports * limits.low_port_points;
+            let is_mixed = is_from_afar && points >= limits.low_ports * limits.low_port_points;
             ports.len() >= needed || low >= limits.low_ports.min(needed) || is_mixed
         };
         let vertical = self.ports_of_host.values().any(is_vertical) || self.counted(scene) >= limits.ports;
