@@ -23,6 +23,7 @@ use crate::recognise::packets::{is_of_service, is_to_many};
 
 /// Source port sets up to this size name a service: what they say of an answer makes a word on its destination port superfluous.
 const NAMED_SERVICE_PORTS_MAX: u64 = 64;
+
 /// The work of one report.
 pub(super) struct Teller<'a> {
     pub knowledge: &'a Knowledge,

@@ -146,15 +146,17 @@ impl Scene<'_> {
         /// Bytes by which later headers are shorter than a SYN's, at the least, where that has options.
         const SHORTER: u64 = 6;
         let count = self.port(PortProto::Tcp, Side::Dst, syn.packet.destination_port);
-        let behind = count.all.packets - count.syn.packets;
+        // At an interface a sample may come before its counter is read.
+        let behind = count.all.packets.saturating_sub(count.syn.packets);
         if behind == 0 {
             return Some(Touch::Begun);
         }
         let connections = count.syn.packets as f64 * share_of_first_syns;
         let options = u64::from(syn.packet.tcp_header).saturating_sub(TCP_HEADER);
-        let headers = (count.syn.bytes / count.syn.packets).saturating_sub(SHORTER.min(options / 2)).max(LEAST_FRAME);
+        let headers =
+            (count.syn.bytes / count.syn.packets.max(1)).saturating_sub(SHORTER.min(options / 2)).max(LEAST_FRAME);
         let is_little = behind as f64 <= (BEHIND_SYN + 1) as f64 * connections
-            && count.all.bytes - count.syn.bytes <= headers * behind;
+            && count.all.bytes.saturating_sub(count.syn.bytes) <= headers * behind;
         (is_little && behind.saturating_sub(count.fin) as f64 >= connections).then_some(Touch::Completed)
     }
 
