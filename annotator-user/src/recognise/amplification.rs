@@ -247,8 +247,8 @@ fn hunt(scene: &Scene<'_>, members: Vec<usize>, targets: usize) -> Recognition {
         scene.is_listening(PortProto::Udp, sighting.destination(), sighting.packet.destination_port)
     });
     let listening: Vec<bool> = listening.collect();
-    let halves = members.iter().filter_map(|i| Half::of(scene.sighting(*i)));
-    let is_answered = halves.map(|half| scene.carried(&half.reverse())).any(|back| back.datagram);
+    let requests = members.iter().map(|i| scene.sighting(*i)).filter(|sighting| may_ask(sighting));
+    let is_answered = requests.filter_map(Half::of).any(|half| scene.carried(&half.reverse()).datagram);
     let repeated = targets == 1;
     let case = Case::new(scene, "amplifier.hunt", members).with_ports().with_ttls();
     let case = match (listening.is_empty(), listening.contains(&true)) {
@@ -305,8 +305,8 @@ fn answered(scene: &Scene<'_>, victim: IpAddr, port: u16, members: Vec<usize>) -
     let beyond = is_beyond_asking(scene, port, mean, rate, sources.len()).then_some(rate);
     // Where several answer from ports of which no client asks strangers, or one in a flood, little is as strange as much.
     let is_found = port != SSDP && scene.thresholds.contact.discovery_ports.contains(&port);
-    let is_strange =
-        limits.lone_ports.contains(&port) && !is_found && (sources.len() >= limits.answer_sources || beyond.is_some());
+    let are_several = !is_found && sources.len() >= limits.answer_sources;
+    let is_strange = limits.lone_ports.contains(&port) && (are_several || beyond.is_some());
     let answer_bytes = if is_strange { 0 } else { limits.answer_bytes };
     let (needed, bytes) = match (busy, unasked) {
         (true, false) => (limits.busy_answers, limits.busy_bytes),

@@ -10,6 +10,7 @@ use super::addresses::site;
 use super::clients::BEHIND_SYN;
 use super::ftp_data::CONTROL;
 use super::half::{Carried, Half};
+use super::scan::kind::Kind;
 use super::scene::Outcome;
 use super::{FIRST_CLIENT_PORT, Scene};
 use crate::counters::{PortProto, Side};
@@ -107,11 +108,17 @@ impl Scene<'_> {
         let mut times: HashMap<(IpAddr, u16), u64> = HashMap::new();
         let mut touches: HashMap<u16, Option<Touch>> = HashMap::new();
         let share = self.share_of_first_syns(source);
+        let sent = || self.from(source).iter().map(|index| self.sighting(*index));
+        let told: HashSet<(IpAddr, u16)> =
+            sent().filter(|sighting| sighting.payload_length() > 0).map(Sighting::target).collect();
+        // A capture may hold only how connections begin and end.
+        let acknowledges = sent().any(|sighting| Kind::of_flags(sighting.packet.tcp_flags) == Some(Kind::Ack));
         for sighting in syns.iter().map(|index| self.sighting(*index)) {
             *times.entry(sighting.target()).or_default() += 1;
             touches.entry(sighting.packet.destination_port).or_insert_with(|| self.touch(sighting, share));
         }
-        times.retain(|(_, port), times| *times < limits.checks && touches[port].is_some());
+        touches.values_mut().for_each(|touch| *touch = touch.filter(|touch| *touch == Touch::Begun || acknowledges));
+        times.retain(|target, times| *times < limits.checks && touches[&target.1].is_some() && !told.contains(target));
         let (mut ports, mut hosts) =
             (HashMap::<IpAddr, [usize; 3]>::new(), HashMap::<u16, [HashSet<IpAddr>; 2]>::new());
         for (host, port) in times.keys() {
@@ -133,7 +140,8 @@ impl Scene<'_> {
             let [low, completed, all] = ports[host];
             let vertical = completed >= limits.ports || all >= limits.range_ports;
             let horizontal = hosts.get(port).is_some_and(|[hosts, sites]| {
-                !is_near && hosts.len() >= limits.touched_hosts && sites.len() * 2 <= hosts.len()
+                let are_neighbours = sites.len() * 2 <= hosts.len() || hosts.iter().all(|host| self.is_near(*host));
+                !is_near && hosts.len() >= limits.touched_hosts && are_neighbours
             });
             (vertical && (resets || low >= limits.low_ports)) || horizontal
         };
@@ -141,7 +149,7 @@ impl Scene<'_> {
     }
 
     /// How a TCP port is touched for which a SYN asks, where hardly anything comes to it but what begins and ends connections, by its counter, if such a part of
-    /// the SYNs are no repetitions. A capture may hold only how connections begin and end.
+    /// the SYNs are no repetitions.
     fn touch(&self, syn: &Sighting, share_of_first_syns: f64) -> Option<Touch> {
         /// Bytes by which later headers are shorter than a SYN's, at the least, where that has options.
         const SHORTER: u64 = 6;

@@ -300,10 +300,12 @@ fn of_drawn_sessions(scene: &Scene<'_>, replies: &[usize]) -> HashSet<usize> {
         let differ =
             |at| replies.iter().map(|reply| field(reply, at)).collect::<BTreeSet<_>>().len() * 2 > replies.len();
         // Several who ping behind one address come slower.
-        let at = |index: usize| scene.sighting(replies[index]).at;
-        let seconds = at(replies.len() - 1).seconds_since(at(0));
-        let is_fast = replies.len() as f64 > 1.0 + scene.thresholds.broadcast.flood_rate * seconds;
-        replies.len() >= scene.thresholds.flood.telling && is_fast && differ(4) && differ(6)
+        let telling = scene.thresholds.flood.telling;
+        let is_fast = |run: &[usize]| {
+            let [first, last] = [run[0], run[run.len() - 1]].map(|reply| scene.sighting(reply).at);
+            run.len() as f64 > 1.0 + scene.thresholds.broadcast.flood_rate * last.seconds_since(first)
+        };
+        replies.windows(telling).any(is_fast) && differ(4) && differ(6)
     });
     of_host.into_values().flatten().collect()
 }

@@ -180,8 +180,12 @@ fn leave_out_checks(scene: &Scene<'_>, members: &mut Vec<(usize, Quote)>) {
     for (_, quote) in members.iter() {
         ports.entry(quote.source_port).or_default().insert(quote.destination_port);
     }
-    // Who is served here may be many behind one address.
+    // Who is served here may be many behind one address, at ports that clients have.
     let is_served = |quote: &Quote| {
+        let ports = &ports[&quote.source_port];
+        if ports.range(..FIRST_CLIENT_PORT).count() * scene.thresholds.scan.ports > ports.len() {
+            return false;
+        }
         let listening = scene.is_listening(PortProto::Udp, quote.source, quote.source_port);
         listening.unwrap_or_else(|| scene.thresholds.contact.answers(quote.source_port))
     };

@@ -1812,6 +1812,7 @@ fn amplified_answers_search_for_nothing() {
     };
     assert!(flood(389, 1200, -0.009) && flood(1900, 90, -0.009));
     assert!(!flood(389, 1200, 0.0) && !flood(389, 90, -0.009), "a client at work");
+    assert!(flood(5353, 90, -0.009) && flood(3702, 90, -0.009));
     none(&answers(161, 40_000, any, 50), "amplifier.answers");
     none(&answers(389, 40_000, short, 50), "amplifier.answers");
     let asks = answers(123, 123, |i| [&[0x17, i as u8, 3, 42][..], &[0; 4]].concat(), 1);
@@ -1875,6 +1876,13 @@ fn echo_replies_of_no_session_are_backscatter() {
     let drawn = |i: u32| i.wrapping_mul(2_654_435_761).to_be_bytes();
     assert!(told(drawn, 0.1));
     assert!(!told(drawn, 1.0), "many who ping behind one address");
+    let mut bursts = Scenario::at(&[HOME]);
+    for i in 0..60 {
+        let mut reply = icmp(AWAY, HOME, 0, 0, &[0; 32]);
+        reply.body[4..8].copy_from_slice(&drawn(i));
+        bursts.send(reply).wait(if i == 30 { 3000.0 } else { 0.0 });
+    }
+    one(&bursts.recognise(), "backscatter.icmp");
     assert!(!told(|i| [0, 7, 0, i as u8], 0.1), "one session");
     assert!(!told(|i| [i as u8, 7, 0, 1], 0.1), "a session for each");
 }

@@ -1,5 +1,6 @@
 //! Ordinary traffic, in which nothing may be found that is more than background.
 
+use annotator::counters::PortProto;
 use annotator::finding::{Finding, Verdict};
 
 use crate::at_home::AT_HOME;
@@ -321,6 +322,17 @@ fn complaints_about_checks_of_a_call_worry_nobody() {
         scan.send(error("116.90.230.1", 3, 1, &udp(HOME, 50_010, "116.90.231.3", 1 + i as u16, &[0; 40])));
     }
     one(&scan.recognise(), "pattern.unreachable-unknown-host");
+    // Many whom we served behind one address are gone; and somebody scans from the port at which we serve.
+    let from_service = |first: u16| {
+        let mut server = Scenario::live_at(&[HOME]).listening(&[]);
+        server.locality.listening = Some([(PortProto::Udp, 443)].into());
+        for i in 0..60 {
+            server.send(udp(AWAY, 50_010, HOME, 443, &content(i, 120)));
+            server.send(error("116.90.231.1", 3, 1, &udp(HOME, 443, "116.90.231.3", first + 7 * i as u16, &[0; 40])));
+        }
+        ids(&server.recognise()).contains(&"pattern.unreachable-unknown-host")
+    };
+    assert!(!from_service(40_000) && from_service(700));
 }
 
 /// A file server that asks its clients for their names answers when they ask for its own.

@@ -3,7 +3,7 @@
 use annotator::counters::PortProto;
 use annotator::finding::{Confidence, Finding, Recognition, Verdict};
 use annotator::knowledge::schema;
-use annotator::observation::Moment;
+use annotator::observation::{Moment, Prefix};
 use annotator::outbound::Outbound;
 
 use crate::catalogue::PREFIX;
@@ -342,7 +342,13 @@ fn peers_that_have_the_same_port_as_others_scan_nothing() {
         for host in 20..60 {
             search.send(udp(AWAY, port, &format!("93.184.216.{host}"), port, &content(7, 30))).wait(0.3);
         }
+        search.send(udp(AWAY, port, "93.184.216.20", port, &content(7, 30)));
         one(&search.recognise(), "scan.horizontal");
+        let mut root = Scenario::live_at(&[HOME]);
+        for host in 20..24 {
+            root.send(udp(AWAY, port, &format!("93.184.216.{host}"), port, &content(7, 30))).wait(0.3);
+        }
+        assert_eq!(ids(&root.recognise()), Vec::<&str>::new(), "{port}");
     }
 }
 
@@ -2234,6 +2240,7 @@ fn who_only_touches_open_ports_scans_them() {
     }
     // A capture may hold only how connections begin and end; and those of files by FTP come to many ports.
     none(&touches(&low[..29], &[FIN | ACK], true, false), "scan.vertical");
+    none(&touches(&low[..29], &[RST | ACK, FIN | ACK], false, false), "scan.vertical");
     none(&touches(&low[..29], &[], true, false), "scan.vertical");
     let mut files = Scenario::at(&[HOME]);
     files.connection(AWAY, 39_999, HOME, 21);
@@ -2256,6 +2263,10 @@ fn who_only_touches_open_ports_scans_them() {
         client.send(there(SYN)).send(there(ACK)).send(there(FIN | ACK)).wait(1.0);
     }
     none(&client.recognise(), "scan.horizontal");
+    // Of all that is ours, one host here, one there.
+    let ours = [("0.0.0.0", 2), ("64.0.0.0", 3), ("96.0.0.0", 6)];
+    client.locality.prefixes.extend(ours.map(|(address, bits)| Prefix { address: ip(address).into(), bits }));
+    one(&client.recognise(), "scan.horizontal");
     // Each host of a network, at a port that is open there.
     let sweep = |hosts: u16, times: u16, source: &str| {
         let mut scenario = Scenario::default();

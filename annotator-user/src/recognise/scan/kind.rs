@@ -167,10 +167,12 @@ pub fn uninvited(scene: &Scene<'_>, indices: &[usize]) -> HashSet<usize> {
     // Tools take the port of what they look for as their own: from service to service, to one host after the other. So do peers of tunnels and games, whose
     // programs answer by UDP alone; but these go on.
     let is_searched = |half: Half| {
-        let (limits, port) = (&scene.thresholds, half.destination_port);
-        let goes_on = half.source_port == port && sent[&port] > hosts[&port].len();
-        let is_searched = if goes_on { limits.contact.is_service(port) } else { limits.contact.answers(port) };
-        is_searched && hosts[&port].len() >= limits.scan.own_hosts
+        let (limits, port, asked) = (&scene.thresholds, half.destination_port, hosts[&half.destination_port].len());
+        if limits.contact.is_service(port) || half.source_port != port {
+            return limits.contact.answers(port) && asked >= limits.scan.own_hosts;
+        }
+        let goes_on = sent[&port] >= 2 * asked;
+        !goes_on && limits.contact.answers(port) && asked >= limits.scan.distributed_targets
     };
     let is_of_peer = |half: Half| {
         let [peers, all] = &between[&(half.source_port, half.destination_port)];
