@@ -314,9 +314,8 @@ fn answered(scene: &Scene<'_>, victim: IpAddr, port: u16, members: Vec<usize>) -
         (false, _) => (limits.answer_sources, answer_bytes),
     };
     // One will do, where what it sends is nothing that anybody would ask for.
-    let is_lone = match everyday {
+    let is_lone = match everyday || port == LDAP {
         true => beyond.is_some(),
-        false if port == LDAP => beyond.is_some(),
         false => limits.lone_ports.contains(&port) && rate >= scene.thresholds.flood.each,
     };
     let needed = if is_lone { 1 } else { needed };

@@ -301,10 +301,7 @@ fn of_drawn_sessions(scene: &Scene<'_>, replies: &[usize]) -> HashSet<usize> {
             |at| replies.iter().map(|reply| field(reply, at)).collect::<BTreeSet<_>>().len() * 2 > replies.len();
         // Several who ping behind one address come slower.
         let telling = scene.thresholds.flood.telling;
-        let is_fast = |run: &[usize]| {
-            let [first, last] = [run[0], run[run.len() - 1]].map(|reply| scene.sighting(reply).at);
-            run.len() as f64 > 1.0 + scene.thresholds.broadcast.flood_rate * last.seconds_since(first)
-        };
+        let is_fast = |run: &[usize]| scene.is_faster(run, scene.thresholds.broadcast.flood_rate);
         replies.windows(telling).any(is_fast) && differ(4) && differ(6)
     });
     of_host.into_values().flatten().collect()

@@ -212,14 +212,14 @@ fn unseen(scene: &Scene<'_>, members: Vec<usize>) -> Option<Recognition> {
     }
     let limits = &scene.thresholds.late_fin;
     let ends = || members.iter().map(|index| scene.sighting(*index));
-    let (first, last) = (scene.sighting(*members.first()?), scene.sighting(*members.last()?));
+    let first = scene.sighting(*members.first()?);
     let ports = ports_of(scene, &members);
     let distinct = ports.iter().collect::<BTreeSet<_>>().len();
     let fins = ends().filter(|end| end.packet.tcp_flags & tcp::FIN != 0).count();
     let down = ports.windows(2).filter(|pair| pair[1] < pair[0]).count();
     // A server that is late sends one FIN after the other as their time comes; only one that hangs up properly does so at once.
     let plain = ends().filter(|end| end.packet.tcp_flags & (tcp::FIN | tcp::ACK) == tcp::FIN).count();
-    let rushes = members.len() as f64 > 1.0 + limits.rate * last.at.seconds_since(first.at);
+    let rushes = scene.is_hasty(&members);
     let in_order = scene.ends_in_order(&members);
     let rising = in_order || (down * 4 <= ports.len() && !(rushes && plain * 2 >= members.len()));
     let opened = scene.is_opened(first);

@@ -564,7 +564,7 @@ impl<'a> Scene<'a> {
     }
 
     /// Whether more of some packets come a second, on average, one after the other.
-    fn is_faster(&self, sent: &[usize], rate: f64) -> bool {
+    pub fn is_faster(&self, sent: &[usize], rate: f64) -> bool {
         let at = |index: Option<&usize>| index.map_or(Default::default(), |index| self.sighting(*index).at);
         let seconds = at(sent.last()).seconds_since(at(sent.first()));
         sent.len() as f64 > 1.0 + rate * seconds

@@ -5,7 +5,6 @@ use std::net::IpAddr;
 
 use crate::counters::{PortProto, Side};
 use crate::finding::{Confidence, Recognition};
-use crate::observation::Moment;
 use crate::recognise::addresses::site;
 use crate::recognise::half::Half;
 use crate::recognise::{Case, Claims, FIRST_CLIENT_PORT, Scene, words};
@@ -170,21 +169,27 @@ fn of_host(scene: &Scene<'_>, parts: BTreeMap<IpAddr, Part>) -> Vec<(Bond, Vec<P
     let mut ranges = of_ranges(scene, &mut parts, limits.range_part);
     let of_makes = of_makes(scene, parts, &mut small);
     // A port or two of a range are chance, unless all begin together.
-    small.sort_by_key(|(_, part)| first(scene, part));
-    while let Some((_, earliest)) = small.first() {
-        let begin = first(scene, earliest);
-        let together = small.partition_point(|(_, part)| first(scene, part).follows(begin, limits.shared_within));
-        let later = small.split_off(together.max(1));
+    for mut small in begun_together(scene, small) {
         ranges.extend(of_ranges(scene, &mut small, 1));
-        small = later;
     }
     let ranges = ranges.into_iter().map(|parts| (Bond::Range, parts));
     ranges.chain(of_makes.into_iter().map(|parts| (Bond::Make, parts))).collect()
 }
 
-/// When a source begins with its part.
-fn first(scene: &Scene<'_>, part: &Part) -> Moment {
-    part.members.iter().map(|index| scene.sighting(*index).at).min().unwrap_or_default()
+/// Parts by when their sources begin with them: those that do so together.
+fn begun_together(scene: &Scene<'_>, mut parts: Vec<(BTreeSet<u16>, Part)>) -> Vec<Vec<(BTreeSet<u16>, Part)>> {
+    let first = |part: &Part| part.members.iter().map(|index| scene.sighting(*index).at).min().unwrap_or_default();
+    let within = scene.thresholds.scan.shared_within;
+    let mut groups = Vec::new();
+    parts.sort_by_key(|(_, part)| first(part));
+    while let Some((_, earliest)) = parts.first() {
+        let begin = first(earliest);
+        let together = parts.partition_point(|(_, part)| first(part).follows(begin, within));
+        let later = parts.split_off(together.max(1));
+        groups.push(parts);
+        parts = later;
+    }
+    groups
 }
 
 /// Whether several sources tried hardly a port that another tried, and none of them more than half of all.
@@ -213,24 +218,17 @@ fn of_makes(
         of_make.entry(make).or_default().push((ports, part));
     }
     let mut shared = Vec::new();
-    for mut parts in of_make.into_values() {
-        parts.sort_by_key(|(_, part)| first(scene, part));
-        while let Some((_, earliest)) = parts.first() {
-            let begin = first(scene, earliest);
-            let together = parts.partition_point(|(_, part)| first(scene, part).follows(begin, limits.shared_within));
-            let later = parts.split_off(together.max(1));
-            let ports: BTreeSet<u16> = parts.iter().flat_map(|(ports, _)| ports.iter().copied()).collect();
-            let vain = ports.iter().filter(|port| is_in_vain(scene, **port)).count();
-            let are_many = ports.len() >= limits.shared_ports && vain as f64 >= limits.shared * ports.len() as f64;
-            // Where a capture holds nothing but SYNs, every port is in vain; clients have asked at one first which ports they may use.
-            let each: usize = parts.iter().map(|(ports, _)| ports.len()).sum();
-            let is_divided = ports.len() == each || !scene.holds_only_syns();
-            if are_many && is_divided && are_shared(scene, &parts) {
-                shared.push(parts.into_iter().map(|(_, part)| part).collect());
-            } else {
-                others.extend(parts);
-            }
-            parts = later;
+    for parts in of_make.into_values().flat_map(|parts| begun_together(scene, parts)) {
+        let ports: BTreeSet<u16> = parts.iter().flat_map(|(ports, _)| ports.iter().copied()).collect();
+        let vain = ports.iter().filter(|port| is_in_vain(scene, **port)).count();
+        let are_many = ports.len() >= limits.shared_ports && vain as f64 >= limits.shared * ports.len() as f64;
+        // Where a capture holds nothing but SYNs, every port is in vain; clients have asked at one first which ports they may use.
+        let each: usize = parts.iter().map(|(ports, _)| ports.len()).sum();
+        let is_divided = ports.len() == each || !scene.holds_only_syns();
+        if are_many && is_divided && are_shared(scene, &parts) {
+            shared.push(parts.into_iter().map(|(_, part)| part).collect());
+        } else {
+            others.extend(parts);
         }
     }
     shared
@@ -242,8 +240,8 @@ fn is_in_vain(scene: &Scene<'_>, port: u16) -> bool {
     count.all.packets <= 2 * count.syn.packets
 }
 
-/// The parts, of so many ports at the least, of each range of ports of a host that several sources tried. It begins among the ports of services: side by side further up lie those that a
-/// program allots, to files by FTP or to containers, and that clients and monitors of it try.
+/// The parts, of so many ports at the least, of each range of ports of a host that several sources tried. It begins among the ports of services: side by side
+/// further up lie those that a program allots, to files by FTP or to containers, and that clients and monitors of it try.
 fn of_ranges(scene: &Scene<'_>, parts: &mut Vec<(BTreeSet<u16>, Part)>, least: usize) -> Vec<Vec<Part>> {
     let limits = &scene.thresholds.scan;
     let all: BTreeSet<u16> = parts.iter().flat_map(|(ports, _)| ports.iter().copied()).collect();

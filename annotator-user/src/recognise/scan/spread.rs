@@ -102,7 +102,7 @@ fn keeps_alive(scene: &Scene<'_>, probes: &Probes) -> bool {
     probes.hosts() > 1
         && sites.len() * 2 > probes.hosts()
         && !hosts.any(|host| scene.is_near(*host))
-        && probes.own_ports(scene).is_some()
+        && probes.have_own_ports(scene)
         && scene.thresholds.contact.are_mostly_services(&probes.hosts_at_port.keys().copied().collect())
         && probes.ports_of_host.values().all(|ports| ports.len() <= PORTS_OF_HOST)
         && !scene.is_hasty(&probes.members)
@@ -171,7 +171,7 @@ fn takes_leave(scene: &Scene<'_>, source: IpAddr, probes: &Probes, shape: Shape)
         let (host, port) = sighting.target();
         scene.is_listening(PortProto::Tcp, host, port).unwrap_or_else(|| is_by_system(sighting))
     };
-    probes.own_ports(scene).is_some()
+    probes.have_own_ports(scene)
         && probes.hosts_at_port.len() < scene.thresholds.scan.low_ports
         && probes.seen(scene).all(is_for_service)
 }
@@ -331,11 +331,11 @@ impl Probes {
         seen.max(known) >= limits.slow_events && span >= least && span.min(window) / packets as f64 >= gap
     }
 
-    /// The ports from which they come, if each conversation has one of its own, as a system takes them.
-    fn own_ports(&self, scene: &Scene<'_>) -> Option<HashSet<u16>> {
+    /// Whether each conversation comes from a port of its own, as a system takes them.
+    fn have_own_ports(&self, scene: &Scene<'_>) -> bool {
         let halves: HashSet<Half> = self.seen(scene).filter_map(Half::of).collect();
         let ports: HashSet<u16> = halves.iter().map(|half| half.source_port).collect();
-        (ports.len() == halves.len()).then_some(ports)
+        ports.len() == halves.len()
     }
 
     fn seen<'s>(&self, scene: &Scene<'s>) -> impl Iterator<Item = &'s Sighting> + Clone {
