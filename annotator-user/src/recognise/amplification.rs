@@ -7,7 +7,7 @@ use annotator_common::Transport;
 
 use super::datagram_flood::{is_in_masses, says_nothing};
 use super::half::Half;
-use super::packets::{NTP, is_to_many, ntp_mode};
+use super::packets::{NTP, is_to_many, ntp_mode, says_dns_answer};
 use super::{Case, Claims, DNS, FIRST_CLIENT_PORT, Scene, words};
 use crate::counters::{PortProto, Side};
 use crate::finding::{Confidence, PortPackets, Recognition, Verdict};
@@ -35,6 +35,8 @@ const SSDP_SEARCH: &[u8] = b"M-SEARCH ";
 /// WS-Discovery speaks XML, perhaps behind a mark of its byte order and white space.
 const WS_DISCOVERY: u16 = 3702;
 const XML_BEGINS_WITHIN: usize = 8;
+/// Port of DNS without servers (RFC 6762 §3).
+const MDNS: u16 = 5353;
 /// What Ubiquiti's devices are asked begins with the version of the protocol.
 const UBIQUITI: u16 = 10001;
 const UBIQUITI_VERSIONS: [u8; 2] = [1, 2];
@@ -154,7 +156,7 @@ fn may_ask(sighting: &Sighting) -> bool {
     let is_request = match sighting.packet.destination_port {
         NTP => is_ntp_request(payload),
         SSDP => payload.get(..SSDP_SEARCH.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(SSDP_SEARCH)),
-        WS_DISCOVERY => payload.iter().take(XML_BEGINS_WITHIN).any(|byte| *byte == b'<'),
+        WS_DISCOVERY => is_xml(payload),
         UBIQUITI => {
             payload.len() <= UBIQUITI_MOST && payload.first().is_some_and(|version| UBIQUITI_VERSIONS.contains(version))
         }
@@ -306,7 +308,8 @@ fn answered(scene: &Scene<'_>, victim: IpAddr, port: u16, members: Vec<usize>) -
     // Where several answer from ports of which no client asks strangers, or one in a flood, little is as strange as much.
     let is_found = port != SSDP && scene.thresholds.contact.discovery_ports.contains(&port);
     let are_several = !is_found && sources.len() >= limits.answer_sources;
-    let is_strange = limits.lone_ports.contains(&port) && (are_several || beyond.is_some());
+    let found = || members.iter().filter(|index| may_be_found(scene.sighting(**index))).count() * 2 > members.len();
+    let is_strange = limits.lone_ports.contains(&port) && (are_several || (beyond.is_some() && found()));
     let answer_bytes = if is_strange { 0 } else { limits.answer_bytes };
     let (needed, bytes) = match (busy, unasked) {
         (true, false) => (limits.busy_answers, limits.busy_bytes),
@@ -337,6 +340,20 @@ fn answered(scene: &Scene<'_>, victim: IpAddr, port: u16, members: Vec<usize>) -
             .evidence("If that host did ask for them, the answers are its own.")
     };
     Some(case.fact("detail", format!("UDP port {port}")).close())
+}
+
+/// Whether a datagram may be what a service that is searched for says: a NAT gives its port to others as well.
+fn may_be_found(sighting: &Sighting) -> bool {
+    match sighting.packet.source_port {
+        MDNS => says_dns_answer(sighting.payload()),
+        WS_DISCOVERY => is_xml(sighting.payload()),
+        _ => true,
+    }
+}
+
+/// Whether something begins like XML.
+fn is_xml(payload: &[u8]) -> bool {
+    payload.iter().take(XML_BEGINS_WITHIN).any(|byte| *byte == b'<')
 }
 
 /// Why answers are not what a host here will have asked for, although what it sends is not known. Where they are too many, so many come a

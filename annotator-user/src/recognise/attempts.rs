@@ -10,7 +10,6 @@ use super::addresses::site;
 use super::clients::BEHIND_SYN;
 use super::ftp_data::CONTROL;
 use super::half::{Carried, Half};
-use super::scan::kind::Kind;
 use super::scene::Outcome;
 use super::{FIRST_CLIENT_PORT, Scene};
 use crate::counters::{PortProto, Side};
@@ -69,6 +68,7 @@ impl Scene<'_> {
             half.is_some_and(|half| {
                 let there = self.carried(&half);
                 let is_used = there.running
+                    || there.said
                     || self.is_used_by_one(half.destination_port)
                     || (!knows_none && self.is_served((half.destination, half.destination_port)));
                 (there.reset || hangs_up) && !is_used
@@ -108,16 +108,14 @@ impl Scene<'_> {
         let mut times: HashMap<(IpAddr, u16), u64> = HashMap::new();
         let mut touches: HashMap<u16, Option<Touch>> = HashMap::new();
         let share = self.share_of_first_syns(source);
-        let sent = || self.from(source).iter().map(|index| self.sighting(*index));
-        let told: HashSet<(IpAddr, u16)> =
-            sent().filter(|sighting| sighting.payload_length() > 0).map(Sighting::target).collect();
-        // A capture may hold only how connections begin and end.
-        let acknowledges = sent().any(|sighting| Kind::of_flags(sighting.packet.tcp_flags) == Some(Kind::Ack));
+        let told = self.told(source);
         for sighting in syns.iter().map(|index| self.sighting(*index)) {
             *times.entry(sighting.target()).or_default() += 1;
             touches.entry(sighting.packet.destination_port).or_insert_with(|| self.touch(sighting, share));
         }
-        touches.values_mut().for_each(|touch| *touch = touch.filter(|touch| *touch == Touch::Begun || acknowledges));
+        if !self.acknowledges(source, &touches, syns) {
+            touches.values_mut().for_each(|touch| *touch = touch.filter(|touch| *touch == Touch::Begun));
+        }
         times.retain(|target, times| *times < limits.checks && touches[&target.1].is_some() && !told.contains(target));
         let (mut ports, mut hosts) =
             (HashMap::<IpAddr, [usize; 3]>::new(), HashMap::<u16, [HashSet<IpAddr>; 2]>::new());
@@ -146,6 +144,27 @@ impl Scene<'_> {
             (vertical && (resets || low >= limits.low_ports)) || horizontal
         };
         times.into_keys().filter(are_many).collect()
+    }
+
+    /// The targets to which a source was seen to say something by TCP.
+    fn told(&self, source: IpAddr) -> HashSet<(IpAddr, u16)> {
+        let halves = self.from(source).iter().filter_map(|index| Half::of(self.sighting(*index)));
+        let told = halves.filter(|half| self.carried(half).said);
+        told.map(|half| (half.destination, half.destination_port)).collect()
+    }
+
+    /// Whether a source acknowledges what it completes by some SYNs, by the counters: a capture may hold only how connections begin and end.
+    fn acknowledges(&self, source: IpAddr, touches: &HashMap<u16, Option<Touch>>, syns: &[usize]) -> bool {
+        let is_completed = |port: &u16| touches[port] == Some(Touch::Completed);
+        let halves = syns.iter().filter_map(|index| Half::of(self.sighting(*index)));
+        let connections: HashSet<Half> = halves.filter(|half| is_completed(&half.destination_port)).collect();
+        let resets = self.view(source).map_or(0, |view| view.rst);
+        let behind = |port: &u16| {
+            let count = self.port(PortProto::Tcp, Side::Dst, *port);
+            count.all.packets.saturating_sub(count.syn.packets + count.fin)
+        };
+        let behind: u64 = touches.keys().filter(|port| is_completed(port)).map(behind).sum();
+        behind >= resets + connections.len() as u64
     }
 
     /// How a TCP port is touched for which a SYN asks, where hardly anything comes to it but what begins and ends connections, by its counter, if such a part of

@@ -290,6 +290,8 @@ fn is_heard(scene: &Scene<'_>, reply: usize) -> bool {
 /// The echo replies of hosts that answer many pings, hardly two of which have an identifier or a number in common: who pings keeps the one, and counts the
 /// other up from the beginning.
 fn of_drawn_sessions(scene: &Scene<'_>, replies: &[usize]) -> HashSet<usize> {
+    /// Of more numbers than these, many drawn ones have another behind them by chance.
+    const MANY: usize = 1 << 14;
     let mut of_host: BTreeMap<(IpAddr, IpAddr), Vec<usize>> = BTreeMap::new();
     for reply in replies {
         let sighting = scene.sighting(*reply);
@@ -299,10 +301,14 @@ fn of_drawn_sessions(scene: &Scene<'_>, replies: &[usize]) -> HashSet<usize> {
     of_host.retain(|_, replies| {
         let differ =
             |at| replies.iter().map(|reply| field(reply, at)).collect::<BTreeSet<_>>().len() * 2 > replies.len();
-        // Several who ping behind one address come slower.
+        // Several who ping behind one address go on counting, each for himself, and come slower.
+        let numbers: BTreeSet<u16> =
+            replies.iter().filter_map(|reply| Some(u16::from_be_bytes(*field(reply, 6)?.first_chunk()?))).collect();
+        let counted = numbers.iter().filter(|number| numbers.contains(&number.wrapping_add(1))).count();
+        let count_on = counted * 2 > numbers.len() && numbers.len() <= MANY;
         let telling = scene.thresholds.flood.telling;
         let is_fast = |run: &[usize]| scene.is_faster(run, scene.thresholds.broadcast.flood_rate);
-        replies.windows(telling).any(is_fast) && differ(4) && differ(6)
+        !count_on && replies.windows(telling).any(is_fast) && differ(4) && differ(6)
     });
     of_host.into_values().flatten().collect()
 }

@@ -1,12 +1,17 @@
 //! One direction of a conversation, and what it carried.
 
 use std::net::IpAddr;
+use std::ops::Range;
 
 use annotator_common::Transport;
 use annotator_common::packet::tcp;
 
 use super::packets::is_refusal;
 use crate::observation::Sighting;
+
+/// How far behind the number of a SYN that of an end is where something was said: both count for one (RFC 9293 §3.4), and ends that are made by hand have
+/// any number.
+const SAID: Range<u32> = 3..1 << 28;
 
 /// One direction of a TCP or UDP conversation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -63,6 +68,10 @@ pub struct Carried {
     pub refused: bool,
     /// An ACK without SYN and without RST: the connection stands.
     pub running: bool,
+    /// Data of TCP, or an end whose number tells of some.
+    pub said: bool,
+    /// The sequence number with which it began, where that is known.
+    begun: Option<u32>,
     /// A UDP datagram.
     pub datagram: bool,
 }
@@ -75,6 +84,16 @@ impl Carried {
             return;
         }
         let flags = sighting.packet.tcp_flags;
+        let number = sighting.tcp_sequence();
+        if flags & tcp::SYN != 0 {
+            self.begun = number;
+        } else {
+            let is_end = flags & (tcp::FIN | tcp::RST) != 0;
+            let counted = number.zip(self.begun).map(|(number, begun)| number.wrapping_sub(begun));
+            let is_beyond = is_end && counted.is_some_and(|counted| SAID.contains(&counted));
+            let is_data = flags & (tcp::ACK | tcp::RST) == tcp::ACK && sighting.payload_length() > 0;
+            self.said |= is_beyond || is_data;
+        }
         match flags & (tcp::SYN | tcp::ACK | tcp::RST) {
             tcp::SYN => self.syn = true,
             f if f == tcp::SYN | tcp::ACK => self.syn_ack = true,

@@ -12,6 +12,9 @@ use crate::payload::dns;
 
 /// Where in a message of DNS the flags stand, the first of which marks an answer (RFC 1035 §4.1.1).
 const DNS_FLAGS: usize = 2;
+/// The mark of an answer, and the kind of a question, which is none but the standard one for mDNS (RFC 6762 §18.3).
+const DNS_ANSWER: u8 = 0x80;
+const DNS_OPCODE: u8 = 0x78;
 
 /// TTLs with which systems send.
 const INITIAL_TTLS: [u8; 3] = [64, 128, 255];
@@ -97,7 +100,12 @@ pub fn is_refusal(sighting: &Sighting) -> bool {
 pub fn answers_dns(sighting: &Sighting) -> bool {
     sighting.packet.transport == Transport::Udp
         && sighting.packet.source_port == DNS
-        && sighting.payload().get(DNS_FLAGS).is_some_and(|flags| flags & 0x80 != 0)
+        && sighting.payload().get(DNS_FLAGS).is_some_and(|flags| flags & DNS_ANSWER != 0)
+}
+
+/// Whether something reads like an answer to a standard question by DNS.
+pub fn says_dns_answer(payload: &[u8]) -> bool {
+    payload.get(DNS_FLAGS).is_some_and(|flags| flags & (DNS_ANSWER | DNS_OPCODE) == DNS_ANSWER)
 }
 
 /// Whether a datagram comes from the port of a service, and is what that sends: an answer by DNS or about the time, QUIC, STUN, or what follows the first

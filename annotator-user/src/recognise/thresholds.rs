@@ -492,6 +492,8 @@ thresholds! {
         mail_hosts: usize,
         /// One in so many hosts, at the least, to which a peer sends more than questions.
         peer_hosts: usize,
+        /// How many datagrams go to each host where a peer goes on with hosts at ports equal to its own, on average.
+        peer_repeats: f64,
         /// Share of SYNs with a FIN to follow, from which on it is a client.
         finished: f64,
         /// Different targets of a slow scan.

@@ -1803,16 +1803,19 @@ fn amplified_answers_search_for_nothing() {
         one(&found, "amplifier.answers");
         none(&found, "amplifier.hunt");
     }
-    let flood = |from: u16, bytes: usize, pause: f64| {
+    let says = |begin: &[u8], from: u16, bytes: usize, pause: f64| {
         let mut scenario = Scenario::live_at(&[HOME]);
         for i in 0..3000 {
-            scenario.send(udp(AWAY, from, HOME, 40_000, &content(i, bytes))).wait(pause);
+            let payload = [begin, &content(i, bytes)[begin.len()..]].concat();
+            scenario.send(udp(AWAY, from, HOME, 40_000, &payload)).wait(pause);
         }
         ids(&scenario.recognise()).contains(&"amplifier.answers")
     };
+    let flood = |from: u16, bytes: usize, pause: f64| says(&[], from, bytes, pause);
     assert!(flood(389, 1200, -0.009) && flood(1900, 90, -0.009));
     assert!(!flood(389, 1200, 0.0) && !flood(389, 90, -0.009), "a client at work");
-    assert!(flood(5353, 90, -0.009) && flood(3702, 90, -0.009));
+    assert!(says(&[0, 0, 0x84, 0], 5353, 90, -0.009) && says(b"<?xml", 3702, 90, -0.009));
+    assert!(!says(&[0x40], 5353, 90, -0.009) && !says(&[0x40], 3702, 90, -0.009), "a client's port by chance");
     none(&answers(161, 40_000, any, 50), "amplifier.answers");
     none(&answers(389, 40_000, short, 50), "amplifier.answers");
     let asks = answers(123, 123, |i| [&[0x17, i as u8, 3, 42][..], &[0; 4]].concat(), 1);
@@ -1883,6 +1886,15 @@ fn echo_replies_of_no_session_are_backscatter() {
         bursts.send(reply).wait(if i == 30 { 3000.0 } else { 0.0 });
     }
     one(&bursts.recognise(), "backscatter.icmp");
+    let mut on_the_minute = Scenario::at(&[HOME]);
+    for i in 0..60_u32 {
+        let (user, round) = (i % 15, i / 15);
+        let mut reply = icmp(AWAY, HOME, 0, 0, &[0; 32]);
+        reply.body[4..6].copy_from_slice(&drawn(i)[..2]);
+        reply.body[6..8].copy_from_slice(&(4001 * user + round).to_be_bytes()[2..]);
+        on_the_minute.send(reply).wait(if user == 14 { 59.0 } else { 0.05 });
+    }
+    none(&on_the_minute.recognise(), "backscatter.icmp");
     assert!(!told(|i| [0, 7, 0, i as u8], 0.1), "one session");
     assert!(!told(|i| [i as u8, 7, 0, 1], 0.1), "a session for each");
 }

@@ -171,7 +171,7 @@ pub fn uninvited(scene: &Scene<'_>, indices: &[usize]) -> HashSet<usize> {
         if limits.contact.is_service(port) || half.source_port != port {
             return limits.contact.answers(port) && asked >= limits.scan.own_hosts;
         }
-        let goes_on = sent[&port] >= 2 * asked;
+        let goes_on = sent[&port] as f64 >= limits.scan.peer_repeats * asked as f64;
         !goes_on && limits.contact.answers(port) && asked >= limits.scan.distributed_targets
     };
     let is_of_peer = |half: Half| {
