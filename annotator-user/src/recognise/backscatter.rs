@@ -302,10 +302,12 @@ fn of_drawn_sessions(scene: &Scene<'_>, replies: &[usize]) -> HashSet<usize> {
         let differ =
             |at| replies.iter().map(|reply| field(reply, at)).collect::<BTreeSet<_>>().len() * 2 > replies.len();
         // Several who ping behind one address go on counting, each for himself, and come slower.
-        let numbers: BTreeSet<u16> =
+        let numbers: Vec<u16> =
             replies.iter().filter_map(|reply| Some(u16::from_be_bytes(*field(reply, 6)?.first_chunk()?))).collect();
-        let counted = numbers.iter().filter(|number| numbers.contains(&number.wrapping_add(1))).count();
-        let count_on = counted * 2 > numbers.len() && numbers.len() <= MANY;
+        let all: HashSet<u16> = numbers.iter().copied().collect();
+        let counted = all.iter().filter(|number| all.contains(&number.wrapping_add(1))).count();
+        let next = numbers.windows(2).filter(|pair| pair[1] == pair[0].wrapping_add(1)).count();
+        let count_on = counted * 2 > all.len() && next * 2 <= all.len() && all.len() <= MANY;
         let telling = scene.thresholds.flood.telling;
         let is_fast = |run: &[usize]| scene.is_faster(run, scene.thresholds.broadcast.flood_rate);
         !count_on && replies.windows(telling).any(is_fast) && differ(4) && differ(6)

@@ -1876,8 +1876,11 @@ fn echo_replies_of_no_session_are_backscatter() {
         }
         ids(&scenario.recognise()).contains(&"backscatter.icmp")
     };
-    let drawn = |i: u32| i.wrapping_mul(2_654_435_761).to_be_bytes();
+    fn drawn(i: u32) -> [u8; 4] {
+        i.wrapping_mul(2_654_435_761).to_be_bytes()
+    }
     assert!(told(drawn, 0.1));
+    assert!(told(|i| [drawn(i)[0], drawn(i)[1], 0, i as u8], 0.1), "who forges may count as well");
     assert!(!told(drawn, 1.0), "many who ping behind one address");
     let mut bursts = Scenario::at(&[HOME]);
     for i in 0..60 {
