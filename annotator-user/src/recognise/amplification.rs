@@ -342,11 +342,13 @@ fn answered(scene: &Scene<'_>, victim: IpAddr, port: u16, members: Vec<usize>) -
     Some(case.fact("detail", format!("UDP port {port}")).close())
 }
 
-/// Whether a datagram may be what a service that is searched for says: a NAT gives its port to others as well.
+/// Whether a datagram may be what a service that is searched for says, as far as it was captured: a NAT gives its port to others as well.
 fn may_be_found(sighting: &Sighting) -> bool {
+    let payload = sighting.payload();
     match sighting.packet.source_port {
-        MDNS => says_dns_answer(sighting.payload()),
-        WS_DISCOVERY => is_xml(sighting.payload()),
+        _ if payload.len() < NUMBER + 1 => true,
+        MDNS => says_dns_answer(payload),
+        WS_DISCOVERY => is_xml(payload),
         _ => true,
     }
 }

@@ -4,12 +4,14 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::net::IpAddr;
 
 use annotator_common::Flag;
+use annotator_common::packet::tcp;
 use annotator_common::source::distinct;
 
 use super::addresses::site;
 use super::clients::BEHIND_SYN;
 use super::ftp_data::CONTROL;
 use super::half::{Carried, Half};
+use super::scan::kind::Kind;
 use super::scene::Outcome;
 use super::{FIRST_CLIENT_PORT, Scene};
 use crate::counters::{PortProto, Side};
@@ -153,18 +155,25 @@ impl Scene<'_> {
         told.map(|half| (half.destination, half.destination_port)).collect()
     }
 
-    /// Whether a source acknowledges what it completes by some SYNs, by the counters: a capture may hold only how connections begin and end.
+    /// Whether a source acknowledges what it completes by some SYNs: it was seen to, or the counters have room for that beside what it resets there. A capture
+    /// may hold only how connections begin and end.
     fn acknowledges(&self, source: IpAddr, touches: &HashMap<u16, Option<Touch>>, syns: &[usize]) -> bool {
-        let is_completed = |port: &u16| touches[port] == Some(Touch::Completed);
+        let is_completed = |port: u16| touches.get(&port) == Some(&Some(Touch::Completed));
+        let sent = || self.from(source).iter().map(|index| self.sighting(*index));
+        if sent().any(|sent| Kind::of_flags(sent.packet.tcp_flags) == Some(Kind::Ack)) {
+            return true;
+        }
         let halves = syns.iter().filter_map(|index| Half::of(self.sighting(*index)));
-        let connections: HashSet<Half> = halves.filter(|half| is_completed(&half.destination_port)).collect();
-        let resets = self.view(source).map_or(0, |view| view.rst);
+        let connections: HashSet<Half> = halves.filter(|half| is_completed(half.destination_port)).collect();
+        let is_reset = |sent: &Sighting| sent.packet.tcp_flags & tcp::RST != 0;
+        let elsewhere = sent().filter(|sent| is_reset(sent) && !is_completed(sent.packet.destination_port)).count();
+        let resets = self.view(source).map_or(0, |view| view.rst).saturating_sub(elsewhere as u64);
         let behind = |port: &u16| {
             let count = self.port(PortProto::Tcp, Side::Dst, *port);
             count.all.packets.saturating_sub(count.syn.packets + count.fin)
         };
-        let behind: u64 = touches.keys().filter(|port| is_completed(port)).map(behind).sum();
-        behind >= resets + connections.len() as u64
+        let behind: u64 = touches.keys().filter(|port| is_completed(**port)).map(behind).sum();
+        2 * behind.saturating_sub(resets) >= connections.len() as u64
     }
 
     /// How a TCP port is touched for which a SYN asks, where hardly anything comes to it but what begins and ends connections, by its counter, if such a part of

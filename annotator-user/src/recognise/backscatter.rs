@@ -290,8 +290,9 @@ fn is_heard(scene: &Scene<'_>, reply: usize) -> bool {
 /// The echo replies of hosts that answer many pings, hardly two of which have an identifier or a number in common: who pings keeps the one, and counts the
 /// other up from the beginning.
 fn of_drawn_sessions(scene: &Scene<'_>, replies: &[usize]) -> HashSet<usize> {
-    /// Of more numbers than these, many drawn ones have another behind them by chance.
-    const MANY: usize = 1 << 14;
+    /// By how much one counts on who pings other hosts as well, and of how many numbers, drawn, hardly any has another so close behind it.
+    const STEPS: u16 = 3;
+    const MANY: usize = 1 << 12;
     let mut of_host: BTreeMap<(IpAddr, IpAddr), Vec<usize>> = BTreeMap::new();
     for reply in replies {
         let sighting = scene.sighting(*reply);
@@ -305,9 +306,10 @@ fn of_drawn_sessions(scene: &Scene<'_>, replies: &[usize]) -> HashSet<usize> {
         let numbers: Vec<u16> =
             replies.iter().filter_map(|reply| Some(u16::from_be_bytes(*field(reply, 6)?.first_chunk()?))).collect();
         let all: HashSet<u16> = numbers.iter().copied().collect();
-        let counted = all.iter().filter(|number| all.contains(&number.wrapping_add(1))).count();
-        let next = numbers.windows(2).filter(|pair| pair[1] == pair[0].wrapping_add(1)).count();
-        let count_on = counted * 2 > all.len() && next * 2 <= all.len() && all.len() <= MANY;
+        let is_counted = |number: &&u16| (1..=STEPS).any(|step| all.contains(&number.wrapping_add(step)));
+        let counted = all.iter().filter(is_counted).count();
+        let next = numbers.windows(2).filter(|pair| (1..=STEPS).contains(&pair[1].wrapping_sub(pair[0]))).count();
+        let count_on = counted * 2 >= all.len() && next * 2 <= all.len() && all.len() <= MANY;
         let telling = scene.thresholds.flood.telling;
         let is_fast = |run: &[usize]| scene.is_faster(run, scene.thresholds.broadcast.flood_rate);
         !count_on && replies.windows(telling).any(is_fast) && differ(4) && differ(6)

@@ -86,9 +86,11 @@ impl Carried {
         let flags = sighting.packet.tcp_flags;
         let number = sighting.tcp_sequence();
         if flags & tcp::SYN != 0 {
-            self.begun = number;
+            // Of several beginnings nobody knows to which an end belongs.
+            let is_first = !self.syn && !self.syn_ack;
+            self.begun = number.filter(|_| is_first || number == self.begun);
         } else {
-            let is_end = flags & (tcp::FIN | tcp::RST) != 0;
+            let is_end = flags & (tcp::FIN | tcp::RST) != 0 && number != Some(0);
             let counted = number.zip(self.begun).map(|(number, begun)| number.wrapping_sub(begun));
             let is_beyond = is_end && counted.is_some_and(|counted| SAID.contains(&counted));
             let is_data = flags & (tcp::ACK | tcp::RST) == tcp::ACK && sighting.payload_length() > 0;

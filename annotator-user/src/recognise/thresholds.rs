@@ -492,7 +492,7 @@ thresholds! {
         mail_hosts: usize,
         /// One in so many hosts, at the least, to which a peer sends more than questions.
         peer_hosts: usize,
-        /// How many datagrams go to each host where a peer goes on with hosts at ports equal to its own, on average.
+        /// How many datagrams, hardly two of them the same, go to each host where a peer goes on with hosts at a port equal to its own, on average.
         peer_repeats: f64,
         /// Share of SYNs with a FIN to follow, from which on it is a client.
         finished: f64,

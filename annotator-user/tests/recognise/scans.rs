@@ -349,10 +349,15 @@ fn peers_that_have_the_same_port_as_others_scan_nothing() {
             root.send(udp(AWAY, port, &format!("93.184.216.{host}"), port, &content(7, 30))).wait(0.3);
         }
         assert_eq!(ids(&root.recognise()), Vec::<&str>::new(), "{port}");
-        for host in (20..34).chain((20..34).step_by(2)) {
-            root.send(udp(AWAY, port, &format!("93.184.216.{host}"), port, &content(7, 30))).wait(0.3);
+        for (i, host) in (20..34).chain((20..34).step_by(2)).enumerate() {
+            root.send(udp(AWAY, port, &format!("93.184.216.{host}"), port, &content(100 + i as u32, 30))).wait(0.3);
         }
         assert_eq!(ids(&root.recognise()), Vec::<&str>::new(), "{port}");
+        let mut again = Scenario::default();
+        for host in (20..40).chain((20..40).step_by(2)) {
+            again.send(udp(AWAY, port, &format!("93.184.216.{host}"), port, &content(7, 30))).wait(0.3);
+        }
+        one(&again.recognise(), "scan.horizontal");
     }
 }
 
@@ -2274,6 +2279,12 @@ fn who_only_touches_open_ports_scans_them() {
     // Systems acknowledge with timestamps, which no sample shows; and where only beginnings and ends are, the numbers of these tell what was between them.
     let neighbours = |options: &[u8], acknowledges: bool, said: u32| {
         let mut scenario = Scenario::default();
+        // One is closed, and what else the source asks for it uses.
+        scenario.send(tcp(AWAY, 50_000, "93.184.216.99", 443, SYN).options(&[2, 4, 5, 180]));
+        for i in 0..5 {
+            let there = |flags| tcp(AWAY, 51_000 + i, HOME, 80, flags).sequence(700);
+            scenario.send(there(SYN)).send(there(RST)).send(there(RST)).send(there(RST));
+        }
         for i in 0..40 {
             let host = format!("93.184.216.{i}");
             let numbered = |flags, number: u32| tcp(AWAY, 40_000 + i, &host, 443, flags).sequence(9000 + number);
@@ -2293,6 +2304,20 @@ fn who_only_touches_open_ports_scans_them() {
     let timestamps = [1, 1, 8, 10, 0, 0, 0, 1, 0, 0, 0, 2];
     assert!(neighbours(&timestamps, true, 0) && neighbours(&[], true, 0));
     assert!(!neighbours(&timestamps, false, 90) && !neighbours(&timestamps, true, 90));
+    // A probe that is repeated has another number, and a reset made by hand any.
+    for end in [1001, 0] {
+        let mut probes = Scenario::at(&[HOME]);
+        for port in 1..40 {
+            let there = |flags, number: u32| tcp(AWAY, 40_000, HOME, port, flags).sequence(number);
+            let first = if end == 0 { u32::MAX - 700 } else { 1000 };
+            probes.send(there(SYN, first));
+            if end != 0 {
+                probes.send(there(SYN, 500));
+            }
+            probes.send(there(RST, end));
+        }
+        one(&probes.recognise(), "scan.vertical");
+    }
     // Each host of a network, at a port that is open there.
     let sweep = |hosts: u16, times: u16, source: &str| {
         let mut scenario = Scenario::default();

@@ -145,6 +145,7 @@ enum Row {
 /// server sends, or that are refused.
 pub fn uninvited(scene: &Scene<'_>, indices: &[usize]) -> HashSet<usize> {
     let (mut hosts, mut sent) = (HashMap::<u16, HashSet<IpAddr>>::new(), HashMap::<u16, usize>::new());
+    let mut said: HashMap<u16, HashSet<&[u8]>> = HashMap::new();
     // Who was sent something between two ports, and who of them something that only a peer sends.
     let mut between: HashMap<(u16, u16), [HashSet<IpAddr>; 2]> = HashMap::new();
     let sightings = || indices.iter().map(|index| scene.sighting(*index));
@@ -158,6 +159,7 @@ pub fn uninvited(scene: &Scene<'_>, indices: &[usize]) -> HashSet<usize> {
         let Some(half) = Half::of(sighting).filter(|half| half.transport == Transport::Udp) else { continue };
         hosts.entry(half.destination_port).or_default().insert(half.destination);
         *sent.entry(half.destination_port).or_default() += 1;
+        said.entry(half.destination_port).or_default().insert(sighting.payload());
         let [peers, all] = between.entry((half.source_port, half.destination_port)).or_default();
         all.insert(half.destination);
         if is_between_peers(sighting) && !is_of_refusal(sighting.payload()) {
@@ -171,7 +173,9 @@ pub fn uninvited(scene: &Scene<'_>, indices: &[usize]) -> HashSet<usize> {
         if limits.contact.is_service(port) || half.source_port != port {
             return limits.contact.answers(port) && asked >= limits.scan.own_hosts;
         }
-        let goes_on = sent[&port] as f64 >= limits.scan.peer_repeats * asked as f64;
+        // A search says the same again.
+        let says_more = said[&port].len() > asked && sent[&port] as f64 >= limits.scan.peer_repeats * asked as f64;
+        let goes_on = says_more || sent[&port] >= 2 * asked;
         !goes_on && limits.contact.answers(port) && asked >= limits.scan.distributed_targets
     };
     let is_of_peer = |half: Half| {
