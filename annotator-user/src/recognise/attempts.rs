@@ -69,8 +69,7 @@ impl Scene<'_> {
             let half = Half::of(self.sighting(index));
             half.is_some_and(|half| {
                 let there = self.carried(&half);
-                let is_used = there.running
-                    || there.said
+                let is_used = there.is_used()
                     || self.is_used_by_one(half.destination_port)
                     || (!knows_none && self.is_served((half.destination, half.destination_port)));
                 (there.reset || hangs_up) && !is_used

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::net::IpAddr;
+use std::ops::RangeInclusive;
 
 use annotator_common::Transport;
 use annotator_common::packet::tcp;
@@ -290,9 +291,6 @@ fn is_heard(scene: &Scene<'_>, reply: usize) -> bool {
 /// The echo replies of hosts that answer many pings, hardly two of which have an identifier or a number in common: who pings keeps the one, and counts the
 /// other up from the beginning.
 fn of_drawn_sessions(scene: &Scene<'_>, replies: &[usize]) -> HashSet<usize> {
-    /// By how much one counts on who pings other hosts as well, and of how many numbers, drawn, hardly any has another so close behind it.
-    const STEPS: u16 = 3;
-    const MANY: usize = 1 << 12;
     let mut of_host: BTreeMap<(IpAddr, IpAddr), Vec<usize>> = BTreeMap::new();
     for reply in replies {
         let sighting = scene.sighting(*reply);
@@ -302,19 +300,27 @@ fn of_drawn_sessions(scene: &Scene<'_>, replies: &[usize]) -> HashSet<usize> {
     of_host.retain(|_, replies| {
         let differ =
             |at| replies.iter().map(|reply| field(reply, at)).collect::<BTreeSet<_>>().len() * 2 > replies.len();
-        // Several who ping behind one address go on counting, each for himself, and come slower.
-        let numbers: Vec<u16> =
-            replies.iter().filter_map(|reply| Some(u16::from_be_bytes(*field(reply, 6)?.first_chunk()?))).collect();
-        let all: HashSet<u16> = numbers.iter().copied().collect();
-        let is_counted = |number: &&u16| (1..=STEPS).any(|step| all.contains(&number.wrapping_add(step)));
-        let counted = all.iter().filter(is_counted).count();
-        let next = numbers.windows(2).filter(|pair| (1..=STEPS).contains(&pair[1].wrapping_sub(pair[0]))).count();
-        let count_on = counted * 2 >= all.len() && next * 2 <= all.len() && all.len() <= MANY;
+        // Several who ping behind one address come slower, and go on counting, each for himself.
         let telling = scene.thresholds.flood.telling;
         let is_fast = |run: &[usize]| scene.is_faster(run, scene.thresholds.broadcast.flood_rate);
-        !count_on && replies.windows(telling).any(is_fast) && differ(4) && differ(6)
+        let number = |reply: &usize| Some(u16::from_be_bytes(*field(reply, 6)?.first_chunk()?));
+        let numbers: Vec<u16> = replies.iter().filter_map(number).collect();
+        differ(4) && differ(6) && replies.windows(telling).any(is_fast) && !are_of_several(&numbers)
     });
     of_host.into_values().flatten().collect()
+}
+
+/// Whether numbers, in order of arrival, are those of several who count on: most are followed by one close behind, but seldom at once.
+fn are_of_several(numbers: &[u16]) -> bool {
+    /// By how much one counts on who pings other hosts as well.
+    const STEPS: RangeInclusive<u16> = 1..=3;
+    /// Of how many numbers, drawn by chance, hardly any has another so close behind it.
+    const MANY: usize = 1 << 12;
+    let all: HashSet<u16> = numbers.iter().copied().collect();
+    let is_followed = |number: &&u16| STEPS.into_iter().any(|step| all.contains(&number.wrapping_add(step)));
+    let followed = all.iter().filter(is_followed).count();
+    let at_once = numbers.windows(2).filter(|pair| STEPS.contains(&pair[1].wrapping_sub(pair[0]))).count();
+    followed * 2 >= all.len() && at_once * 2 <= all.len() && all.len() <= MANY
 }
 
 fn explain_replies(scene: &Scene<'_>, members: Vec<usize>) -> Recognition {

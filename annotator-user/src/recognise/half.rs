@@ -77,6 +77,11 @@ pub struct Carried {
 }
 
 impl Carried {
+    /// Whether the connection was used, as far as was seen.
+    pub fn is_used(&self) -> bool {
+        self.running || self.said
+    }
+
     /// Adds a packet of that direction.
     pub fn note(&mut self, sighting: &Sighting) {
         if sighting.packet.transport == Transport::Udp {

@@ -602,8 +602,7 @@ impl<'a> Scene<'a> {
         let target = (half.destination, half.destination_port);
         let back = self.carried(&half.reverse());
         let is_refused = back.refused || (back.reset && self.saw_all_of(half.destination));
-        let there = self.carried(&half);
-        let goes_on = (there.running || there.said) && !is_refused;
+        let goes_on = self.carried(&half).is_used() && !is_refused;
         if back.syn_ack || goes_on || self.open.contains(&target) {
             return Outcome::Answered;
         }

@@ -1868,12 +1868,15 @@ fn a_hasty_scan_by_udp_answers_to_both_names() {
 /// Who pings keeps an identifier, and counts; a flood in our name is answered by chance numbers.
 #[test]
 fn echo_replies_of_no_session_are_backscatter() {
+    let reply = |number: [u8; 4]| {
+        let mut reply = icmp(AWAY, HOME, 0, 0, &[0; 32]);
+        reply.body[4..8].copy_from_slice(&number);
+        reply
+    };
     let told = |number: fn(u32) -> [u8; 4], pause: f64| {
         let mut scenario = Scenario::at(&[HOME]);
         for i in 0..60 {
-            let mut reply = icmp(AWAY, HOME, 0, 0, &[0; 32]);
-            reply.body[4..8].copy_from_slice(&number(i));
-            scenario.send(reply).wait(pause);
+            scenario.send(reply(number(i))).wait(pause);
         }
         ids(&scenario.recognise()).contains(&"backscatter.icmp")
     };
@@ -1885,19 +1888,16 @@ fn echo_replies_of_no_session_are_backscatter() {
     assert!(!told(drawn, 1.0), "many who ping behind one address");
     let mut bursts = Scenario::at(&[HOME]);
     for i in 0..60 {
-        let mut reply = icmp(AWAY, HOME, 0, 0, &[0; 32]);
-        reply.body[4..8].copy_from_slice(&drawn(i));
-        bursts.send(reply).wait(if i == 30 { 3000.0 } else { 0.0 });
+        bursts.send(reply(drawn(i))).wait(if i == 30 { 3000.0 } else { 0.0 });
     }
     one(&bursts.recognise(), "backscatter.icmp");
     for (rounds, step) in [(4, 1), (2, 1), (3, 3)] {
         let mut on_the_minute = Scenario::at(&[HOME]);
         for i in 0..15 * rounds {
             let (user, round) = (i % 15, i / 15);
-            let mut reply = icmp(AWAY, HOME, 0, 0, &[0; 32]);
-            reply.body[4..6].copy_from_slice(&drawn(i)[..2]);
-            reply.body[6..8].copy_from_slice(&(4001 * user + step * round).to_be_bytes()[2..]);
-            on_the_minute.send(reply).wait(if user == 14 { 59.0 } else { 0.05 });
+            let [first, second, ..] = drawn(i);
+            let [.., high, low] = (4001 * user + step * round).to_be_bytes();
+            on_the_minute.send(reply([first, second, high, low])).wait(if user == 14 { 59.0 } else { 0.05 });
         }
         none(&on_the_minute.recognise(), "backscatter.icmp");
     }
