@@ -47,18 +47,25 @@ pub fn run() -> Result<PathBuf> {
     Ok(place.join(package))
 }
 
-/// Builds the static program, and puts it, manual pages and completions into a folder.
-fn lay_out(stage: &Path) -> Result<()> {
+/// Compiles programs as they are handed out, linked statically, and returns where they are.
+pub fn compile(which: &[&str]) -> Result<PathBuf> {
     let target = cache(&workspace()).join("dist-build");
-    let mut cargo = host::cargo(&["build", "--package", "annotator", "--package", "annotator-packaging", "--bins"]);
+    let mut cargo = host::cargo(&["build"]);
     cargo
+        .args(which)
         // With a target named, flags do not reach build scripts and macros.
         .args(["--profile", PROFILE, "--target", TARGET, "--target-dir"])
         .arg(&target)
         .env("CARGO_ENCODED_RUSTFLAGS", "-Ctarget-feature=+crt-static")
         .env("CARGO_BUILD_BUILD_DIR", &target);
-    command::show(&mut cargo).context("cannot build the static program")?;
-    let built = target.join(TARGET).join(PROFILE);
+    command::show(&mut cargo)?;
+    Ok(target.join(TARGET).join(PROFILE))
+}
+
+/// Builds the static program, and puts it, manual pages and completions into a folder.
+fn lay_out(stage: &Path) -> Result<()> {
+    let built = compile(&["--package", "annotator", "--package", "annotator-packaging", "--bins"])
+        .context("cannot build the static program")?;
     let program = built.join("annotator");
     fs::copy(&program, stage.join("annotator")).with_context(|| format!("cannot copy {}", program.display()))?;
     command::capture(Command::new(built.join("annotator-packaging")).arg(stage))?;
