@@ -17,6 +17,10 @@ const SOURCES_MAX: usize = 1 << 17;
 const SIGHTINGS_MAX: usize = 1 << 17;
 /// Of these, how many may be of whatever comes first, so that short captures are seen whole.
 const WHOLE: usize = 1 << 14;
+/// Up to so many, as much is kept of each source as a client of some dozen hosts sends, so that it is seen whole beside others in a longer capture.
+const GENEROUS: usize = 1 << 16;
+/// The first packets of each kind of a source that are news meanwhile.
+const FIRST_PACKETS: u32 = 1024;
 /// Cells are read long before they could overflow: at half the packets and half the bytes that they hold.
 const DRAIN_PACKETS: u64 = annotator_common::Cell::MAX_PACKETS / 2;
 const DRAIN_BYTES: u64 = annotator_common::Cell::MAX_BYTES / 2;
@@ -32,7 +36,7 @@ const NANOSECONDS_PER_MILLISECOND: i64 = 1_000_000;
 /// Feeds frames to the engine and gathers what it learns.
 pub struct Observer {
     settings: Box<Settings>,
-    /// What the budget grants of each source, once as many packets as may be seen whole were.
+    /// What the budget grants of each source once it is no longer generous.
     first_packets: u32,
     ledger: Box<Ledger>,
     table: Box<Sources>,
@@ -127,8 +131,11 @@ impl Observer {
                 let length = frame.len() as u32;
                 self.sightings.push(Sighting::new(at, news, link, length, beginning, &self.settings));
                 self.ledger.journal.tally(Tally::Samples);
-                if self.sightings.len() == WHOLE {
-                    self.settings.budget.first_packets = self.first_packets;
+                let budget = &mut self.settings.budget;
+                match self.sightings.len() {
+                    WHOLE => budget.first_packets = budget.first_packets.min(FIRST_PACKETS),
+                    GENEROUS => budget.first_packets = self.first_packets,
+                    _ => {}
                 }
             } else {
                 self.ledger.journal.tally(Tally::SamplesOverBudget);

@@ -71,6 +71,8 @@ impl Scene<'_> {
                 let there = self.carried(&half);
                 let is_used = there.is_used()
                     || self.is_used_by_one(half.destination_port)
+                    || (!there.reset && self.carries_more(half.destination_port))
+                    || self.may_fetch_file(&half)
                     || (!knows_none && self.is_served((half.destination, half.destination_port)));
                 (there.reset || hangs_up) && !is_used
             })
@@ -190,8 +192,10 @@ impl Scene<'_> {
         let options = u64::from(syn.packet.tcp_header).saturating_sub(TCP_HEADER);
         let headers =
             (count.syn.bytes / count.syn.packets.max(1)).saturating_sub(SHORTER.min(options / 2)).max(LEAST_FRAME);
-        let is_little = behind as f64 <= (BEHIND_SYN + 1) as f64 * connections
-            && count.all.bytes.saturating_sub(count.syn.bytes) <= headers * behind;
+        let beyond = self.thresholds.scan.touched_beyond * connections;
+        let is_little = behind as f64 <= (BEHIND_SYN + 1) as f64 * (connections + beyond)
+            && count.all.bytes.saturating_sub(count.syn.bytes) as f64
+                <= (headers * behind) as f64 + TCP_HEADER as f64 * beyond;
         (is_little && behind.saturating_sub(count.fin) as f64 >= connections).then_some(Touch::Completed)
     }
 
@@ -252,14 +256,14 @@ impl Scene<'_> {
     }
 
     /// Whether a source resets most connections that are answered instead of using or ending them, by the source table: of its resets few are sampled.
-    /// Those that are tell a system that knows of no connection from a program that gives one up.
+    /// Those that are tell a system that knows of no connection from a program that gives one up, or has said what it had to.
     pub fn hangs_up(&self, source: IpAddr, syns: &[usize]) -> bool {
         let answered = syns.iter().filter(|index| self.outcome(**index) == Outcome::Answered).count() as u64;
         let resets = |view: &SourceView| 2 * view.rst * syns.len() as u64 >= view.syn * answered;
-        let aborted = self.reset(syns).filter(|there| there.aborted).count();
+        let is_use = |there: &Carried| there.aborted || there.said;
         answered > 0
             && self.view(source).is_some_and(resets)
-            && 2 * aborted <= self.reset(syns).count()
+            && 2 * self.reset(syns).filter(is_use).count() <= self.reset(syns).count()
             && !self.ends_connections(source)
     }
 

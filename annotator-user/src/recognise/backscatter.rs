@@ -26,7 +26,7 @@ pub fn recognise(scene: &Scene<'_>, claims: &Claims) -> Vec<Recognition> {
         let (mut tcp, mut dns) = (Vec::new(), Vec::new());
         for index in claims.free(indices) {
             let sighting = scene.sighting(index);
-            if served.contains(&(victim, sighting.packet.source_port)) {
+            if served.contains(&(victim, sighting.packet.source_port)) || ends_visit(scene, sighting, &visited) {
                 continue;
             }
             if is_unasked_answer(scene, sighting) {
@@ -209,6 +209,16 @@ fn resets_visitors(scene: &Scene<'_>, host: IpAddr, visited: &HashSet<(IpAddr, u
     answers().all(is_reset)
         && (foreign as f64) < scene.thresholds.backscatter.foreign_share * answers().count() as f64
         && resets.iter().all(|(port, resets)| visited.contains(&(host, *port)) && scene.unseen_at(*port) >= *resets)
+}
+
+/// Whether a reset is that of a visitor who gives up a connection, with a service of ours that others use as well: no refusal, from a port that clients take.
+fn ends_visit(scene: &Scene<'_>, sighting: &Sighting, visited: &HashSet<(IpAddr, u16)>) -> bool {
+    let packet = &sighting.packet;
+    packet.tcp_flags & (tcp::SYN | tcp::RST) == tcp::RST
+        && !is_refusal(sighting)
+        && scene.is_foreign(packet.destination_port)
+        && !scene.is_foreign(packet.source_port)
+        && visited.contains(&sighting.target())
 }
 
 /// Hosts and their TCP ports to which somebody sends more than resets.

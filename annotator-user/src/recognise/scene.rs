@@ -8,7 +8,9 @@ use annotator_common::record::is_tracked;
 use annotator_common::{Family, Packet, Transport};
 
 use super::addresses::{is_group, is_of_link, site};
+use super::clients::BEHIND_SYN;
 use super::contacts::Contacts;
+use super::ftp_data::CONTROL;
 use super::half::{Carried, Half};
 use super::packets::{is_echo_reply, is_local, is_syn_ack, is_to_many};
 use super::questions::Questions;
@@ -61,9 +63,11 @@ pub struct Scene<'a> {
     clients: HashSet<IpAddr>,
     /// How many ICMP errors quote packets to each TCP port.
     quoted: HashMap<u16, u64>,
-    /// The SYNs to each TCP port, and from whom to whom they go, if that is one and the same.
-    opened: HashMap<u16, (Option<(IpAddr, IpAddr)>, u64)>,
+    /// The SYNs to each TCP port.
+    opened: HashMap<u16, Opened>,
     wanted: HashSet<(IpAddr, u16)>,
+    /// Clients and servers of FTP whose control connections are used.
+    commanded: HashSet<(IpAddr, IpAddr)>,
     quotes: Vec<(usize, Quote)>,
     /// SYNs and datagrams by where they go.
     pub(super) questions: [Questions; 2],
@@ -102,6 +106,7 @@ impl<'a> Scene<'a> {
             quoted: HashMap::new(),
             opened: HashMap::new(),
             wanted: HashSet::new(),
+            commanded: HashSet::new(),
             quotes: Vec::new(),
             questions: Default::default(),
             ours: observations.locality.addresses.iter().copied().collect(),
@@ -129,6 +134,7 @@ impl<'a> Scene<'a> {
         scene.questions = [PortProto::Tcp, PortProto::Udp].map(|proto| Questions::of(&scene, proto));
         scene.clients = scene.by_source.keys().copied().filter(|source| scene.uses_connections(*source)).collect();
         scene.wanted = scene.find_wanted();
+        scene.commanded = scene.find_commanded();
         scene.outcomes = observations.sightings.iter().map(|sighting| scene.find_outcome(sighting)).collect();
         scene
     }
@@ -150,10 +156,7 @@ impl<'a> Scene<'a> {
                 *self.tcp_seen_at.entry(half.destination_port).or_default() += 1;
             }
             if sighting.packet.is_syn() {
-                let ends = Some((half.source, half.destination));
-                let (between, syns) = self.opened.entry(half.destination_port).or_insert((ends, 0));
-                *between = between.filter(|_| *between == ends);
-                *syns += 1;
+                self.opened.entry(half.destination_port).or_insert_with(|| Opened::by(&half)).note(&half);
             }
             let carried = self.halves.entry(half).or_default();
             carried.note(sighting);
@@ -487,10 +490,32 @@ impl<'a> Scene<'a> {
     /// carry is sampled.
     pub fn is_used_by_one(&self, port: u16) -> bool {
         let count = self.port(PortProto::Tcp, Side::Dst, port);
-        let is_alone =
-            |(between, syns): &(Option<(IpAddr, IpAddr)>, u64)| between.is_some() && *syns == count.syn.packets;
-        self.opened.get(&port).is_some_and(is_alone)
+        self.opened_by_one(port).is_some_and(|opened| opened.host.is_some())
             && count.all.packets >= self.thresholds.scan.used * count.syn.packets
+    }
+
+    /// Whether more comes to a TCP port for which one source asks, and nobody else, than who looks what a service says sends on a connection.
+    pub fn carries_more(&self, port: u16) -> bool {
+        self.opened_by_one(port).is_some() && self.carries_beyond(port)
+    }
+
+    /// Whether more comes to a TCP port behind each SYN than three packets: who looks what a service says acknowledges the connection and what is said, and
+    /// gives it up.
+    fn carries_beyond(&self, port: u16) -> bool {
+        let count = self.port(PortProto::Tcp, Side::Dst, port);
+        count.all.packets.saturating_sub(count.syn.packets) > (BEHIND_SYN + 1) * count.syn.packets
+    }
+
+    /// Whether at least one packet more comes to a TCP port behind each SYN.
+    fn carries_on(&self, port: u16) -> bool {
+        let count = self.port(PortProto::Tcp, Side::Dst, port);
+        count.all.packets >= 2 * count.syn.packets
+    }
+
+    /// The SYNs to a TCP port, if they are of one source, and all of them were sampled.
+    fn opened_by_one(&self, port: u16) -> Option<&Opened> {
+        let all = self.port(PortProto::Tcp, Side::Dst, port).syn.packets;
+        self.opened.get(&port).filter(|opened| opened.source.is_some() && opened.syns == all)
     }
 
     /// Whether a TCP port carries connections, by its counter: a connection is three packets and more behind each SYN, a probe is one
@@ -511,6 +536,20 @@ impl<'a> Scene<'a> {
             }
         }
         wanted
+    }
+
+    /// Clients of FTP that were seen to say something to the server's port, or where more came there than who only looks sends.
+    fn find_commanded(&self) -> HashSet<(IpAddr, IpAddr)> {
+        let is_used = self.carries_beyond(CONTROL);
+        let is_control = |(half, carried): &(&Half, &Carried)| {
+            half.transport == Transport::Tcp && half.destination_port == CONTROL && (is_used || carried.said)
+        };
+        self.halves.iter().filter(is_control).map(|(half, _)| (half.source, half.destination)).collect()
+    }
+
+    /// Whether a client asks for a port at which an FTP server may offer it a file.
+    pub fn may_fetch_file(&self, half: &Half) -> bool {
+        half.destination_port >= FIRST_CLIENT_PORT && self.commanded.contains(&(half.source, half.destination))
     }
 
     /// Whether a source does nothing but end connections, and such as nobody here can have had with it: too many of them, or at wrong ports.
@@ -617,6 +656,7 @@ impl<'a> Scene<'a> {
             None if self.hears_all(half.destination) => Outcome::Silent,
             None if self.is_used_by_one(half.destination_port) => Outcome::Answered,
             None if self.hears(half.destination) => Outcome::Silent,
+            None if self.may_fetch_file(&half) && self.carries_on(half.destination_port) => Outcome::Answered,
             None => Outcome::Unknown,
         }
     }
@@ -635,6 +675,29 @@ impl<'a> Scene<'a> {
     pub fn is_probe(&self, index: usize) -> bool {
         let sighting = self.sighting(index);
         sighting.packet.is_syn() && self.outcome(index) != Outcome::Answered && self.is_inbound(sighting)
+    }
+}
+
+/// The SYNs to a TCP port.
+struct Opened {
+    /// Who sends them, if that is one and the same.
+    source: Option<IpAddr>,
+    /// To whom they go, if that is one and the same.
+    host: Option<IpAddr>,
+    /// How many there are.
+    syns: u64,
+}
+
+impl Opened {
+    /// None yet, and the first is to come.
+    fn by(first: &Half) -> Self {
+        Opened { source: Some(first.source), host: Some(first.destination), syns: 0 }
+    }
+
+    fn note(&mut self, half: &Half) {
+        self.source = self.source.filter(|source| *source == half.source);
+        self.host = self.host.filter(|host| *host == half.destination);
+        self.syns += 1;
     }
 }
 

@@ -442,6 +442,8 @@ thresholds! {
         low_port_points: usize,
         /// Hosts from afar at one port that are only touched.
         touched_hosts: usize,
+        /// Which share of the connections with a port that is touched may be more than touches: to so many as much may be said as a TCP header is long.
+        touched_beyond: f64,
         /// Hosts at one port.
         hosts: usize,
         /// Hosts at one port, where they are all that we have.

@@ -2,6 +2,7 @@
 
 use annotator::counters::PortProto;
 use annotator::finding::{Finding, Verdict};
+use annotator::observation::Prefix;
 
 use crate::at_home::AT_HOME;
 use crate::catalogue::SCENARIOS;
@@ -349,6 +350,169 @@ fn answers_to_lookups_of_names_are_no_worm() {
     };
     assert!(worm(0));
     assert!(!worm(0x84));
+}
+
+/// In a longer capture as much is kept of each source as shows that one of some dozen hosts or ports uses them, however its connections end.
+#[test]
+fn clients_amid_many_others_are_clients() {
+    const OF_WINDOWS: [u8; 12] = [2, 4, 5, 180, 1, 3, 3, 8, 1, 1, 4, 2];
+    let timestamps = [1, 1, 8, 10, 0, 0, 0, 1, 0, 0, 0, 1];
+    let amid_others = |ports: &[u16], fill: &dyn Fn(&mut Scenario)| {
+        let mut scenario = Scenario::at(&[HOME]);
+        scenario.locality.prefixes.push(Prefix { address: ip("93.184.216.0").into(), bits: 24 });
+        for i in 0..2800 {
+            let (visitor, host) = (crowd(i), format!("93.184.216.{}", 20 + i % 45));
+            scenario.connection(&visitor, 40_000, &host, ports[i as usize % ports.len()]);
+        }
+        fill(&mut scenario);
+        scenario
+    };
+    // One who sends a command of six bytes, reads the answer, and resets.
+    let commands = |scenario: &mut Scenario| {
+        for i in 0..40 {
+            let host = format!("93.184.216.{}", 20 + i);
+            let there = |flags| tcp(AWAY, 41_000 + 7 * i, &host, 6379, flags).options(&timestamps);
+            let back = |flags| tcp(&host, 6379, AWAY, 41_000 + 7 * i, flags).options(&timestamps);
+            let command = there(PSH | ACK);
+            let command = Packet { body: [&command.body[..], b"PING\r\n"].concat(), ..command };
+            scenario.send(there(SYN).options(&OPTIONS)).send(back(SYN | ACK)).send(there(ACK)).send(command);
+            scenario.send(with_data(back(PSH | ACK))).send(there(ACK)).send(there(RST | ACK)).wait(0.5);
+        }
+    };
+    let services = |scenario: &mut Scenario| {
+        for i in 0..30 {
+            let there = |flags, number| tcp(AWAY, 41_000 + 7 * i, HOME, 30_000 + 7 * i, flags).sequence(number);
+            let back = |flags| tcp(HOME, 30_000 + 7 * i, AWAY, 41_000 + 7 * i, flags);
+            scenario.send(there(SYN, 700).options(&OF_WINDOWS)).send(back(SYN | ACK)).send(there(ACK, 701));
+            scenario.send(with_data(there(PSH | ACK, 701))).send(with_data(back(PSH | ACK)));
+            scenario.send(there(ACK, 709)).send(there(RST, 709)).wait(0.7);
+        }
+    };
+    let pages = |scenario: &mut Scenario| {
+        for i in 0..120 {
+            scenario.connection(AWAY, 41_000 + 7 * i, &format!("93.184.216.{}", 20 + i / 2), 80).wait(0.3);
+        }
+    };
+    for (title, ports, fill) in [
+        ("commands", &[443, 80][..], &commands as &dyn Fn(&mut Scenario)),
+        ("services", &[443], &services),
+        ("files", &[443], &|scenario| aborted_transfers(scenario, true)),
+    ] {
+        let scenario = amid_others(ports, fill);
+        calm(title, &scenario.findings());
+        calm(&format!("{title}, arriving"), &scenario.findings_of(&scenario.arriving(HOME), scenario.now));
+    }
+    // A capture of how connections begin and end.
+    for (title, ports, fill) in
+        [("pages", &[443, 80][..], &pages as &dyn Fn(&mut Scenario)), ("services", &[443], &services)]
+    {
+        let scenario = amid_others(ports, fill);
+        let mut frames = scenario.frames();
+        frames.retain(|(_, frame)| frame[47] & (SYN | FIN | RST) != 0);
+        calm(&format!("{title}, beginnings and ends"), &scenario.findings_of(&frames, scenario.now));
+    }
+    // Where no more than a few packets of each are kept, the counters tell.
+    let mut letters = Scenario::at(&[HOME]).behind_much();
+    letters.locality.prefixes.push(Prefix { address: ip("93.184.216.0").into(), bits: 24 });
+    for i in 0..40 {
+        let host = format!("93.184.216.{}", 20 + i);
+        let there = |flags| tcp(AWAY, 41_000 + 7 * i, &host, 25, flags).options(&timestamps);
+        letters.send(there(SYN).options(&OPTIONS)).send(tcp(&host, 25, AWAY, 41_000 + 7 * i, SYN | ACK));
+        for _ in 0..6 {
+            letters.send(there(ACK)).send(with_data(there(PSH | ACK)));
+        }
+        letters.send(there(RST)).wait(2.0);
+    }
+    calm("letters", &letters.findings());
+    calm("letters, headers", &letters.findings_of(&cut(letters.frames(), 54), letters.now));
+    // Who says nothing, or something to one in ten, looks for them.
+    for told in [0, 4] {
+        let sweep = amid_others(&[443, 80], &|scenario| {
+            for i in 0..40 {
+                let host = format!("93.184.216.{}", 20 + i);
+                let there = |flags| tcp(AWAY, 41_000 + 7 * i, &host, 22, flags);
+                scenario
+                    .send(there(SYN).options(&OF_WINDOWS))
+                    .send(tcp(&host, 22, AWAY, 41_000 + 7 * i, SYN | ACK))
+                    .send(there(ACK));
+                if i < told {
+                    scenario.send(with_data(there(PSH | ACK))).send(there(ACK));
+                }
+                scenario.send(there(RST | ACK)).wait(0.5);
+            }
+        });
+        let mut frames = sweep.frames();
+        frames.iter_mut().for_each(|(_, frame)| frame.resize(frame.len().max(60), 0));
+        let found = sweep.findings_of(&frames, sweep.now);
+        assert!(found.iter().any(|finding| finding.id == "scan.horizontal"), "{told}: {found:#?}");
+    }
+}
+
+/// A client of FTP that has what it wanted resets the connections by which files come.
+#[test]
+fn files_that_are_given_up_are_no_scan() {
+    let found = |says: bool, arriving: bool| {
+        let mut client = Scenario::at(&[HOME]);
+        aborted_transfers(&mut client, says);
+        let frames = if arriving { client.arriving(HOME) } else { client.frames() };
+        client.findings_of(&frames, client.now)
+    };
+    for arriving in [false, true] {
+        calm("files", &found(true, arriving));
+        let found = found(false, arriving);
+        assert!(found.iter().any(|finding| finding.id == "scan.vertical"), "{arriving}: {found:#?}");
+    }
+}
+
+/// Connections with thirty ports, given up, of which an FTP server tells on another, if commands come by that.
+fn aborted_transfers(scenario: &mut Scenario, says: bool) {
+    let timestamps = [1, 1, 8, 10, 0, 0, 0, 1, 0, 0, 0, 1];
+    if says {
+        for _ in 0..8 {
+            scenario.connection(AWAY, 39_000, HOME, 21);
+        }
+    } else {
+        scenario.send(syn(AWAY, 39_000, HOME, 21)).send(tcp(HOME, 21, AWAY, 39_000, SYN | ACK));
+        scenario.send(tcp(AWAY, 39_000, HOME, 21, ACK)).send(tcp(AWAY, 39_000, HOME, 21, RST | ACK));
+    }
+    for i in 0..30 {
+        let there = |flags| tcp(AWAY, 41_000 + 7 * i, HOME, 2000 + 911 * i, flags).options(&timestamps);
+        let back = |flags| tcp(HOME, 2000 + 911 * i, AWAY, 41_000 + 7 * i, flags);
+        scenario.send(there(SYN).options(&OPTIONS)).send(back(SYN | ACK)).send(there(ACK));
+        if says {
+            scenario.send(with_data(back(PSH | ACK))).send(there(ACK));
+        }
+        let end = tcp(AWAY, 41_000 + 7 * i, HOME, 2000 + 911 * i, if says { RST } else { RST | ACK });
+        scenario.send(end).wait(1.0);
+    }
+}
+
+/// Visitors whose connections are older than the capture give them up.
+#[test]
+fn resets_of_a_services_visitors_are_no_backscatter() {
+    let told = |is_used: bool, from: u16, flags: u8, number: u32| {
+        let mut server = Scenario::at(&[HOME]);
+        server.locality.prefixes.push(Prefix { address: ip("93.184.216.0").into(), bits: 24 });
+        for i in 0..40 {
+            let host = format!("93.184.216.{}", 10 + i % 20);
+            if is_used {
+                server.connection(&crowd(500 + i), 40_000, &host, 443);
+            }
+            let end = tcp(&crowd(i), from + 31 * i as u16, &host, 443, flags);
+            server.send(end.sequence(number)).wait(1.0);
+        }
+        let is_told = |frames: &[_]| {
+            let found = server.findings_of(frames, server.now);
+            found.iter().any(|finding| finding.id == "backscatter.tcp")
+        };
+        [is_told(&server.frames()), is_told(&server.arriving(HOME))]
+    };
+    assert_eq!(told(true, 50_000, RST | ACK, 700), [false; 2]);
+    assert_eq!(told(true, 50_000, RST, 700), [false; 2]);
+    assert_eq!(told(false, 50_000, RST | ACK, 700), [true; 2], "nobody uses it");
+    assert_eq!(told(true, 600, RST | ACK, 700), [true; 2], "no client takes such ports");
+    assert_eq!(told(true, 50_000, RST | ACK, 0), [true; 2], "they refuse");
+    assert_eq!(told(true, 50_000, SYN | ACK, 700), [true; 2], "they accept");
 }
 
 /// Each finds one server dead on a day on which it uses many.
