@@ -71,7 +71,6 @@ impl Scene<'_> {
                 let there = self.carried(&half);
                 let is_used = there.is_used()
                     || self.is_used_by_one(half.destination_port)
-                    || (!there.reset && self.carries_more(half.destination_port))
                     || self.may_fetch_file(&half)
                     || (!knows_none && self.is_served((half.destination, half.destination_port)));
                 (there.reset || hangs_up) && !is_used
@@ -256,14 +255,14 @@ impl Scene<'_> {
     }
 
     /// Whether a source resets most connections that are answered instead of using or ending them, by the source table: of its resets few are sampled.
-    /// Those that are tell a system that knows of no connection from a program that gives one up, or has said what it had to.
+    /// Those that are tell a system that knows of no connection from a program that gives one up.
     pub fn hangs_up(&self, source: IpAddr, syns: &[usize]) -> bool {
         let answered = syns.iter().filter(|index| self.outcome(**index) == Outcome::Answered).count() as u64;
         let resets = |view: &SourceView| 2 * view.rst * syns.len() as u64 >= view.syn * answered;
-        let is_use = |there: &Carried| there.aborted || there.said;
+        let aborted = self.reset(syns).filter(|there| there.aborted).count();
         answered > 0
             && self.view(source).is_some_and(resets)
-            && 2 * self.reset(syns).filter(is_use).count() <= self.reset(syns).count()
+            && 2 * aborted <= self.reset(syns).count()
             && !self.ends_connections(source)
     }
 

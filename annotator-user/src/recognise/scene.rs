@@ -63,8 +63,8 @@ pub struct Scene<'a> {
     clients: HashSet<IpAddr>,
     /// How many ICMP errors quote packets to each TCP port.
     quoted: HashMap<u16, u64>,
-    /// The SYNs to each TCP port.
-    opened: HashMap<u16, Opened>,
+    /// The SYNs to each TCP port, and from whom to whom they go, if that is one and the same.
+    opened: HashMap<u16, (Option<(IpAddr, IpAddr)>, u64)>,
     wanted: HashSet<(IpAddr, u16)>,
     /// Clients and servers of FTP whose control connections are used.
     commanded: HashSet<(IpAddr, IpAddr)>,
@@ -156,7 +156,10 @@ impl<'a> Scene<'a> {
                 *self.tcp_seen_at.entry(half.destination_port).or_default() += 1;
             }
             if sighting.packet.is_syn() {
-                self.opened.entry(half.destination_port).or_insert_with(|| Opened::by(&half)).note(&half);
+                let ends = Some((half.source, half.destination));
+                let (between, syns) = self.opened.entry(half.destination_port).or_insert((ends, 0));
+                *between = between.filter(|_| *between == ends);
+                *syns += 1;
             }
             let carried = self.halves.entry(half).or_default();
             carried.note(sighting);
@@ -490,13 +493,10 @@ impl<'a> Scene<'a> {
     /// carry is sampled.
     pub fn is_used_by_one(&self, port: u16) -> bool {
         let count = self.port(PortProto::Tcp, Side::Dst, port);
-        self.opened_by_one(port).is_some_and(|opened| opened.host.is_some())
+        let is_alone =
+            |(between, syns): &(Option<(IpAddr, IpAddr)>, u64)| between.is_some() && *syns == count.syn.packets;
+        self.opened.get(&port).is_some_and(is_alone)
             && count.all.packets >= self.thresholds.scan.used * count.syn.packets
-    }
-
-    /// Whether more comes to a TCP port for which one source asks, and nobody else, than who looks what a service says sends on a connection.
-    pub fn carries_more(&self, port: u16) -> bool {
-        self.opened_by_one(port).is_some() && self.carries_beyond(port)
     }
 
     /// Whether more comes to a TCP port behind each SYN than three packets: who looks what a service says acknowledges the connection and what is said, and
@@ -510,12 +510,6 @@ impl<'a> Scene<'a> {
     fn carries_on(&self, port: u16) -> bool {
         let count = self.port(PortProto::Tcp, Side::Dst, port);
         count.all.packets >= 2 * count.syn.packets
-    }
-
-    /// The SYNs to a TCP port, if they are of one source, and all of them were sampled.
-    fn opened_by_one(&self, port: u16) -> Option<&Opened> {
-        let all = self.port(PortProto::Tcp, Side::Dst, port).syn.packets;
-        self.opened.get(&port).filter(|opened| opened.source.is_some() && opened.syns == all)
     }
 
     /// Whether a TCP port carries connections, by its counter: a connection is three packets and more behind each SYN, a probe is one
@@ -675,29 +669,6 @@ impl<'a> Scene<'a> {
     pub fn is_probe(&self, index: usize) -> bool {
         let sighting = self.sighting(index);
         sighting.packet.is_syn() && self.outcome(index) != Outcome::Answered && self.is_inbound(sighting)
-    }
-}
-
-/// The SYNs to a TCP port.
-struct Opened {
-    /// Who sends them, if that is one and the same.
-    source: Option<IpAddr>,
-    /// To whom they go, if that is one and the same.
-    host: Option<IpAddr>,
-    /// How many there are.
-    syns: u64,
-}
-
-impl Opened {
-    /// None yet, and the first is to come.
-    fn by(first: &Half) -> Self {
-        Opened { source: Some(first.source), host: Some(first.destination), syns: 0 }
-    }
-
-    fn note(&mut self, half: &Half) {
-        self.source = self.source.filter(|source| *source == half.source);
-        self.host = self.host.filter(|host| *host == half.destination);
-        self.syns += 1;
     }
 }
 
